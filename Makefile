@@ -1,0 +1,39 @@
+# Every target sets itself up; the first one on a machine creates .venv and installs.
+PYTHON ?= python3
+BIN := .venv/bin
+
+# The project runs from its root and is not installed itself: only what it needs is.
+define LIST_REQUIREMENTS
+import tomllib; \
+project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+print("\n".join(project["dependencies"] + project["optional-dependencies"]["dev"]))
+endef
+
+.PHONY: setup sweep test test-all bench sample
+
+setup: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -c '$(LIST_REQUIREMENTS)' > .venv/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --requirement .venv/requirements.txt
+	touch $@
+
+sweep: setup
+	$(BIN)/python -m platform.sweep pdnet
+
+test: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: setup
+	$(BIN)/python -m pytest
+
+bench: setup
+	$(BIN)/python -m tests.bench
+
+sample: setup
+	$(BIN)/python -m lesions.sample.build --source ../shared/data

@@ -1,0 +1,15 @@
+"""Make `platform.sweep` importable under pytest, and in every process that a test starts."""
+
+import os
+import platform
+from pathlib import Path
+
+ROOT = Path(__file__).parent
+
+# pytest has imported the standard library's module long before this file: give it our folder.
+platform.__path__ = [str(ROOT / "platform")]
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+# The same for head, submitter and tests; otherwise it depends on the machine's state.
+os.environ["RAY_AUTH_MODE"] = "disabled"
