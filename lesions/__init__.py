@@ -1,0 +1,28 @@
+"""What a lesion is: reading, RECIST geometry, pseudo masks, metrics.
+
+Functions that bear their module's name are imported from there, as in
+`from lesions.heatmaps import heatmaps`; here the name is the module.
+"""
+
+from lesions import ellipse, heatmaps, metrics, snakes
+from lesions.click import click_prior, click_region, random_click
+from lesions.errors import InputError
+from lesions.lesion import Lesion
+from lesions.masks import PSEUDO_MASKS, agree, pseudo_mask
+from lesions.recist import Recist
+
+__all__ = [
+    "PSEUDO_MASKS",
+    "InputError",
+    "Lesion",
+    "Recist",
+    "agree",
+    "click_prior",
+    "click_region",
+    "ellipse",
+    "heatmaps",
+    "metrics",
+    "pseudo_mask",
+    "random_click",
+    "snakes",
+]

@@ -1,0 +1,235 @@
+"""The DeepLesion data set on disk: `DL_info.csv` beside `Images_png/PPPPPP_SS_RR/KKK.png`.
+
+Yan et al. 2018, doi:10.1117/1.JMI.5.3.036501. Any data in this layout reads the same way, our
+sample too; human masks, where there are any, lie in `Masks_png/PPPPPP_SS_RR/KKK_N.png`, N being
+the annotation's number among those of its slice (1 = the first in the table).
+"""
+
+import csv
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lesions.errors import InputError
+from lesions.lesion import LESION_TYPES, SPLITS, Lesion
+from lesions.recist import Recist
+
+TABLE = "DL_info.csv"
+
+# A coordinate c of the table lies at c - 0.5 when pixel centres are at integers: on 158 lesions
+# with human masks (ULS23) ellipses score Dice 0.852 so, 0.836 as written and 0.830 at c - 1.
+ORIGIN = 0.5
+
+COLUMNS = (
+    "File_name", "Patient_index", "Study_index", "Series_ID", "Measurement_coordinates",
+    "Coarse_lesion_type", "Possibly_noisy", "Spacing_mm_px_", "Image_size", "DICOM_windows",
+    "Train_Val_Test",
+)  # fmt: skip
+TYPE_CODES = {"-1": LESION_TYPES[0]} | {str(c): n for c, n in enumerate(LESION_TYPES[1:], 1)}
+SPLIT_CODES = {str(code): name for code, name in enumerate(SPLITS, 1)}
+_FILE_NAME = re.compile(r"(\d+_\d+_\d+)_(\d+)\.png")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRow:
+    """One row of the table, as written.
+
+    Attributes:
+        number: 1 = the first row after the header.
+        nth: which annotation of its slice it is, 1 = the first in the table.
+        fields: the text of each column; a column that the row lacks is absent.
+    """
+
+    number: int
+    nth: int
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejected:
+    """A row set aside, and why."""
+
+    file: str
+    row: int
+    reason: str
+
+
+def read_deeplesion(
+    root: str | Path, *, keep_noisy: bool = False
+) -> tuple[list[Lesion], list[Rejected]]:
+    """Read every lesion under `root` whose row and slice are sound.
+
+    Pixels are checked now and decoded again when asked for, so memory stays small.
+
+    Returns:
+        The lesions, and the rejected rows with their reasons; together they are the table.
+
+    Raises:
+        InputError: the table itself is missing, empty or lacks a column.
+    """
+    lesions, rejected = [], []
+    for row in read_table(root):
+        try:
+            lesions.append(read_lesion(row, root, keep_noisy=keep_noisy))
+        except InputError as error:
+            rejected.append(
+                Rejected(file=row.fields.get("File_name", ""), row=row.number, reason=error.reason)
+            )
+    return lesions, rejected
+
+
+def read_table(root: str | Path) -> list[TableRow]:
+    """The table's rows as text; InputError when the table itself cannot be used."""
+    path = Path(root) / TABLE
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(_rows(csv.DictReader(file), path))
+    except FileNotFoundError:
+        raise InputError(
+            "there is no such file", file=path, remedy=f"--source is the folder that holds {TABLE}"
+        ) from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"cannot be read: {error}", file=path) from None
+    if not rows:
+        raise InputError("the table has no rows", file=path, remedy="download it again")
+    return rows
+
+
+def _rows(reader: "csv.DictReader[str]", path: Path) -> Iterator[TableRow]:
+    missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+    if missing:
+        raise InputError(
+            f"the table lacks the columns {', '.join(missing)}",
+            file=path,
+            remedy="take DL_info.csv as NIH publishes it",
+        )
+    seen: Counter[str] = Counter()
+    for number, record in enumerate(reader, start=1):
+        fields = {name: text for name, text in record.items() if name and isinstance(text, str)}
+        seen[fields.get("File_name", "")] += 1
+        yield TableRow(number=number, nth=seen[fields.get("File_name", "")], fields=fields)
+
+
+def read_lesion(row: TableRow, root: str | Path, *, keep_noisy: bool = False) -> Lesion:
+    """The lesion of one row, its slice decoded and checked.
+
+    Raises:
+        InputError: what is wrong, with the file and row; see the module's tests for every case.
+    """
+    try:
+        return _read_lesion(row, Path(root), keep_noisy)
+    except InputError as error:
+        file = row.fields.get("File_name") or TABLE
+        raise InputError(error.reason, file=file, row=row.number, remedy=error.remedy) from None
+
+
+def _read_lesion(row: TableRow, root: Path, keep_noisy: bool) -> Lesion:
+    folder, index = _location(_text(row, "File_name"))
+    noisy = _text(row, "Possibly_noisy").strip() == "1"
+    if noisy and not keep_noisy:
+        raise InputError("flagged as possibly noisy by the data set", remedy="--keep-noisy")
+    spacing, window = _numbers(row, "Spacing_mm_px_", 3), _numbers(row, "DICOM_windows", 2)
+    if min(spacing) <= 0:
+        raise InputError(f"Spacing_mm_px_ is not positive: {spacing}")
+    if window[0] >= window[1]:
+        raise InputError(f"DICOM_windows is not low, high: {window}")
+    width, height = _numbers(row, "Image_size", 2)
+    recist = _recist(row, width, height)
+    lesion = Lesion(
+        file=_text(row, "File_name"),
+        row=row.number,
+        recist=recist,
+        spacing=(spacing[0], spacing[1], spacing[2]),
+        window=(window[0], window[1]),
+        shape=(int(height), int(width)),
+        encoded=root / "Images_png" / folder / f"{index}.png",
+        masks=_human_mask(root / "Masks_png" / folder / f"{index}_{row.nth}.png"),
+        patient=_text(row, "Patient_index").strip(),
+        study=_text(row, "Study_index").strip(),
+        series=_text(row, "Series_ID").strip(),
+        lesion_type=_choice(row, "Coarse_lesion_type", TYPE_CODES),
+        split=_choice(row, "Train_Val_Test", SPLIT_CODES),
+        noisy=noisy,
+    )
+    _check_pixels(lesion)
+    return lesion
+
+
+def _location(file_name: str) -> tuple[str, str]:
+    """The folder and the slice number; a name that leaves the root never matches."""
+    match = _FILE_NAME.fullmatch(file_name)
+    if match is None:
+        raise InputError(
+            f"File_name {file_name!r} is not of the form PPPPPP_SS_RR_KKK.png",
+            remedy="a path outside Images_png is never opened",
+        )
+    return match[1], match[2]
+
+
+def _recist(row: TableRow, width: float, height: float) -> Recist:
+    points = np.reshape(_numbers(row, "Measurement_coordinates", 8), (4, 2)) - ORIGIN
+    last = np.array([width, height]) - 0.5
+    if (points < -0.5).any() or (points > last).any():
+        raise InputError(
+            f"an endpoint lies outside the {width:g} × {height:g} image: "
+            f"{_text(row, 'Measurement_coordinates')}"
+        )
+    try:
+        return Recist(points)
+    except ValueError as error:
+        raise InputError(f"Measurement_coordinates: {error}") from None
+
+
+def _check_pixels(lesion: Lesion) -> None:
+    assert isinstance(lesion.encoded, Path)
+    try:
+        shape = lesion.slice_hu.shape
+        mask = lesion.mask("human").shape if "human" in lesion.masks else shape
+    except FileNotFoundError:
+        raise InputError(
+            f"the slice is absent: {'/'.join(lesion.encoded.parts[-3:])}",
+            remedy="download the part of Images_png that holds it",
+        ) from None
+    except OSError as error:
+        raise InputError(f"the slice cannot be read: {error}") from None
+    if shape != lesion.shape:
+        raise InputError(f"the PNG is {shape[1]} × {shape[0]}, Image_size says "
+                         f"{lesion.shape[1]} × {lesion.shape[0]}")  # fmt: skip
+    if mask != shape:
+        raise InputError(f"the human mask is {mask[1]} × {mask[0]}, its slice "
+                         f"{shape[1]} × {shape[0]}")  # fmt: skip
+
+
+def _human_mask(path: Path) -> dict[str, bytes]:
+    return {"human": path.read_bytes()} if path.is_file() else {}
+
+
+def _text(row: TableRow, column: str) -> str:
+    if column not in row.fields:
+        raise InputError(f"the row ends before its column {column}")
+    return row.fields[column]
+
+
+def _numbers(row: TableRow, column: str, count: int) -> list[float]:
+    text = _text(row, column)
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"{column} is not {count} numbers: {text!r}") from None
+    if len(numbers) != count:
+        raise InputError(f"{column} has {len(numbers)} numbers, not {count}: {text!r}")
+    if not all(map(math.isfinite, numbers)):
+        raise InputError(f"{column} holds a number that is not finite: {text!r}")
+    return numbers
+
+
+def _choice(row: TableRow, column: str, names: Mapping[str, str]) -> str:
+    text = _text(row, column).strip()
+    if text not in names:
+        raise InputError(f"{column} is {text!r}, not one of {', '.join(names)}")
+    return names[text]

@@ -1,0 +1,34 @@
+"""The one error that bad input raises: it names the file, the row and the remedy."""
+
+from pathlib import Path
+
+
+class InputError(ValueError):
+    """Input that a user can mend.
+
+    Args:
+        reason: what is wrong, in one sentence without a full stop.
+        file: the file that is at fault, where there is one.
+        row: its row (1 = the first row after the header), where there is one.
+        remedy: what to do about it, in one sentence.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        file: str | Path | None = None,
+        row: int | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.reason, self.file, self.row, self.remedy = reason, file, row, remedy
+        place = "" if file is None else f"{file}: " if row is None else f"{file}, row {row}: "
+        super().__init__(place + reason + ("" if remedy is None else f" ({remedy})"))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep the fields when a Ray worker sends the error to the driver."""
+        return _rebuild, (self.reason, self.file, self.row, self.remedy)
+
+
+def _rebuild(reason: str, file: str | None, row: int | None, remedy: str | None) -> InputError:
+    return InputError(reason, file=file, row=row, remedy=remedy)

@@ -1,0 +1,60 @@
+"""What a lesion is: one RECIST annotation on one axial CT key slice."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesions.png import decode_labels, decode_slice
+from lesions.recist import Recist
+
+LESION_TYPES = (
+    "unknown", "bone", "abdomen", "mediastinum", "liver", "lung", "kidney", "soft_tissue", "pelvis",
+)  # fmt: skip
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lesion:
+    """One RECIST annotation on one axial key slice; pixels are decoded when asked for.
+
+    Attributes:
+        file: the key slice's name in its data set, `PPPPPP_SS_RR_KKK.png` in DeepLesion.
+        row: the annotation's row in its table, 1 = the first.
+        recist: the four endpoints, (x, y) pixels, pixel centres at integers.
+        spacing: (x, y, z) mm.
+        window: (low, high) HU.
+        shape: (H, W) of the key slice.
+        encoded: the key slice as a 16-bit PNG, on disk or in memory.
+        masks: label images by name ("human", "snakes", …) as 8-bit PNG.
+        noisy: the data set's own flag: possibly a wrong annotation.
+    """
+
+    file: str
+    row: int
+    recist: Recist
+    spacing: tuple[float, float, float]
+    window: tuple[float, float]
+    shape: tuple[int, int]
+    encoded: bytes | Path
+    masks: Mapping[str, bytes] = field(default_factory=dict)
+    patient: str = ""
+    study: str = ""
+    series: str = ""
+    lesion_type: str = "unknown"
+    split: str = "train"
+    noisy: bool = False
+
+    @property
+    def slice_hu(self) -> NDArray[np.int16]:
+        """The key slice, HU (H, W)."""
+        encoded = self.encoded.read_bytes() if isinstance(self.encoded, Path) else self.encoded
+        return decode_slice(encoded)
+
+    def mask(self, name: str) -> NDArray[np.uint8]:
+        """The label image `name` (H, W); KeyError, with the choices, when there is none."""
+        if name not in self.masks:
+            raise KeyError(f"{self.file} has no mask {name!r}; it has {sorted(self.masks)}")
+        return decode_labels(self.masks[name])

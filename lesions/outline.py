@@ -1,0 +1,226 @@
+"""The sub-pixel outline of a mask, and the longest segments that stay on the lesion.
+
+The outline is marching squares at level 0.5 of a binary image. Its edges lie on the lines
+x = n + ½, y = n + ½, x + y = n + ½ and x − y = n + ½ (n whole). A segment cut where it crosses
+these lines is therefore on the lesion exactly when the middle of every piece is: an exact test
+that costs the segment's length, not the outline's.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from skimage.measure import find_contours
+
+Points = NDArray[np.float64]
+
+# Beyond this many vertices every k-th is tried: no lesion is so ragged, a noisy prediction is.
+MOST_VERTICES = 2000
+# Pixels to either side of a segment where it is tested, so that the outline itself counts as
+# lesion: far below the detail of the outline, far above rounding.
+_NUDGE = 1e-7
+_SAME = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """The outer outline of one lesion.
+
+    Attributes:
+        vertices: (N, 2), (x, y) pixels, in order along the outline.
+        origin: (x, y) of the pixel `filled[0, 0]`.
+        filled: bool, the lesion without holes, within a border of two background pixels.
+    """
+
+    vertices: Points
+    origin: Points
+    filled: NDArray[np.bool_]
+
+    @property
+    def edges(self) -> Points:
+        """(N, 2, 2): each vertex and the next."""
+        return np.stack([self.vertices, np.roll(self.vertices, -1, axis=0)], axis=1)
+
+
+def lesion_outline(lesion: NDArray[np.bool_]) -> Outline:
+    """The outer outline of the largest 8-connected component of `lesion` (H, W).
+
+    Raises:
+        ValueError: the mask has another number of dimensions, or no pixel of it is lesion.
+    """
+    if lesion.ndim != 2:
+        raise ValueError(f"a mask has the shape (H, W), not {lesion.shape}")
+    if not lesion.any():
+        raise ValueError("the mask is empty: no pixel is lesion")
+    left, top, width, height = cv2.boundingRect(lesion.view(np.uint8))
+    crop = np.ascontiguousarray(lesion[top : top + height, left : left + width])
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(crop.view(np.uint8), connectivity=8)
+    component = np.pad(labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])), 2)
+    # Where the lesion is 8-connected, its background is 4-connected.
+    _, background = cv2.connectedComponents((~component).view(np.uint8), connectivity=4)
+    filled = background != background[0, 0]
+    (contour,) = find_contours(filled.astype(np.float64), 0.5, fully_connected="high")
+    origin = np.array([left - 2.0, top - 2.0])
+    return Outline(vertices=contour[:-1, ::-1] + origin, origin=origin, filled=filled)
+
+
+def longest_segment(outline: Outline, scale: Points) -> Points:
+    """The two vertices (2, 2) furthest apart in mm whose segment stays on the lesion.
+
+    Args:
+        outline: the lesion's.
+        scale: (x, y) mm per pixel.
+    """
+    vertices, best, reach = outline.vertices, outline.edges[0], 0.0
+    hull = vertices[cv2.convexHull((2 * vertices).astype(np.int32), returnPoints=False)[:, 0]]
+    # The hull holds the longest pair of all, which on most lesions stays inside and ends here.
+    for candidates in (hull, vertices[:: -(-len(vertices) // MOST_VERTICES)]):
+        first, second, lengths = _pairs_longer_than(reach, candidates, scale)
+        hit = _first_inside(outline, candidates[first], candidates[second])
+        if hit is not None:
+            best, reach = candidates[[first[hit], second[hit]]], float(lengths[hit])
+            if candidates is hull and hit == 0:
+                break
+    return np.asarray(best)
+
+
+def _pairs_longer_than(
+    reach: float, points: Points, scale: Points
+) -> tuple[NDArray[np.intp], NDArray[np.intp], Points]:
+    """Pairs of points as two index arrays and their distances in mm, the longest first."""
+    x, y = (points * scale).T
+    distances = np.hypot(x[:, None] - x, y[:, None] - y)
+    first, second = np.nonzero(np.triu(distances > reach + _SAME, 1))
+    lengths = distances[first, second]
+    # Rounded, so that ties keep the vertices' order whatever the last bit says.
+    order = np.argsort(-np.round(lengths, 9), kind="stable")
+    return first[order], second[order], lengths[order]
+
+
+def _first_inside(outline: Outline, starts: Points, ends: Points) -> int | None:
+    """Index of the first segment that stays on the lesion, None when none does."""
+    done, chunk = 0, 16
+    while done < len(starts):
+        a, b = starts[done : done + chunk], ends[done : done + chunk]
+        left = np.arange(len(a))
+        # A few points along the segment refuse most; the exact test is for what they leave.
+        for parts in (4, 16, 64):
+            middles = (np.arange(parts) + 0.5) / parts
+            left = left[_on_lesion(outline, a[left], b[left], middles[None, :]).all(axis=1)]
+        for index in left:
+            if _stays_inside(outline, a[index], b[index]):
+                return done + int(index)
+        done, chunk = done + chunk, min(4 * chunk, 16384)
+    return None
+
+
+def _stays_inside(outline: Outline, start: Points, end: Points) -> bool:
+    """Whether the whole segment lies inside or on the outline."""
+    (x0, y0), (x1, y1) = start, end
+    cuts = [np.array([0.0, 1.0])]
+    for a, b in ((x0, x1), (y0, y1), (x0 + y0, x1 + y1), (x0 - y0, x1 - y1)):
+        if a != b:
+            lines = np.arange(np.ceil(min(a, b) - 0.5), max(a, b)) + 0.5
+            cuts.append((lines - a) / (b - a))
+    steps = np.sort(np.clip(np.concatenate(cuts), 0, 1))
+    pieces = np.diff(steps) > _SAME
+    middles = ((steps[1:] + steps[:-1]) / 2)[pieces]
+    return bool(_on_lesion(outline, start[None], end[None], middles[None]).all())
+
+
+def _on_lesion(outline: Outline, starts: Points, ends: Points, at: Points) -> NDArray[np.bool_]:
+    """Whether the points at the fractions `at` (1, K) of N segments are on the lesion: (N, K)."""
+    along = ends - starts
+    aside = along[:, ::-1] * (-1, 1) * (_NUDGE / np.hypot(*along.T))[:, None]
+    points = starts[:, None] + at[..., None] * along[:, None]
+    on_one_side = _contains(outline, points + aside[:, None])
+    return on_one_side | _contains(outline, points - aside[:, None])
+
+
+def _contains(outline: Outline, points: Points) -> NDArray[np.bool_]:
+    """Whether points (…, 2) lie within the polygon; on an edge, either answer."""
+    filled, local = outline.filled, points - outline.origin
+    column, row = np.moveaxis(np.floor(local).astype(np.intp), -1, 0)
+    nearest = np.floor(local + 0.5).astype(np.intp)
+    corner = filled[nearest[..., 1], nearest[..., 0]]
+    in_corner = np.abs(local - nearest).sum(axis=-1) < 0.5
+    a, b = filled[row, column], filled[row, column + 1]
+    c, d = filled[row + 1, column], filled[row + 1, column + 1]
+    # The middle of a cell is lesion with three or two opposite corners set (8-connected); with
+    # two neighbouring corners its nearer half is.
+    middle = (a & d) | (b & c) | (corner & ((a & (b | c)) | (d & (b | c))))
+    return np.where(in_corner, corner, middle)
+
+
+def longest_chord(outline: Outline, axis: Points, scale: Points) -> Points:
+    """The ends (2, 2) of the longest chord perpendicular in mm to `axis` that stays on the lesion.
+
+    Between the positions of two neighbouring vertices along the axis the ends of a chord move
+    linearly, so the longest is found at a vertex' position, approached from either side.
+
+    Args:
+        outline: the lesion's.
+        axis: (2, 2) start and end, (x, y) pixels.
+        scale: (x, y) mm per pixel.
+    """
+    along = (axis[1] - axis[0]) * scale
+    along /= np.hypot(*along)
+    frame = np.array([along, [-along[1], along[0]]])
+    middle = axis.mean(axis=0)
+    u, v = np.moveaxis(((outline.edges - middle) * scale) @ frame.T, -1, 0)
+    position, low, high = _sections(_merge_same(u), v)
+    longest = high - low
+    ties = np.flatnonzero(longest >= longest.max() - _SAME)
+    best = ties[np.argmin(np.abs(position[ties]))]
+    ends = np.array([[position[best], low[best]], [position[best], high[best]]])
+    # Clipped, as rounding must not carry an end over the image's border.
+    corners = outline.vertices.min(axis=0), outline.vertices.max(axis=0)
+    return np.asarray(np.clip(ends @ frame / scale + middle, *corners))
+
+
+def _merge_same(values: Points) -> Points:
+    """The values with those that differ by rounding alone made equal."""
+    flat = values.ravel()
+    order = np.argsort(flat, kind="stable")
+    new = np.concatenate([[True], np.diff(flat[order]) > _SAME])
+    merged = np.empty_like(flat)
+    merged[order] = flat[order][np.flatnonzero(new)[np.cumsum(new) - 1]]
+    return merged.reshape(values.shape)
+
+
+def _sections(u: Points, v: Points) -> tuple[Points, Points, Points]:
+    """The polygon's cuts at each vertex' u: position, lowest and highest v of each interval.
+
+    Args:
+        u: (N, 2) of the edges' two ends, along the axis.
+        v: (N, 2), across it.
+    """
+    knots = np.unique(u)
+    start, stop = np.searchsorted(knots, np.sort(u, axis=1)).T
+    # Every strip between two knots is crossed by an even number of edges; sorted, they pair up.
+    edge = np.repeat(np.arange(len(u)), stop - start)
+    first_of_edge = np.cumsum(stop - start) - (stop - start)
+    strip = np.arange(len(edge)) + (start - first_of_edge)[edge]
+    slope = (v[edge, 1] - v[edge, 0]) / (u[edge, 1] - u[edge, 0])
+    left = v[edge, 0] + slope * (knots[strip] - u[edge, 0])
+    right = v[edge, 0] + slope * (knots[strip + 1] - u[edge, 0])
+    order = np.lexsort((left + right, strip))
+    low, high = order[::2], order[1::2]
+    position = np.concatenate([knots[strip[low]], knots[strip[low] + 1]])
+    bottom = np.concatenate([left[low], right[low]])
+    top = np.concatenate([left[high], right[high]])
+    return _joined(position, bottom, top)
+
+
+def _joined(position: Points, low: Points, high: Points) -> tuple[Points, Points, Points]:
+    """The same intervals with those joined that touch at one position, as both sides count."""
+    order = np.lexsort((low, position))
+    position, low, high = position[order], low[order], high[order]
+    # Each position gets a range of its own, so that one running maximum serves all.
+    shift = np.unique(position, return_inverse=True)[1] * (2 * (high.max() - low.min()) + 1)
+    furthest = np.maximum.accumulate(high + shift)
+    new = np.concatenate([[True], (low + shift)[1:] > furthest[:-1] + _SAME])
+    first = np.flatnonzero(new)
+    last = np.concatenate([first[1:], [len(low)]]) - 1
+    return position[first], low[first], (furthest - shift)[last]

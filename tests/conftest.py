@@ -1,0 +1,42 @@
+"""Shared places: the sample, and the development data where it is there."""
+
+from pathlib import Path
+
+import pytest
+
+from lesions.deeplesion import read_table
+from lesions.manifest import write_manifest
+from lesions.prepared import PreparedSet
+from lesions.preparing import Plan, parts_of, prepare_part
+from lesions.sample import ROOT as SAMPLE
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """`../shared/data`, or a skip that says so."""
+    if not SHARED.is_dir():
+        pytest.skip(f"{SHARED} is not on this machine")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def prepared_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample prepared in this process, without Ray."""
+    from platform.prepare import claim
+
+    plan = Plan(source=SAMPLE, out=tmp_path_factory.mktemp("prepared"), masks=("snakes", "ellipse"))
+    rows = read_table(SAMPLE)
+    claim(plan)
+    parts = parts_of(rows)
+    for number, part in enumerate(parts):
+        assert prepare_part({"part": number, "rows": part}, plan)["error"] == ""
+    write_manifest(plan, len(rows), len(parts))
+    return plan.out
+
+
+@pytest.fixture(scope="session")
+def training_lesions(prepared_sample: Path) -> PreparedSet:
+    """The sample's training lesions."""
+    return PreparedSet(prepared_sample, "train")

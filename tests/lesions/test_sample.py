@@ -1,0 +1,74 @@
+"""The shipped sample: exact HU, true spacing, split by patient, rebuilt from its sources."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from lesions import Lesion, Recist
+from lesions.deeplesion import read_deeplesion
+from lesions.prepared import PreparedSet
+from lesions.sample import ROOT
+from lesions.sample.build import TUMOURS, build
+from lesions.volume import read_nifti
+
+MAX_BYTES = 15 * 1024**2
+
+
+def test_it_is_small_and_carries_its_licence() -> None:
+    assert sum(path.stat().st_size for path in ROOT.rglob("*") if path.is_file()) < MAX_BYTES
+    attribution = (ROOT / "ATTRIBUTION.md").read_text()
+    for word in ("CC BY 3.0", "10.7937/K9/TCIA.2015.7GO2GSKS", "10.7937/K9/TCIA.2015.LO9QL9SX"):
+        assert word in attribution
+
+
+def test_every_row_reads_and_has_a_human_mask() -> None:
+    lesions, rejected = read_deeplesion(ROOT)
+    assert rejected == []
+    assert len(lesions) == 291
+    assert all("human" in lesion.masks for lesion in lesions)
+
+
+def test_no_patient_is_in_two_splits(prepared_sample: Path) -> None:
+    splits: dict[str, set[str]] = {}
+    for row in PreparedSet(prepared_sample).rows:
+        splits.setdefault(row["patient"], set()).add(row["split"])
+    assert len(splits) == len(TUMOURS) == 16
+    assert all(len(names) == 1 for names in splits.values())
+    assert {name for names in splits.values() for name in names} == {"train", "validation", "test"}
+
+
+def test_recist_is_measured_from_the_human_mask() -> None:
+    lesions, _ = read_deeplesion(ROOT)
+    for lesion in lesions[::40]:
+        measured = Recist.from_mask(lesion.mask("human"), lesion.spacing)
+        np.testing.assert_allclose(measured.points, lesion.recist.points, atol=1e-2)
+
+
+def test_pixels_are_the_sources_hu(shared_data: Path) -> None:
+    """Every slice of every tumour, against the NIfTI as nibabel gives it."""
+    lesions, _ = read_deeplesion(ROOT)
+    by_patient: dict[str, list[Lesion]] = {}
+    for lesion in lesions:
+        by_patient.setdefault(lesion.patient, []).append(lesion)
+    for tumour in TUMOURS:
+        volume = read_nifti(shared_data / tumour.ct)
+        for lesion in by_patient.pop(str(tumour.patient)):
+            key = int(lesion.file[-7:-4])
+            np.testing.assert_array_equal(lesion.slice_hu, volume.hu[key])
+            np.testing.assert_allclose(lesion.spacing, volume.spacing, rtol=1e-5)
+    assert by_patient == {}
+
+
+def test_the_script_makes_what_is_shipped(shared_data: Path, tmp_path: Path) -> None:
+    some = [TUMOURS[0], TUMOURS[-1]]
+    build(shared_data, tmp_path, some)
+    with (ROOT / "DL_info.csv").open() as shipped, (tmp_path / "DL_info.csv").open() as rebuilt:
+        rows = {row["File_name"]: row for row in csv.DictReader(shipped)}
+        for row in csv.DictReader(rebuilt):
+            assert row == rows[row["File_name"]]
+    for lesion in read_deeplesion(tmp_path)[0]:
+        same = next(path for path in ROOT.glob(f"Images_png/*/{lesion.file[-7:]}")
+                    if path.parent.name == lesion.file[:12])  # fmt: skip
+        assert isinstance(lesion.encoded, Path)
+        assert lesion.encoded.read_bytes() == same.read_bytes()
