@@ -1,0 +1,1 @@
+"""What a person looks at: the papers' tables, sweeps beside them, reports."""

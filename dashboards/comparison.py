@@ -1,0 +1,105 @@
+"""Our result, what it has to beat, and the paper's rows, as lines of one table."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from dashboards.tables import PAPER_NAMES, PaperRow
+from dashboards.view import SweepView
+
+COLUMNS = {
+    "precision": "Precision",
+    "recall": "Recall",
+    "dice": "Dice",
+    "long_axis_error": "Long axis error (mm)",
+    "short_axis_error": "Short axis error (mm)",
+}
+MISSING = "–"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One method's results.
+
+    Attributes:
+        lesions: how many it was measured on, None where that is not known.
+        values: (mean, standard deviation or None) by metric name; only what was measured.
+    """
+
+    source: Literal["ours", "reference", "paper"]
+    method: str
+    measured_on: str
+    lesions: int | None
+    values: Mapping[str, tuple[float, float | None]]
+
+    def cell(self, metric: str, separator: str = " ± ") -> str:
+        """Mean ± standard deviation, or a dash."""
+        mean, std = self.values.get(metric, (None, None))
+        if mean is None:
+            return MISSING
+        return f"{mean:.3f}" if std is None else f"{mean:.3f}{separator}{std:.3f}"
+
+
+def comparison(view: SweepView, rows: list[PaperRow]) -> list[Line]:
+    """Ours, the references, then the paper's rows in the paper's order."""
+    ours = Line(
+        source="ours",
+        method=our_method(view),
+        measured_on=view.data.partition(",")[0] if view.test else "no test result yet",
+        lesions=view.test_n,
+        values=_values(view.test),
+    )
+    references = [
+        Line(
+            source="reference",
+            method=reference.method,
+            measured_on="the same lesions",
+            lesions=int(reference.metrics.get("test_n", view.test_n or 0)) or None,
+            values=_values(reference.metrics),
+        )
+        for reference in view.references
+    ]
+    papers = [
+        Line(
+            source="paper",
+            method=row.method,
+            measured_on=row.measured_on,
+            lesions=row.lesions,
+            values=row.metrics,
+        )
+        for row in rows
+    ]
+    return [ours, *references, *papers]
+
+
+def our_method(view: SweepView) -> str:
+    """Our line's name: the system, and which trial it is."""
+    name = f"{PAPER_NAMES.get(view.system, view.system)}, ours"
+    return name if view.best is None else f"{name} (trial {view.best.number})"
+
+
+def caution(view: SweepView, rows: list[PaperRow]) -> str:
+    """Why the table is no ranking."""
+    sets = list(dict.fromkeys(row.measured_on for row in rows))
+    theirs = " and the ".join(sets) if sets else "other data"
+    truth = f", against {view.tags['truth']}" if "truth" in view.tags else ""
+    return (
+        f"Ours was measured on {view.data}{truth}; the paper's results on the {theirs}. "
+        "Different lesions: they are not comparable as a ranking."
+    )
+
+
+def short_number(text: str) -> str:
+    """A searched value as MLflow keeps it, with four significant digits if it is a number."""
+    try:
+        return f"{float(text):.4g}"
+    except ValueError:
+        return text
+
+
+def _values(metrics: Mapping[str, float]) -> dict[str, tuple[float, float | None]]:
+    measured = {name: value for name, value in metrics.items() if math.isfinite(value)}
+    return {
+        name: (measured[name], measured.get(f"{name}_std")) for name in COLUMNS if name in measured
+    }

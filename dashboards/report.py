@@ -1,0 +1,143 @@
+"""The comparison as one HTML file that needs nothing else: no server, no network, no script."""
+
+import base64
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from dashboards.comparison import COLUMNS, caution, comparison, short_number
+from dashboards.plots import plots, searched_names
+from dashboards.tables import PAPER_NAMES, PaperRow
+from dashboards.view import LesionResult, SweepView
+from lesions.errors import InputError
+from lesions.files import write_text
+
+TEMPLATES = Path(__file__).with_name("templates")
+PACKAGES = ("lesion-platform", "mlflow", "optuna", "ray", "torch", "numpy", "matplotlib")
+# Tags shown elsewhere on the page, or in words of our own.
+SHOWN_TAGS = ("kind", "sweep", "system", "best_trial", "data", "truth", "state")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """One test lesion on the page; `data` is None where no picture was logged."""
+
+    place: str
+    lesion: LesionResult
+    data: str | None
+
+
+def write_report(view: SweepView, rows: list[PaperRow], path: Path) -> None:
+    """Write the page, whole or not at all; the same view gives the same bytes.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    try:
+        write_text(path, render(view, rows))
+    except OSError as error:
+        raise InputError(
+            f"the report cannot be written: {error.strerror or error}",
+            file=path,
+            remedy="choose another file that you may write",
+        ) from None
+
+
+def render(view: SweepView, rows: list[PaperRow]) -> str:
+    """The page's HTML."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["short"] = short_number
+    return environment.get_template("report.html.j2").render(
+        view=view,
+        system=PAPER_NAMES.get(view.system, view.system),
+        columns=COLUMNS,
+        lines=comparison(view, rows),
+        caution=caution(view, rows),
+        facts=_facts(view),
+        plots=[(plot, Markup(plot.svg)) for plot in plots(view)],
+        pictures=_pictures(view),
+        patients=len({lesion.patient for lesion in view.lesions}),
+        searched=searched_names(view.trials),
+        provenance=_provenance(view),
+        config=list(_flat(view.config)),
+    )
+
+
+def _facts(view: SweepView) -> list[tuple[str, str]]:
+    """The few numbers at the top: what a reader wants before any table."""
+    facts = []
+    for metric, label in (("dice", "test Dice"), ("long_axis_error", "mm long axis error"),
+                          ("short_axis_error", "mm short axis error")):  # fmt: skip
+        if math.isfinite(view.test.get(metric, math.nan)):
+            digits = 3 if metric == "dice" else 1
+            facts.append((f"{view.test[metric]:.{digits}f}", label))
+    if view.test_n:
+        facts.append((str(view.test_n), "test lesions"))
+    facts.append((str(len(view.trials)), "trials"))
+    return facts
+
+
+def _pictures(view: SweepView) -> list[Picture]:
+    if not view.lesions:
+        return []
+    last = len(view.lesions)
+    places = {1: "Best", (last + 1) // 2: "Median", last: "Worst"}
+    return [
+        Picture(place=places[rank], lesion=view.lesions[rank - 1], data=_data_uri(view, rank))
+        for rank in sorted(places)
+    ]
+
+
+def _data_uri(view: SweepView, rank: int) -> str | None:
+    picture = view.overlay_of(rank)
+    if picture is None:
+        return None
+    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+
+
+def _provenance(view: SweepView) -> list[tuple[str, str]]:
+    facts = [("state", view.status.lower()), ("started", _time(view.started))]
+    if view.ended is not None:
+        facts.append(("ended", _time(view.ended)))
+    facts += [
+        (name.replace("_", " "), text)
+        for name, text in sorted(view.tags.items())
+        if name not in SHOWN_TAGS
+    ]
+    facts.append(("MLflow run", f"{view.run_id} in experiment {view.experiment}"))
+    facts.append(("page written with", ", ".join(_versions())))
+    return facts
+
+
+def _versions() -> Iterator[str]:
+    for package in PACKAGES:
+        try:
+            yield f"{package} {version(package)}"
+        except PackageNotFoundError:
+            continue
+
+
+def _time(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in sorted(config.items()):
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value if isinstance(value, str) else json.dumps(value)

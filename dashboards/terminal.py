@@ -1,0 +1,75 @@
+"""The comparison and the trials as tables in the terminal."""
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from dashboards.comparison import COLUMNS, MISSING, caution, comparison, short_number
+from dashboards.tables import PaperRow
+from dashboards.view import SweepView
+
+WIDE = 130  # columns from which a mean and its deviation fit on one line
+PADDING = (0, 1, 0, 0)
+STYLES = {"ours": "bold green", "reference": "", "paper": "cyan"}
+
+
+def print_comparison(view: SweepView, rows: list[PaperRow], console: Console) -> None:
+    """Print ours beside the references and the paper's rows, then the trials."""
+    console.print(_comparison_table(view, rows, console.width))
+    console.print(f"[yellow]Note:[/] {escape(caution(view, rows))}")
+    console.print()
+    if view.trials:
+        console.print(_trials_table(view))
+    else:
+        console.print("The sweep has no trials yet.")
+
+
+def _comparison_table(view: SweepView, rows: list[PaperRow], width: int) -> Table:
+    wide = width >= WIDE
+    table = Table(
+        title=f"Sweep {escape(view.name)}",
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        padding=PADDING,
+    )
+    table.add_column("Method" if wide else "Method\nMeasured on")
+    if wide:
+        table.add_column("Measured on")
+    table.add_column("n", justify="right", no_wrap=True)
+    for heading in COLUMNS.values():
+        narrow = max(len("±99.999"), *map(len, heading.split()))
+        table.add_column(heading, justify="right", width=None if wide else narrow)
+    lines = comparison(view, rows)
+    for line, following in zip(lines, [*lines[1:], None], strict=True):
+        names = escape(line.method), f"[dim]{escape(line.measured_on)}[/]"
+        table.add_row(
+            *(names if wide else ["\n".join(names)]),
+            MISSING if line.lesions is None else str(line.lesions),
+            *(line.cell(metric, " ± " if wide else "\n±") for metric in COLUMNS),
+            style=STYLES[line.source],
+            end_section=following is None or following.source != line.source,
+        )
+    return table
+
+
+def _trials_table(view: SweepView) -> Table:
+    searched = list(dict.fromkeys(name for trial in view.trials for name in trial.searched))
+    table = Table(title="Trials", box=box.SIMPLE_HEAD, title_justify="left", padding=PADDING)
+    table.add_column("#", justify="right")
+    table.add_column("State")
+    for name in searched:
+        table.add_column(escape(name), justify="right")
+    table.add_column("Best validation Dice", justify="right")
+    table.add_column("Epochs", justify="right")
+    for trial in view.trials:
+        dice = trial.best_val_dice
+        table.add_row(
+            str(trial.number),
+            escape(trial.state),
+            *(escape(short_number(trial.searched.get(name, MISSING))) for name in searched),
+            MISSING if dice is None else f"{dice:.3f}",
+            str(trial.epochs),
+            style="bold green" if trial is view.best else "",
+        )
+    return table

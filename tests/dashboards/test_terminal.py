@@ -1,0 +1,72 @@
+"""What the terminal shows."""
+
+import io
+
+import pytest
+from mlflow import MlflowClient
+from rich.console import Console
+
+from dashboards.runs import read_sweep
+from dashboards.tables import shown_rows
+from dashboards.terminal import print_comparison
+from dashboards.view import SweepView
+
+from .conftest import REFERENCES
+
+
+def shown(view: SweepView, width: int) -> str:
+    text = io.StringIO()
+    print_comparison(view, shown_rows("pdnet"), Console(file=text, width=width))
+    return text.getvalue()
+
+
+def line_of(text: str, start: str) -> str:
+    return next(line for line in text.splitlines() if line.strip().startswith(start))
+
+
+def test_ours_stands_beside_the_references_and_the_paper(view: SweepView) -> None:
+    text = shown(view, 160)
+    dice = f"{view.test['dice']:.3f} ± {view.test['dice_std']:.3f}"
+    assert dice in line_of(text, "PDNet, ours (trial 4)")
+    for method, (mean, std) in REFERENCES.items():
+        assert f"{mean:.3f} ± {std:.3f}" in line_of(text, method)
+    paper = line_of(text, "PDNet  ")
+    for number in ("1000", "0.961 ± 0.044", "0.924 ± 0.045", "1.733 ± 1.470", "1.524 ± 1.374"):
+        assert number in paper
+    assert "–" in line_of(text, "Cai et al.")
+
+
+def test_it_says_that_the_data_differ(view: SweepView) -> None:
+    text = " ".join(shown(view, 160).split())
+    assert f"Ours was measured on {view.data}, against human masks;" in text
+    assert "on the DeepLesion test set and the external test set" in text
+    assert "not comparable as a ranking" in text
+
+
+def test_every_trial_has_a_line(view: SweepView) -> None:
+    trials = shown(view, 160).partition("Trials")[2]
+    assert "learning_rate" in trials
+    assert line_of(trials, "1 ").split() == ["1", "pruned", "0.0001778", "0.005623", "0.436", "3"]
+    assert "0.825" in line_of(trials, "4 ")
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_no_number_is_cut(view: SweepView, width: int) -> None:
+    text = shown(view, width)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    for number in ("0.961", "0.044", "1.733", "1.470", "1350", "0.924"):
+        assert number in text
+
+
+def test_a_sweep_without_results_says_so(client: MlflowClient, experiment: str) -> None:
+    text = shown(read_sweep(client, "pdnet", "morning"), 160)
+    assert "no test result yet" in text
+    assert "has no trials yet" in text
+
+
+def test_markup_in_names_is_text(view: SweepView) -> None:
+    tags = {**view.tags, "sweep": "[red]a[/]", "data": "[bold]b[/], c"}
+    text = shown(SweepView(**{**vars(view), "tags": tags}), 200)
+    assert "[red]a[/]" in text
+    assert "[bold]b[/], c" in text
