@@ -1,0 +1,1 @@
+"""The published systems, one package each, and the one loop that trains them."""

@@ -1,0 +1,136 @@
+"""Image backbones: five feature maps at strides 2, 4, 8, 16 and 32, from timm."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, cast
+
+import timm
+from timm.models import load_state_dict
+from torch import Tensor, nn
+
+from lesions.errors import InputError
+from trainables.blocks import BatchNorm
+
+STRIDES = [2, 4, 8, 16, 32]
+NO_PRETRAINED = "--config.model.backbone.no-pretrained"
+_RESNET_CHANNELS = (64, 128, 256, 512)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneConfig:
+    """Which backbone, and where its weights come from.
+
+    Attributes:
+        name: a timm model with feature maps at strides 2, 4, 8, 16 and 32.
+        pretrained: start from ImageNet weights, fetched by timm from its hub.
+        weights_file: a .pth or .safetensors state dict of `name` to read instead of the hub.
+        width: factor on the channels, ResNeSt only; other than 1 there are no pretrained weights.
+    """
+
+    name: str = "resnest50d"
+    pretrained: bool = True
+    weights_file: Path | None = None
+    width: float = 1.0
+
+    def __post_init__(self) -> None:
+        """InputError, with the choices, for what no backbone can be."""
+        if not timm.is_model(self.name):
+            near = get_close_matches(self.name, timm.list_models(), n=3, cutoff=0.5)
+            near = near or timm.list_models("resnest*")
+            raise InputError(f"timm has no model {self.name!r}", remedy="try " + ", ".join(near))
+        if self.width <= 0:
+            raise InputError(f"the backbone's width is {self.width:g}; it must be above 0")
+        if self.width != 1 and not self.name.startswith("resnest"):
+            raise InputError(f"{self.name} has only width 1", remedy="width is for ResNeSt alone")
+        if self.width != 1 and self.pretrained:
+            raise InputError(
+                f"no pretrained weights exist at width {self.width:g}",
+                remedy=f"set the width to 1, or start from random weights with {NO_PRETRAINED}",
+            )
+        if self.weights_file is not None and not self.pretrained:
+            raise InputError(
+                "weights_file is given but pretrained is off", remedy="leave one of them out"
+            )
+
+
+class Backbone(nn.Module):
+    """Feature maps at strides 2, 4, 8, 16 and 32, finest first.
+
+    Attributes:
+        channels: the channels of each map.
+    """
+
+    def __init__(self, network: nn.Module, channels: list[int]) -> None:
+        super().__init__()
+        self.network = network
+        self.channels = channels
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Features of `image` (N, in_channels, H, W); H and W multiples of 32."""
+        return cast("list[Tensor]", self.network(image))
+
+
+def backbone(config: BackboneConfig, in_channels: int) -> Backbone:
+    """Build the backbone; with other than 3 input channels timm adapts the first layer's weights.
+
+    Intensities need no ImageNet mean and standard deviation when `in_channels` is 1: the first
+    convolution feeds a batch normalisation, which undoes any scale and shift.
+
+    Raises:
+        InputError: the hub of pretrained weights cannot be reached, `weights_file` is no state
+            dict of the model, or the model has other strides.
+    """
+    if config.weights_file is not None:
+        network = _from_file(config, in_channels, config.weights_file)
+    elif config.pretrained:
+        network = _from_hub(config, in_channels)
+    else:
+        network = _create(config, in_channels, pretrained=False)
+    info = cast("Any", network).feature_info
+    if info.reduction() != STRIDES:
+        raise InputError(f"{config.name} has strides {info.reduction()}, not {STRIDES}")
+    return Backbone(network, info.channels())
+
+
+def _create(config: BackboneConfig, in_channels: int, **options: object) -> nn.Module:
+    if config.name.startswith("resnest"):
+        # Split attention normalises a 1×1 map: batch 1 must train as well.
+        options["norm_layer"] = BatchNorm
+    if config.width != 1:
+        channels = [max(8, 8 * round(config.width * width / 8)) for width in _RESNET_CHANNELS]
+        options |= {"channels": channels, "stem_width": channels[0] // 2}
+    model = timm.create_model(config.name, features_only=True, in_chans=in_channels, **options)
+    return cast("nn.Module", model)
+
+
+def _from_hub(config: BackboneConfig, in_channels: int) -> nn.Module:
+    try:
+        return _create(config, in_channels, pretrained=True)
+    except OSError as error:
+        raise InputError(
+            f"the pretrained weights of {config.name} cannot be fetched ({type(error).__name__})",
+            remedy=f"start from random weights with {NO_PRETRAINED}, or name a local file with "
+            "--config.model.backbone.weights-file",
+        ) from error
+
+
+def _from_file(config: BackboneConfig, in_channels: int, file: Path) -> nn.Module:
+    try:
+        found = set(load_state_dict(str(file)))
+        network = _create(
+            config, in_channels, pretrained=True, pretrained_cfg_overlay={"file": str(file)}
+        )
+    except Exception as error:  # each format fails in its own way
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"cannot be read as weights of {config.name}: {reason}", file=file
+        ) from error
+    # timm loads feature extractors loosely: a foreign file would leave random weights unsaid.
+    if missing := sorted(set(network.state_dict()) - found):
+        raise InputError(
+            f"is no state dict of {config.name}: it lacks {len(missing)} entries, "
+            f"{missing[0]} among them",
+            file=file,
+        )
+    return network

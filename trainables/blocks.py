@@ -1,0 +1,105 @@
+"""Blocks that several networks share."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch normalisation that also trains where a channel has a single value.
+
+    Such a batch (one sample, a 1×1 map) has no variance: the running statistics serve, as in
+    evaluation. Otherwise, and in its state dict, it is `nn.BatchNorm2d`.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Normalise `features` (N, C, H, W)."""
+        if self.training and features.numel() == features.shape[1]:
+            return F.batch_norm(
+                features, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
+        return super().forward(features)
+
+
+class ConvBNReLU(nn.Sequential):
+    """Convolution without bias, batch normalisation, ReLU (Ioffe & Szegedy 2015).
+
+    (N, in_channels, H, W) → (N, out_channels, ⌈H/stride⌉, ⌈W/stride⌉); `kernel` is odd.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int = 3,
+        stride: int = 1,
+        dilation: int = 1,
+    ) -> None:
+        padding = dilation * (kernel // 2)
+        super().__init__(
+            nn.Conv2d(
+                in_channels, out_channels, kernel, stride, padding, dilation=dilation, bias=False
+            ),
+            BatchNorm(out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+
+class ASPP(nn.Module):
+    """Atrous spatial pyramid pooling of DeepLabv3 (Chen et al. 2017).
+
+    A 1×1 convolution, a 3×3 convolution for each dilation of `rates` and the pooled image, side by
+    side, then a 1×1 projection: (N, in_channels, H, W) → (N, out_channels, H, W). The pooled
+    branch has a bias in place of batch normalisation, whose statistics over N values mislead.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, rates: Sequence[int] = (6, 12, 18)
+    ) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(
+            [
+                ConvBNReLU(in_channels, out_channels, kernel=1),
+                *(ConvBNReLU(in_channels, out_channels, dilation=rate) for rate in rates),
+            ]
+        )
+        self.pooled = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(in_channels, out_channels, 1),
+            nn.ReLU(inplace=True),
+        )
+        self.project = ConvBNReLU((2 + len(rates)) * out_channels, out_channels, kernel=1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Context at every rate, for `features` (N, in_channels, H, W)."""
+        context = [branch(features) for branch in self.branches]
+        pooled: Tensor = self.pooled(features)
+        context.append(pooled.expand(-1, -1, *features.shape[-2:]))
+        projected: Tensor = self.project(torch.cat(context, dim=1))
+        return projected
+
+
+class ChannelAttention(nn.Module):
+    """Channel attention of DANet (Fu et al. 2019): y = γ·(A·x) + x, shape unchanged.
+
+    A (C × C) is the softmax of minus the channels' inner products over all pixels: each channel
+    gathers those least like it. γ is learned and starts at 0: the block starts as the identity.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.zeros(1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Mix the channels of `features` (N, C, H, W)."""
+        flat = features.flatten(2)
+        # The energy sums over all pixels: half precision overflows or loses the differences.
+        with torch.autocast(features.device.type, enabled=False):
+            energy = flat.float() @ flat.float().transpose(1, 2)
+            above_least = energy - energy.amin(dim=2, keepdim=True)
+            # Weights below e⁻³⁰ end as denormal numbers, which CPUs handle ten times slower.
+            attention = torch.softmax(-above_least.clamp(max=30.0), dim=2)
+        mixed = (attention.to(flat.dtype) @ flat).view_as(features)
+        return self.gamma.to(features.dtype) * mixed + features

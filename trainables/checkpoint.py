@@ -1,0 +1,119 @@
+"""Checkpoints: what resumes a run exactly, and what a finished one leaves behind.
+
+last.pt   model, optimizer, scaler, random state, epoch, history
+best.pt   the model's weights at its best validation epoch
+run.json  the system's name and its config, flat
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lesions import InputError
+from lesions.files import replace_with, write_text
+from trainables.configs import edited, flatten
+from trainables.registry import find_system
+from trainables.system import System
+
+LAST, BEST, RUN = "last.pt", "best.pt", "run.json"
+
+
+@dataclass
+class Progress:
+    """How far a run has come.
+
+    Attributes:
+        epoch: epochs done.
+        best_epoch: the epoch (1 = the first) with the best validation Dice; 0 = none yet.
+        best_dice: that Dice.
+        best_model: the weights of that epoch.
+        history: one dict of metrics an epoch.
+    """
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best_dice: float = -1.0
+    best_model: dict[str, Tensor] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def save_checkpoint(
+    directory: Path,
+    system: System,
+    config: Any,
+    progress: Progress,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+) -> None:
+    """Write all three files; each whole or not at all."""
+    best = {"epoch": progress.best_epoch, "dice": progress.best_dice, "model": progress.best_model}
+    last = {
+        "epoch": progress.epoch,
+        "history": progress.history,
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "scaler": scaler.state_dict(),
+        "random": torch.get_rng_state(),
+        "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+    write_text(directory / RUN, json.dumps({"system": system.name, "config": flatten(config)}))
+    for name, content in ((BEST, best), (LAST, last)):
+        with replace_with(directory / name) as partial:
+            torch.save(content, partial)
+
+
+def restore_checkpoint(
+    directory: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    device: torch.device,
+) -> Progress:
+    """Put a run back to where its checkpoint was; its progress."""
+    last, best = (_load(directory / name, device) for name in (LAST, BEST))
+    model.load_state_dict(last["model"])
+    optimizer.load_state_dict(last["optimizer"])
+    scaler.load_state_dict(last["scaler"])
+    torch.set_rng_state(last["random"].cpu())
+    if last["random_cuda"] and torch.cuda.device_count() == len(last["random_cuda"]):
+        torch.cuda.set_rng_state_all([state.cpu() for state in last["random_cuda"]])
+    return Progress(
+        epoch=last["epoch"],
+        best_epoch=best["epoch"],
+        best_dice=best["dice"],
+        best_model=best["model"],
+        history=last["history"],
+    )
+
+
+def load_best(directory: Path, device: torch.device) -> tuple[System, Any, nn.Module]:
+    """The system, its config and its best model, ready to predict.
+
+    Raises:
+        InputError: no checkpoint there, or one that was cut off.
+    """
+    try:
+        run = json.loads((directory / RUN).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"no checkpoint: {error}", file=directory) from None
+    system = find_system(run["system"])
+    config = edited(system.presets()["paper"](), run["config"])
+    # The checkpoint has the weights: nothing is to be fetched from a hub for them.
+    model = system.model(config, pretrained=False).to(device)
+    model.load_state_dict(_load(directory / BEST, device)["model"])
+    return system, config, model.eval()
+
+
+def _load(path: Path, device: torch.device) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # torch raises many kinds on a damaged file
+        raise InputError(
+            f"cannot be loaded: {error}", file=path, remedy="take an older checkpoint"
+        ) from None
+    return content

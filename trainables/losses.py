@@ -1,0 +1,32 @@
+"""Segmentation losses that several systems share.
+
+Each takes prediction (N, C, H, W), target (N, C or 1, H, W) and valid (N, 1, H, W), bool or float,
+and is the mean over the batch of a value per sample: equal shards of a batch average to the whole
+batch's value. Pixels that are not valid count nowhere and get no gradient; a sample without a
+valid pixel costs 0. All is computed in float32, also under autocast.
+"""
+
+from torch import Tensor
+
+SMOOTH_PX = 1.0
+
+
+def masked_mse(prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """Mean squared error over the channels and the valid pixels of each sample; a scalar ≥ 0."""
+    weight = valid.float()
+    squares = (prediction.float() - target.float()).square() * weight
+    pixels = weight.sum(dim=(1, 2, 3)).clamp(min=1.0)
+    return (squares.sum(dim=(1, 2, 3)) / (pixels * prediction.shape[1])).mean()
+
+
+def iou_loss(prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """1 − soft intersection over union, of each channel of each sample; a scalar in [0, 1].
+
+    `prediction` holds probabilities. Both areas get `SMOOTH_PX` pixel more: where the truth is
+    empty, an empty prediction costs 0 and a larger one nearly 1.
+    """
+    weight = valid.float()
+    probability, truth = prediction.float() * weight, target.float() * weight
+    intersection = (probability * truth).sum(dim=(2, 3))
+    union = probability.sum(dim=(2, 3)) + truth.sum(dim=(2, 3)) - intersection
+    return (1 - (intersection + SMOOTH_PX) / (union + SMOOTH_PX)).mean()

@@ -1,0 +1,87 @@
+"""PDNet: click-driven lesion segmentation and RECIST diameters, in two stages.
+
+"Lesion Segmentation and RECIST Diameter Prediction via Click-driven Attention and Dual-path
+Connection", MICCAI 2021.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lesions import Lesion
+from lesions.heatmaps import endpoints
+from trainables.pdnet.config import PDNetConfig, paper, tiny
+from trainables.pdnet.loss import pdnet_loss
+from trainables.pdnet.model import Outputs, PDNet
+from trainables.pdnet.samples import (
+    evaluation_click,
+    evaluation_crop,
+    network_input,
+    to_slice,
+    training_sample,
+)
+from trainables.system import Batch, Prediction, Sample, System
+
+PREDICT_BATCH = 16
+
+
+class PDNetSystem(System):
+    """PDNet as the house sees it."""
+
+    name = "pdnet"
+    paper = "pdnet"
+
+    def presets(self) -> Mapping[str, Callable[[], PDNetConfig]]:
+        """The paper's settings, and a small one for CPUs."""
+        return {"paper": paper, "tiny": tiny}
+
+    def model(self, config: PDNetConfig, *, pretrained: bool = True) -> nn.Module:
+        """The network of one stage."""
+        structure = config.model
+        if not pretrained:
+            bare = replace(structure.backbone, pretrained=False, weights_file=None)
+            structure = replace(structure, backbone=bare)
+        return PDNet(structure)
+
+    def sample(self, config: PDNetConfig, lesion: Lesion, rng: np.random.Generator) -> Sample:
+        """One augmented sample."""
+        return training_sample(config, lesion, rng)
+
+    def loss(
+        self, config: PDNetConfig, model: nn.Module, batch: Batch
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The paper's loss, and its two parts."""
+        outputs: Outputs = model(batch["inputs"])
+        return pdnet_loss(outputs, batch["labels"], batch["heatmaps"], config.loss)
+
+    def predict(
+        self, config: PDNetConfig, model: nn.Module, lesions: Sequence[Lesion], device: torch.device
+    ) -> Iterator[Prediction]:
+        """Mask and RECIST of each lesion, from a click fixed by the lesion."""
+        for at in range(0, len(lesions), PREDICT_BATCH):
+            yield from _predict(config, model, lesions[at : at + PREDICT_BATCH], device)
+
+
+@torch.inference_mode()
+def _predict(
+    config: PDNetConfig, model: nn.Module, lesions: Sequence[Lesion], device: torch.device
+) -> Iterator[Prediction]:
+    crops = [evaluation_crop(config, lesion) for lesion in lesions]
+    inputs = [
+        network_input(config, lesion, crop, evaluation_click(lesion))
+        for lesion, crop in zip(lesions, crops, strict=True)
+    ]
+    training = model.training
+    outputs: Outputs = model.eval()(torch.from_numpy(np.stack(inputs)).to(device))
+    model.train(training)
+    masks = torch.sigmoid(outputs.masks[-1]).float().cpu().numpy()[:, 0]
+    maps = outputs.heatmaps[-1].float().cpu().numpy()
+    for lesion, crop, mask, heat in zip(lesions, crops, masks, maps, strict=True):
+        points, _ = endpoints(heat)
+        yield Prediction(
+            mask=(crop.back(mask, lesion.shape) > 0.5).astype(np.uint8),
+            recist=to_slice(crop, points),
+        )

@@ -1,0 +1,90 @@
+"""PDNet's settings; the defaults are the paper's (section 3)."""
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from lesions import InputError
+from trainables.backbones import BackboneConfig
+from trainables.pdnet.loss import LossConfig
+from trainables.pdnet.model import ModelConfig
+from trainables.training import TrainingConfig
+
+PAPER_SIZE = {1: 512, 2: 256}
+PAPER_SIGMA = {1: 3.0, 2: 7.0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplesConfig:
+    """How lesions become network inputs.
+
+    Attributes:
+        input_size: network pixels, a multiple of 32; None = 512 at stage 1, 256 at stage 2.
+        sigma: heat map standard deviation, network pixels; None = 3 at stage 1, 7 at stage 2.
+        click_sigma: standard deviation of the click image, network pixels.
+        rotation: largest angle, degrees either way.
+        stage1_side: crop side at stage 1, as a fraction of the slice: 480…512 of 512.
+        stage2_side: crop side at stage 2, in long sides of the lesion.
+        test_side: crop side at stage 2 when testing, in long sides of the lesion.
+        flips: mirror at random; the paper does not.
+    """
+
+    input_size: int | None = None
+    sigma: float | None = None
+    click_sigma: float = 10.0
+    rotation: float = 10.0
+    stage1_side: tuple[float, float] = (0.9375, 1.0)
+    stage2_side: tuple[float, float] = (1.5, 3.5)
+    test_side: float = 2.5
+    flips: bool = False
+
+    def __post_init__(self) -> None:
+        """InputError for what no sample can be."""
+        if self.input_size is not None and (self.input_size < 32 or self.input_size % 32):
+            raise InputError(f"input_size is {self.input_size}; it must be a multiple of 32")
+        if self.sigma is not None and self.sigma <= 0:
+            raise InputError(f"sigma is {self.sigma:g}; it must be above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PDNetConfig:
+    """One stage of PDNet; the two stages are trained apart.
+
+    Attributes:
+        stage: 1 sees the whole slice, 2 a crop around the lesion.
+        pseudo_mask: the mask it learns from.
+        model, loss, samples, training: see each.
+    """
+
+    stage: Literal[1, 2] = 2
+    pseudo_mask: str = "snakes"
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    samples: SamplesConfig = field(default_factory=SamplesConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    @property
+    def input_size(self) -> int:
+        """Network pixels."""
+        return self.samples.input_size or PAPER_SIZE[self.stage]
+
+    @property
+    def sigma(self) -> float:
+        """Heat map standard deviation, network pixels."""
+        return self.samples.sigma or PAPER_SIGMA[self.stage]
+
+
+def paper() -> PDNetConfig:
+    """The paper's settings: ResNeSt-50 with ImageNet weights, 120 epochs; wants a GPU."""
+    return PDNetConfig()
+
+
+def tiny() -> PDNetConfig:
+    """The same structure, small enough for a CPU core: a minute or two a run on the sample."""
+    config = paper()
+    backbone = BackboneConfig(name="resnest14d", width=0.25, pretrained=False)
+    return replace(
+        config,
+        model=replace(config.model, backbone=backbone, features=16, rates=(1, 2, 3)),
+        samples=replace(config.samples, input_size=96, flips=True),
+        training=replace(config.training, epochs=24, schedule="cosine", warmup=1, batch_size=8),
+    )

@@ -1,0 +1,103 @@
+"""From lesions to PDNet's inputs and targets (section 3, implementation details)."""
+
+import hashlib
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lesions import Lesion, Recist
+from lesions.click import click_prior, random_click
+from lesions.heatmaps import heatmaps
+from trainables.crops import Crop, apply, lesion_box
+from trainables.pdnet.config import PDNetConfig
+from trainables.system import Sample
+
+Point = tuple[float, float]
+
+
+def training_sample(config: PDNetConfig, lesion: Lesion, rng: np.random.Generator) -> Sample:
+    """One augmented sample: image, mask and endpoints moved by one and the same map.
+
+    Returns:
+        `inputs` float32 (3, S, S), `labels` uint8 (1, S, S), `heatmaps` float32 (4, S, S).
+    """
+    crop = training_crop(config, lesion, rng)
+    click = random_click(lesion.recist, lesion.shape, rng)
+    recist = Recist(crop.points(lesion.recist.points))  # canonical again after a flip
+    size = (crop.size, crop.size)
+    return {
+        "inputs": torch.from_numpy(network_input(config, lesion, crop, click)),
+        "labels": torch.from_numpy(crop.labels(lesion.mask(config.pseudo_mask))[None]),
+        "heatmaps": torch.from_numpy(heatmaps(recist.points, size, config.sigma)),
+    }
+
+
+def network_input(
+    config: PDNetConfig, lesion: Lesion, crop: Crop, click: Point
+) -> NDArray[np.float32]:
+    """(3, S, S): the CT windowed to 0…1, the click image, the distance image."""
+    image = crop.image(lesion.slice_hu, lesion.window)
+    x, y = crop.points(np.array([click]))[0]
+    prior = click_prior((float(x), float(y)), image.shape, config.samples.click_sigma)
+    return np.concatenate([image[None], prior])
+
+
+def training_crop(config: PDNetConfig, lesion: Lesion, rng: np.random.Generator) -> Crop:
+    """A random crop: nearly the whole slice at stage 1, around the lesion at stage 2.
+
+    At stage 2 the offset is anything that keeps the lesion's box inside.
+    """
+    samples = config.samples
+    if config.stage == 1:
+        side = max(lesion.shape) * rng.uniform(*samples.stage1_side)
+        centre, reach = slice_centre(lesion.shape), (max(lesion.shape) - side) / 2
+    else:
+        centre, long_side = lesion_box(lesion)
+        side = long_side * rng.uniform(*samples.stage2_side)
+        reach = max(0.0, (side - long_side) / 2)
+    dx, dy = rng.uniform(-reach, reach, size=2)
+    flip_x, flip_y = (rng.random(2) < 0.5) & samples.flips
+    return Crop(
+        centre=(centre[0] + dx, centre[1] + dy),
+        side=side,
+        size=config.input_size,
+        angle=rng.uniform(-samples.rotation, samples.rotation),
+        flip_x=bool(flip_x),
+        flip_y=bool(flip_y),
+    )
+
+
+def evaluation_crop(config: PDNetConfig, lesion: Lesion) -> Crop:
+    """The crop at test time: the whole slice at stage 1; 2.5 long sides of the ellipse at stage 2.
+
+    Stage 2 alone is cropped around the RECIST's ellipse, as when only stage 2 is evaluated.
+    """
+    if config.stage == 1:
+        centre, side = slice_centre(lesion.shape), float(max(lesion.shape))
+    else:
+        centre, long_side = lesion_box(lesion)
+        side = config.samples.test_side * long_side
+    return Crop(centre=centre, side=side, size=config.input_size)
+
+
+def evaluation_click(lesion: Lesion) -> Point:
+    """A random point of the click region, the same at every evaluation of this lesion."""
+    seed = hashlib.sha256(f"{lesion.file}:{lesion.row}".encode()).digest()[:8]
+    return random_click(
+        lesion.recist, lesion.shape, np.random.default_rng(int.from_bytes(seed, "little"))
+    )
+
+
+def slice_centre(shape: tuple[int, int]) -> Point:
+    """(x, y) of the middle of a slice of `shape` (H, W)."""
+    height, width = shape
+    return (width - 1) / 2, (height - 1) / 2
+
+
+def to_slice(crop: Crop, endpoints: NDArray[np.float64]) -> Recist | None:
+    """Endpoints (4, 2) in network pixels as a RECIST of the slice; None when an axis vanishes."""
+    try:
+        return Recist(apply(crop.inverse, endpoints))
+    except ValueError:
+        return None

@@ -1,0 +1,71 @@
+"""What a system is to the rest of the house: five functions of its config."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lesions import Lesion, Recist
+from trainables.training import TrainingConfig
+
+Sample = Mapping[str, Any]
+Batch = Mapping[str, Tensor]
+
+
+class Config(Protocol):
+    """What every system's config has."""
+
+    @property
+    def training(self) -> TrainingConfig:
+        """The settings of the shared loop."""
+
+    @property
+    def pseudo_mask(self) -> str:
+        """The mask column that it learns from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What a system says of one lesion, in its slice's own pixels.
+
+    Attributes:
+        mask: uint8 (H, W), 1 = lesion.
+        recist: the four endpoints, or None when the network's endpoints coincide.
+    """
+
+    mask: NDArray[np.uint8]
+    recist: Recist | None
+
+
+class System(ABC):
+    """One published system."""
+
+    name: str
+    paper: str
+
+    @abstractmethod
+    def presets(self) -> Mapping[str, Callable[[], Any]]:
+        """Full configs by name: "paper", and "tiny" for CPUs."""
+
+    @abstractmethod
+    def model(self, config: Any, *, pretrained: bool = True) -> nn.Module:
+        """The network; `pretrained=False` leaves out the backbone's weights from the hub."""
+
+    @abstractmethod
+    def sample(self, config: Any, lesion: Lesion, rng: np.random.Generator) -> Sample:
+        """One augmented training sample; tensors without the batch axis."""
+
+    @abstractmethod
+    def loss(self, config: Any, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of a batch, a mean over its samples, and its named parts (detached)."""
+
+    @abstractmethod
+    def predict(
+        self, config: Any, model: nn.Module, lesions: Sequence[Lesion], device: torch.device
+    ) -> Iterator[Prediction]:
+        """One prediction a lesion, in order; what is random at test time is fixed by the lesion."""
