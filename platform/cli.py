@@ -1,0 +1,94 @@
+"""Command lines: from dataclasses, by tyro; and a user's error is one line, not a traceback."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+import tyro
+
+from lesions import InputError
+from trainables.registry import SYSTEMS
+from trainables.system import System
+
+T = TypeVar("T")
+Preset = Literal["auto", "paper", "tiny"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Which:
+    """What is trained.
+
+    Attributes:
+        system: one of the published systems.
+        preset: the paper's settings, or small ones for CPUs; auto takes tiny without a GPU.
+    """
+
+    system: Annotated[str, tyro.conf.Positional]
+    preset: Preset = "auto"
+
+
+def run(command: Callable[[], None]) -> None:
+    """Run a command; InputError ends it with its message and exit status 2."""
+    try:
+        command()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def parse(options: Callable[..., T], *, prog: str) -> T:
+    """The options of a command without presets."""
+    parsed: T = _cli(options, prog=prog)
+    return parsed
+
+
+def parse_system(
+    options: Any, *, prog: str, has_gpu: Callable[[], bool], make: Callable[[Any], Any]
+) -> tuple[System, str, Any]:
+    """The system, the preset's name, and the options with that preset's config as default.
+
+    Args:
+        options: a generic dataclass of the config's type.
+        prog: how the command is called.
+        has_gpu: asked only when the preset is "auto".
+        make: from a config to the options' default.
+    """
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(f"usage: {prog} SYSTEM [--preset auto|paper|tiny] [options]\n")
+        print(f"SYSTEM is one of: {', '.join(SYSTEMS)}. All options: {prog} pdnet --help")
+        sys.exit(0 if arguments else 2)
+    if arguments[0] not in SYSTEMS:
+        raise InputError(
+            f"there is no system {arguments[0]!r}", remedy=f"choose of {', '.join(SYSTEMS)}"
+        )
+    which, rest = tyro.cli(
+        Which, prog=prog, args=_without_help(arguments), return_unknown_args=True, add_help=False
+    )
+    rest += [word for word in arguments if word in ("-h", "--help")]
+    preset = which.preset
+    if preset == "auto":
+        preset = "paper" if has_gpu() else "tiny"
+    system = SYSTEMS[which.system]
+    default = make(system.presets()[preset]())
+    typed = options[type(default.config)]
+    parsed = _cli(typed, prog=f"{prog} {which.system}", args=rest, default=default)
+    return system, preset, parsed
+
+
+def _cli(options: Any, **arguments: Any) -> Any:
+    """Tyro's own message for a bad word; InputError for a value that a dataclass refuses."""
+    try:
+        return tyro.cli(options, **arguments)
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def _without_help(arguments: Sequence[str]) -> list[str]:
+    return [word for word in arguments if word not in ("-h", "--help")]

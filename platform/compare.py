@@ -1,0 +1,55 @@
+"""Show a sweep's result beside the paper's tables: in the terminal, and as one HTML page."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+
+from dashboards.report import write_report
+from dashboards.runs import read_sweep
+from dashboards.tables import shown_rows
+from dashboards.terminal import print_comparison
+from platform.cli import parse, run
+from platform.storage import default_storage, writable
+from platform.tracking import Store, open_store
+from trainables.registry import find_system
+
+
+def compare(store: Store, sweep: str | None, storage: Path) -> Path:
+    """Print the comparison and write the report; the report's path."""
+    view = read_sweep(store.client, store.experiment, sweep)
+    rows = shown_rows(find_system(store.experiment).paper)
+    print_comparison(view, rows, Console())
+    path = storage / "reports" / f"{view.name}.html"
+    write_report(view, rows, path)
+    print(f"report: {path}\nall runs: mlflow ui --backend-store-uri {store.uri}")
+    return path
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions:
+    """Compare a sweep with the paper.
+
+    Attributes:
+        system: the system.
+        sweep: the sweep's name; without it the newest.
+        storage: where it was kept.
+    """
+
+    system: Annotated[str, tyro.conf.Positional]
+    sweep: str | None = None
+    storage: Path | None = None
+
+
+def main() -> None:
+    """Parse the command line and compare."""
+    options = parse(CompareOptions, prog="python -m platform.compare")
+    system = find_system(options.system)
+    storage = writable(options.storage or default_storage())
+    compare(open_store(storage, system.name, system.paper), options.sweep, storage)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,62 @@
+"""The data of a run: a prepared set that a user names, or the shipped sample."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lesions.prepared import PreparedSet
+from lesions.preparing import Plan
+from lesions.sample import ROOT as SAMPLE
+from platform.prepare import prepare
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """A prepared set, and how it is called where its results are shown.
+
+    Attributes:
+        root: its folder.
+        fingerprint: of every lesion, pixel and mask.
+        description: for people.
+        truth: what its test lesions are judged by.
+    """
+
+    root: Path
+    fingerprint: str
+    description: str
+    truth: str
+
+    def tags(self) -> dict[str, str]:
+        """As MLflow tags."""
+        return {
+            "lesion.data": self.description,
+            "lesion.data_fingerprint": self.fingerprint,
+            "lesion.truth": self.truth,
+        }
+
+
+def find_data(root: Path | None, storage: Path) -> Data:
+    """The prepared set at `root`; without one the sample, prepared into `storage` if need be."""
+    ours = storage / "prepared" / "sample"
+    if root is None:
+        print("no --data: taking the shipped sample (CC BY 3.0, see lesions/sample)", flush=True)
+        prepare(Plan(source=SAMPLE, out=ours, masks=("snakes", "ellipse")))
+        root = ours
+    root = root.expanduser().absolute()
+    test = PreparedSet(root, "test")
+    name = "the shipped sample" if _is_sample(test.manifest) else root.name
+    patients = {row["patient"] for row in test.rows}
+    kinds = Counter(row["lesion_type"] for row in test.rows)
+    human = test.manifest["human_masks"] == test.manifest["accepted"]
+    listed = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in kinds.most_common())
+    return Data(
+        root=root,
+        fingerprint=test.fingerprint,
+        description=f"{name}: {len(test)} test slices of {len(patients)} patients ({listed})",
+        truth="human masks" if human else "human masks where there are any, else pseudo masks",
+    )
+
+
+def _is_sample(manifest: dict[str, Any]) -> bool:
+    return Path(manifest["source"]) == SAMPLE

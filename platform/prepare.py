@@ -1,0 +1,113 @@
+"""Read, check and mask a data set: a table and slices in, a prepared set out."""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from lesions import InputError
+from lesions.deeplesion import TABLE, read_table
+from lesions.manifest import claim, write_manifest
+from lesions.masks import PSEUDO_MASKS
+from lesions.prepared import MANIFEST, REJECTED, PreparedSet
+from lesions.preparing import Plan, parts_of, prepare_part
+from platform.cli import parse, run
+from platform.cluster import cluster
+from platform.storage import writable
+
+PLAN = "plan.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareOptions:
+    """Prepare a data set in DeepLesion's layout.
+
+    Attributes:
+        source: the folder that holds DL_info.csv and Images_png/.
+        out: where the prepared set goes; run again after a kill, it goes on where it was.
+        masks: the pseudo masks to make, comma-separated.
+        keep_noisy: take rows that the data set flags as possibly noisy.
+    """
+
+    source: Path
+    out: Path
+    masks: str = "snakes"
+    keep_noisy: bool = False
+
+    def plan(self) -> Plan:
+        """The plan, with absolute paths and known mask names."""
+        masks = tuple(name.strip() for name in self.masks.split(",") if name.strip())
+        if unknown := [name for name in masks if name not in PSEUDO_MASKS]:
+            raise InputError(
+                f"there is no pseudo mask {unknown[0]!r}",
+                remedy=f"choose of {', '.join(PSEUDO_MASKS)}",
+            )
+        source = self.source.expanduser().absolute()
+        return Plan(source=source, out=writable(self.out), masks=masks, keep_noisy=self.keep_noisy)
+
+
+def prepare(plan: Plan) -> dict[str, Any]:
+    """Make the prepared set of a plan; its manifest.
+
+    Every part is written by the worker that made it, so neither the driver nor the object store
+    ever holds pixels, and a part that an earlier run finished is not made again.
+
+    Raises:
+        InputError: the table cannot be used, `out` holds something else or cannot be written.
+    """
+    rows = read_table(plan.source)
+    claim(plan)
+    if (plan.out / MANIFEST).exists():
+        return PreparedSet(plan.out).manifest
+    parts = parts_of(rows)
+    with _progress_bar() as progress:
+        task = progress.add_task("preparing", total=len(rows))
+        for outcome in _run(parts, plan):
+            if outcome["error"]:
+                raise InputError(
+                    f"a part cannot be written: {outcome['error']}",
+                    file=plan.out,
+                    remedy="make room and run the same command again: finished parts are kept",
+                )
+            progress.advance(task, outcome["rows"])
+    return write_manifest(plan, len(rows), len(parts))
+
+
+def _run(parts: list[str], plan: Plan) -> Iterator[dict[str, Any]]:
+    with cluster() as resources, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import ray
+
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        items = [{"part": number, "rows": rows} for number, rows in enumerate(parts)]
+        # A block is a few parts: enough blocks to keep all cores busy, few enough to be cheap.
+        blocks = min(len(items), max(1, int(4 * resources.get("CPU", 1))))
+        blocks = max(blocks, -(-len(items) // 16))
+        data = ray.data.from_items(items, override_num_blocks=blocks)
+        yield from data.map(prepare_part, fn_kwargs={"plan": plan}).iter_rows()
+
+
+def _progress_bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    )
+
+
+def main() -> None:
+    """Parse the command line and prepare."""
+    plan = parse(PrepareOptions, prog="python -m platform.prepare").plan()
+    manifest = prepare(plan)
+    print(f"{manifest['accepted']} lesions of {manifest['read']} rows in {plan.out}")
+    for reason, count in manifest["reasons"].items():
+        print(f"  {count} rejected: {reason}")
+    if manifest["rejected"]:
+        print(f"  every rejected row: {plan.out / REJECTED}")
+    if not manifest["accepted"]:
+        raise InputError("no row was accepted", file=plan.source / TABLE)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,114 @@
+"""After the search: the best trial measured once on the test lesions, and recorded."""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dashboards.overlays import overlay
+from dashboards.view import overlay_name
+from lesions import InputError, Recist
+from lesions.png import decode_labels
+from lesions.prepared import PreparedSet
+from platform.tracking import (
+    NAME,
+    PARENT,
+    Store,
+    end_run,
+    find_or_create_run,
+    log_metrics,
+    set_tags,
+)
+from trainables.evaluate import summarise
+from trainables.workers import Job, evaluate, evaluate_references
+
+OVERLAYS = 9
+
+
+def finish(
+    store: Store, parent: str, job: Job, results: Any, objective: str, resources: dict[str, float]
+) -> None:
+    """Measure the best trial and the references on the test split; record all in MLflow.
+
+    The test lesions play no part in the choice of the best trial.
+
+    Raises:
+        InputError: no trial has a checkpoint.
+    """
+    best = best_result(results, objective, job.config.training.epochs)
+    set_tags(store, parent, {"lesion.best_trial": best.metrics["trial_id"]})
+    record_test(store, parent, job, Path(best.checkpoint.path), resources)
+    record_references(store, parent, job)
+    end_run(store, parent, "finished")
+
+
+def best_result(results: Any, objective: str, epochs: int) -> Any:
+    """The result with the best objective: of the whole trials, if there are any."""
+    kept = [result for result in results if result.checkpoint is not None]
+    if not kept:
+        errors = [str(error).strip().splitlines()[-1] for error in results.errors]
+        raise InputError(
+            f"every trial failed, the first with: {errors[0] if errors else 'no result'}",
+            file=results.experiment_path,
+            remedy="mend the cause and start a new sweep",
+        )
+    whole = [result for result in kept if result.metrics["epoch"] >= epochs]
+    return max(whole or kept, key=lambda result: result.metrics[objective])
+
+
+def record_test(
+    store: Store, run_id: str, job: Job, checkpoint: Path, resources: dict[str, float]
+) -> None:
+    """The metrics, rows, overlays and checkpoint of a model on the test split, into its run."""
+    import ray
+
+    task = ray.remote(num_cpus=1, num_gpus=1 if resources.get("GPU", 0) > 0 else 0)(evaluate)
+    rows = ray.get(task.remote(checkpoint, job.data, "test"))
+    if not rows:
+        print("the prepared set has no test lesions: nothing to measure")
+        return
+    log_metrics(store, run_id, _test_metrics(rows))
+    with tempfile.TemporaryDirectory() as folder:
+        write_evidence(Path(folder), rows, PreparedSet(job.data, "test"))
+        for name in ("best.pt", "run.json"):
+            (Path(folder) / name).write_bytes((checkpoint / name).read_bytes())
+        (Path(folder) / "run.json").replace(Path(folder) / "config.json")
+        store.client.log_artifacts(run_id, folder, "best")
+
+
+def record_references(store: Store, parent: str, job: Job) -> None:
+    """One child run a reference method, measured on the same test lesions."""
+    import ray
+
+    measured = ray.get(ray.remote(num_cpus=1)(evaluate_references).remote(job, "test"))
+    for method, rows in measured.items():
+        key = {PARENT: parent, "lesion.method": method}
+        run_id = find_or_create_run(store, key, {"lesion.kind": "reference", NAME: method}, {})
+        if rows:
+            log_metrics(store, run_id, _test_metrics(rows))
+        end_run(store, run_id, "finished")
+
+
+def write_evidence(folder: Path, rows: Sequence[dict[str, Any]], lesions: PreparedSet) -> None:
+    """`lesions.json`, and overlays of lesions from the best to the worst, evenly apart."""
+    plain = [{k: v for k, v in row.items() if k not in ("mask", "endpoints")} for row in rows]
+    (folder / "lesions.json").write_text(json.dumps(plain, indent=1))
+    (folder / "overlays").mkdir()
+    ranked = sorted(
+        range(len(rows)), key=lambda at: (-rows[at]["dice"], rows[at]["file"], rows[at]["row"])
+    )
+    count = min(OVERLAYS, len(ranked))
+    places = {round(i * (len(ranked) - 1) / max(1, count - 1)) for i in range(count)}
+    for place in sorted(places):
+        lesion, row = lesions[ranked[place]], rows[ranked[place]]
+        found = None if row["endpoints"] is None else Recist(row["endpoints"])
+        picture = overlay(
+            lesion, lesion.mask(row["truth"]), decode_labels(row["mask"]), lesion.recist, found
+        )
+        (folder / "overlays" / overlay_name(place + 1, lesion.file)).write_bytes(picture)
+
+
+def _test_metrics(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    summary = summarise(rows)
+    return summary | {"test_n": summary.get("n", float(len(rows)))}

@@ -1,0 +1,28 @@
+"""Where runs, prepared sets and reports live."""
+
+from pathlib import Path
+
+from lesions import InputError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def default_storage() -> Path:
+    """`runs/` in the current folder; `~/lesion-platform` in a Ray job's short-lived copy of it."""
+    here = Path.cwd()
+    return Path.home() / "lesion-platform" if "_ray_pkg_" in str(here) else here / "runs"
+
+
+def writable(folder: Path) -> Path:
+    """The folder, made if need be, as an absolute path; InputError when nothing can be written."""
+    folder = folder.expanduser().absolute()
+    probe = folder / ".writable"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"cannot be written: {error.strerror}", file=folder, remedy="name another folder"
+        ) from None
+    return folder

@@ -1,0 +1,239 @@
+"""Search hyper-parameters: Ray Tune with Optuna, every trial in MLflow beside the paper's rows."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from lesions import InputError
+from lesions.files import write_text
+from platform.cli import parse_system, run
+from platform.cluster import cluster, has_gpu
+from platform.compare import compare
+from platform.datasets import Data, find_data
+from platform.results import finish
+from platform.storage import default_storage, writable
+from platform.sweep_callback import SweepCallback
+from platform.tracking import NAME, Store, find_or_create_run, open_store, provenance
+from search_spaces import SPACES
+from trainables.configs import edited, flatten
+from trainables.system import System
+from trainables.workers import Job, tune_trial
+
+C = TypeVar("C")
+PLAN = "sweep.json"
+OBJECTIVE = "best_val_dice"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepOptions(Generic[C]):
+    """Search the system's space; the paper's values are the first trial.
+
+    Attributes:
+        config: what every trial starts from.
+        data: a prepared set; without it the shipped sample is prepared and taken.
+        trials: how many.
+        concurrent: trials at a time; without it as many as the cluster's resources hold.
+        cpus_per_trial: CPU cores a trial.
+        gpus_per_trial: GPUs a trial, fractions share one (memory is not enforced); without it 1
+            where there are GPUs.
+        grace: epochs that no trial is stopped before.
+        seed: of the search; a trial's own seed is the config's.
+        name: the sweep's name; without it one is made from the time.
+        resume: the name of a sweep to go on with, as it was started.
+        storage: where everything is kept; all nodes must see it.
+    """
+
+    config: C
+    data: Path | None = None
+    trials: int = 8
+    concurrent: int | None = None
+    cpus_per_trial: float = 1
+    gpus_per_trial: float | None = None
+    grace: int = 4
+    seed: int = 0
+    name: str | None = None
+    resume: str | None = None
+    storage: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """One sweep, as its plan on disk says; a resumed one is the same."""
+
+    name: str
+    folder: Path
+    system: System
+    preset: str
+    config: Any
+    data: Data
+    trials: int
+    concurrent: int | None
+    cpus: float
+    gpus: float | None
+    grace: int
+    seed: int
+
+    @property
+    def job(self) -> Job:
+        """What every trial trains."""
+        return Job(system=self.system.name, config=self.config, data=self.data.root)
+
+
+def start(system: System, preset: str, options: SweepOptions[Any], storage: Path) -> Sweep:
+    """A new sweep, its plan written; or, with `resume`, an old one's plan read."""
+    name = options.resume or options.name or f"{system.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    if "/" in name or name.startswith("."):
+        raise InputError(f"{name!r} is no name for a sweep", remedy="use letters, digits and -")
+    folder = storage / "sweeps" / name
+    if options.resume:
+        return _read_plan(system, name, folder)
+    if (folder / PLAN).exists():
+        raise InputError(
+            f"there is a sweep {name!r} already", remedy=f"go on with it by --resume {name}"
+        )
+    sweep = Sweep(
+        name=name, folder=folder, system=system, preset=preset, config=options.config,
+        data=find_data(options.data, storage), trials=options.trials,
+        concurrent=options.concurrent, cpus=options.cpus_per_trial,
+        gpus=options.gpus_per_trial, grace=options.grace, seed=options.seed,
+    )  # fmt: skip
+    plan = {"preset": preset, "config": flatten(sweep.config), "data": str(sweep.data.root),
+            "trials": sweep.trials, "concurrent": sweep.concurrent, "cpus": sweep.cpus,
+            "gpus": sweep.gpus, "grace": sweep.grace, "seed": sweep.seed}  # fmt: skip
+    write_text(folder / PLAN, json.dumps(plan, indent=1))
+    return sweep
+
+
+def _read_plan(system: System, name: str, folder: Path) -> Sweep:
+    try:
+        plan = json.loads((folder / PLAN).read_text())
+    except FileNotFoundError:
+        there = sorted(path.parent.name for path in folder.parent.glob(f"*/{PLAN}"))
+        raise InputError(
+            f"there is no sweep {name!r} to go on with", file=folder.parent,
+            remedy=f"choose of {', '.join(there)}" if there else "there is none at all",
+        ) from None  # fmt: skip
+    config = edited(system.presets()["paper"](), plan.pop("config"))
+    data = find_data(Path(plan.pop("data")), folder.parent.parent)
+    return Sweep(name=name, folder=folder, system=system, config=config, data=data, **plan)
+
+
+def search(sweep: Sweep, callback: SweepCallback, resources: dict[str, float]) -> Any:
+    """Run the trials that have not run yet; Tune's results of all."""
+    from ray import tune
+
+    per_trial = _resources_per_trial(sweep, resources)
+    trainable = tune.with_resources(tune.with_parameters(tune_trial, job=sweep.job), per_trial)
+    if tune.Tuner.can_restore(str(sweep.folder)):
+        # Not restart_errored: with Optuna's searcher it raises KeyError.
+        tuner = tune.Tuner.restore(str(sweep.folder), trainable, resume_errored=True)
+    else:
+        tuner = tune.Tuner(
+            trainable,
+            tune_config=_tune_config(sweep, _concurrent(sweep, per_trial, resources)),
+            run_config=tune.RunConfig(
+                name=sweep.name,
+                storage_path=str(sweep.folder.parent),
+                callbacks=[callback],
+                checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
+                failure_config=tune.FailureConfig(max_failures=1),
+                verbose=0,
+            ),
+        )
+    return tuner.fit()
+
+
+def _tune_config(sweep: Sweep, concurrent: int) -> Any:
+    from ray import tune
+    from ray.tune.schedulers import ASHAScheduler
+
+    from platform.searching import PrunedOptunaSearch
+
+    epochs = sweep.config.training.epochs
+    space = SPACES[sweep.system.name]
+    searcher = PrunedOptunaSearch(
+        epochs=epochs,
+        space=space.space(sweep.config),
+        metric=OBJECTIVE,
+        mode="max",
+        points_to_evaluate=[space.paper(sweep.config)],
+        study_name=sweep.name,
+        seed=sweep.seed,
+    )
+    # One more than there are epochs: else the code after the last report never runs.
+    scheduler = ASHAScheduler(
+        metric=OBJECTIVE, mode="max", max_t=epochs + 1,
+        grace_period=min(sweep.grace, epochs), reduction_factor=2,
+    )  # fmt: skip
+    return tune.TuneConfig(
+        num_samples=sweep.trials, max_concurrent_trials=concurrent, search_alg=searcher,
+        scheduler=scheduler, reuse_actors=True,
+    )  # fmt: skip
+
+
+def _resources_per_trial(sweep: Sweep, resources: dict[str, float]) -> dict[str, float]:
+    gpus = sweep.gpus if sweep.gpus is not None else float(resources.get("GPU", 0) > 0)
+    wanted = {"cpu": sweep.cpus, "gpu": gpus}
+    for name, amount in wanted.items():
+        if amount > (there := resources.get(name.upper(), 0)):
+            raise InputError(
+                f"a trial wants {amount:g} {name}, the cluster has {there:g}",
+                remedy=f"lower --{name}s-per-trial",
+            )
+    return wanted
+
+
+def _concurrent(sweep: Sweep, per_trial: dict[str, float], resources: dict[str, float]) -> int:
+    """As many trials at a time as the cluster holds, unless the user says how many."""
+    room = [resources.get(name.upper(), 0) / each for name, each in per_trial.items() if each > 0]
+    return min(sweep.trials, sweep.concurrent or max(1, int(min(room))))
+
+
+def _parent(sweep: Sweep, store: Store, resources: dict[str, float]) -> str:
+    key = {"lesion.kind": "sweep", "lesion.sweep": sweep.name}
+    shown = {name: amount for name, amount in resources.items() if name in ("CPU", "GPU")}
+    tags = {
+        NAME: sweep.name,
+        "lesion.system": sweep.system.name,
+        "lesion.stage": str(getattr(sweep.config, "stage", "")),
+        "lesion.preset": sweep.preset,
+        "lesion.seed": str(sweep.config.training.seed),
+        "lesion.resources": json.dumps(shown),
+        **sweep.data.tags(),
+        **provenance(),
+    }
+    return find_or_create_run(store, key, tags, flatten(sweep.config))
+
+
+def sweep_and_compare(sweep: Sweep, storage: Path) -> None:
+    """The whole of it: search, measure the best trial on the test lesions, compare."""
+    store = open_store(storage, sweep.system.name, sweep.system.paper)
+    with cluster() as resources:
+        parent = _parent(sweep, store, resources)
+        epochs = sweep.config.training.epochs
+        print(f"sweep {sweep.name}: {sweep.trials} trials of at most {epochs} epochs on "
+              f"{sweep.data.description}\n  go on after a kill with --resume {sweep.name}",
+              flush=True)  # fmt: skip
+        callback = SweepCallback(store, parent, epochs, flatten(sweep.config))
+        results = search(sweep, callback, resources)
+        finish(store, parent, sweep.job, results, OBJECTIVE, resources)
+    compare(store, sweep.name, storage)
+
+
+def main() -> None:
+    """Parse the command line and sweep."""
+    make: Callable[[Any], SweepOptions[Any]] = lambda config: SweepOptions(config=config)  # noqa: E731
+    system, preset, options = parse_system(
+        SweepOptions, prog="python -m platform.sweep", has_gpu=has_gpu, make=make
+    )
+    storage = writable(options.storage or default_storage())
+    if preset == "tiny":
+        print("no GPU here or tiny asked for: the tiny preset, the same structure made small")
+    sweep_and_compare(start(system, preset, options, storage), storage)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,182 @@
+"""MLflow: where runs are recorded. The driver alone talks to it.
+
+One experiment a system; the tags and metric names are those of `dashboards`.
+"""
+
+import fcntl
+import logging
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+
+from dashboards.baselines import log_baselines
+from lesions import InputError
+from platform.storage import ROOT
+
+PARENT = "mlflow.parentRunId"
+NAME = "mlflow.runName"
+
+
+@dataclass
+class Store:
+    """An experiment in an MLflow server or file.
+
+    Attributes:
+        uri: the tracking URI.
+        experiment: the experiment's name: the system's.
+        experiment_id: its id there.
+    """
+
+    uri: str
+    experiment: str
+    experiment_id: str
+
+    @property
+    def client(self) -> MlflowClient:
+        """A client; made when asked for, because Tune pickles what holds the store."""
+        return MlflowClient(tracking_uri=self.uri)
+
+
+def open_store(storage: Path, system: str, paper: str) -> Store:
+    """The system's experiment with the paper's baselines in it, made if need be.
+
+    `MLFLOW_TRACKING_URI` names a server; without it a SQLite file in `storage` serves.
+
+    Raises:
+        InputError: the server is away or refuses.
+    """
+    for name in ("alembic", "mlflow"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    uri = given or f"sqlite:///{storage / 'mlflow.db'}"
+    artifacts = None if given else (storage / "artifacts" / system).as_uri()
+    try:
+        with _one_at_a_time(storage / "mlflow.lock"):
+            client = MlflowClient(tracking_uri=uri)
+            found = client.get_experiment_by_name(system)
+            known = found.experiment_id if found else None
+            experiment_id = known or client.create_experiment(system, artifacts)
+            log_baselines(client, experiment_id, paper)
+    except MlflowException as error:
+        reason = str(error).splitlines()[0][:300]
+        raise InputError(
+            f"the MLflow server at {uri} does not answer as it should: {reason}",
+            remedy="start it, or unset MLFLOW_TRACKING_URI to record in a local file",
+        ) from None
+    return Store(uri=uri, experiment=system, experiment_id=experiment_id)
+
+
+@contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    """Two first uses of a store at once would corrupt its migration."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def find_run(store: Store, tags: Mapping[str, str]) -> str | None:
+    """The id of the run with all these tags, if there is one."""
+    wanted = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
+    runs = store.client.search_runs([store.experiment_id], wanted, max_results=1)
+    return runs[0].info.run_id if runs else None
+
+
+def find_or_create_run(
+    store: Store, key: Mapping[str, str], tags: Mapping[str, str], params: Mapping[str, Any]
+) -> str:
+    """The id of the run that has the tags `key`; made, with all tags and params, if need be."""
+    run_id = find_run(store, key)
+    if run_id is None:
+        run = store.client.create_run(store.experiment_id, tags={**key, **tags})
+        run_id = str(run.info.run_id)
+        log_params(store, run_id, params)
+    return run_id
+
+
+def log_params(store: Store, run_id: str, params: Mapping[str, Any]) -> None:
+    """Write params in one call (MLflow takes 100 at most)."""
+    listed = [Param(name, str(value)) for name, value in params.items()]
+    for at in range(0, len(listed), 100):
+        store.client.log_batch(run_id, params=listed[at : at + 100])
+
+
+def log_metrics(store: Store, run_id: str, metrics: Mapping[str, Any], step: int = 0) -> None:
+    """Write every number of `metrics` in one call."""
+    now = int(time.time() * 1000)
+    listed = [
+        Metric(name, float(value), now, step)
+        for name, value in metrics.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+    store.client.log_batch(run_id, metrics=listed)
+
+
+def set_tags(store: Store, run_id: str, tags: Mapping[str, str]) -> None:
+    """Write tags in one call."""
+    store.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+
+
+def end_run(store: Store, run_id: str, state: str) -> None:
+    """Close a run as finished, pruned or failed; MLflow itself knows no pruned."""
+    set_tags(store, run_id, {"lesion.state": state})
+    status = {"failed": "FAILED", "interrupted": "KILLED"}.get(state, "FINISHED")
+    store.client.set_terminated(run_id, status)
+
+
+@dataclass
+class Outbox:
+    """Calls to a server that may be away for a while: kept in order, sent when it is back."""
+
+    waiting: list[Callable[[], object]] = field(default_factory=list)
+    warned: bool = False
+
+    def send(self, call: Callable[[], object]) -> None:
+        """Make the call after those that wait; a failure keeps it and never raises."""
+        self.waiting.append(call)
+        self.flush()
+
+    def flush(self) -> int:
+        """Make the calls that wait; how many still do."""
+        while self.waiting:
+            try:
+                self.waiting[0]()
+            except MlflowException as error:
+                if not self.warned:
+                    print(f"MLflow is away; its records wait: {str(error).splitlines()[0][:200]}")
+                self.warned = True
+                break
+            del self.waiting[0]
+        return len(self.waiting)
+
+
+def provenance() -> dict[str, str]:
+    """The code's version: the git commit, with `-dirty` when files differ from it."""
+    return {"lesion.git_commit": git_commit()}
+
+
+def git_commit() -> str:
+    """The commit of the working tree; "unknown" outside a repository."""
+    commit = _git("rev-parse", "HEAD")
+    if not commit:
+        return "unknown"
+    return commit + ("-dirty" if _git("status", "--porcelain", "--untracked-files=no") else "")
+
+
+def _git(*words: str) -> str:
+    command: Sequence[str] = ("git", "-C", str(ROOT), *words)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

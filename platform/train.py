@@ -1,0 +1,235 @@
+"""Train one model: Ray Train on one or many workers, resumed after a kill."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from lesions import InputError
+from lesions.files import write_text
+from platform.cli import parse_system, run
+from platform.cluster import cluster, has_gpu
+from platform.datasets import Data, find_data
+from platform.results import record_test
+from platform.storage import default_storage, writable
+from platform.tracking import (
+    NAME,
+    Outbox,
+    Store,
+    end_run,
+    find_or_create_run,
+    log_metrics,
+    open_store,
+    provenance,
+)
+from trainables.configs import edited, flatten
+from trainables.evaluate import REPORTED
+from trainables.system import System
+from trainables.workers import Job, train_worker
+
+C = TypeVar("C")
+PLAN = "train.json"
+HISTORY = "history.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(Generic[C]):
+    """Train a system once.
+
+    Attributes:
+        config: what is trained, and how.
+        data: a prepared set; without it the shipped sample is prepared and taken.
+        workers: how many train together; each sees its share of every epoch.
+        cpus_per_worker: CPU cores a worker.
+        name: the run's name; without it one is made from the time.
+        resume: the name of a run to go on with, as it was started.
+        storage: where everything is kept; all nodes must see it.
+    """
+
+    config: C
+    data: Path | None = None
+    workers: int = 1
+    cpus_per_worker: float = 1
+    name: str | None = None
+    resume: str | None = None
+    storage: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """One training run, as its plan on disk says."""
+
+    name: str
+    folder: Path
+    system: System
+    preset: str
+    config: Any
+    data: Data
+    workers: int
+    cpus: float
+
+    @property
+    def job(self) -> Job:
+        """What the workers train."""
+        return Job(system=self.system.name, config=self.config, data=self.data.root)
+
+
+def start(system: System, preset: str, options: TrainOptions[Any], storage: Path) -> Training:
+    """A new run, its plan written; or, with `resume`, an old one's plan read."""
+    name = options.resume or options.name or f"{system.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = storage / "trainings" / name
+    if options.resume:
+        return _read_plan(system, name, folder)
+    if (folder / PLAN).exists():
+        raise InputError(
+            f"there is a run {name!r} already", remedy=f"go on with it by --resume {name}"
+        )
+    training = Training(
+        name=name, folder=folder, system=system, preset=preset, config=options.config,
+        data=find_data(options.data, storage), workers=options.workers,
+        cpus=options.cpus_per_worker,
+    )  # fmt: skip
+    plan = {"preset": preset, "config": flatten(training.config), "data": str(training.data.root),
+            "workers": training.workers, "cpus": training.cpus}  # fmt: skip
+    write_text(folder / PLAN, json.dumps(plan, indent=1))
+    return training
+
+
+def _read_plan(system: System, name: str, folder: Path) -> Training:
+    try:
+        plan = json.loads((folder / PLAN).read_text())
+    except FileNotFoundError:
+        raise InputError(f"there is no run {name!r} to go on with", file=folder.parent) from None
+    config = edited(system.presets()["paper"](), plan.pop("config"))
+    data = find_data(Path(plan.pop("data")), folder.parent.parent)
+    return Training(name=name, folder=folder, system=system, config=config, data=data, **plan)
+
+
+def train(training: Training, resources: dict[str, float]) -> Path:
+    """Train to the last epoch, going on from the last checkpoint if there is one; its folder.
+
+    Raises:
+        InputError: the cluster cannot hold the workers, or training failed for good.
+    """
+    from ray import train as ray_train
+    from ray.train.torch import TorchTrainer
+
+    gpu = resources.get("GPU", 0) > 0
+    wanted = {"CPU": training.workers * training.cpus, "GPU": training.workers * gpu}
+    for name, amount in wanted.items():
+        if amount > (there := resources.get(name, 0)):
+            raise InputError(
+                f"{training.workers} workers want {amount:g} {name}, the cluster has {there:g}",
+                remedy="lower --workers or --cpus-per-worker",
+            )
+    trainer = TorchTrainer(
+        train_worker,
+        train_loop_config={"job": training.job, "history": str(training.folder / HISTORY)},
+        scaling_config=ray_train.ScalingConfig(
+            num_workers=training.workers, use_gpu=gpu, resources_per_worker={"CPU": training.cpus}
+        ),
+        run_config=ray_train.RunConfig(
+            name=training.name,
+            storage_path=str(training.folder.parent),
+            checkpoint_config=ray_train.CheckpointConfig(num_to_keep=2),
+            failure_config=ray_train.FailureConfig(max_failures=3),
+        ),
+    )
+    result = trainer.fit()
+    if result.error is not None or result.checkpoint is None:
+        raise InputError(f"training failed: {result.error}", file=training.folder)
+    return Path(result.checkpoint.path)
+
+
+@contextmanager
+def followed(history: Path, store: Store, run_id: str) -> Iterator[None]:
+    """Print and record each epoch as the workers write it to `history`."""
+    ended, outbox = threading.Event(), Outbox()
+    seen = _epochs_recorded(store, run_id)
+
+    def follow() -> None:
+        nonlocal seen
+        while True:
+            last_look = ended.wait(0.5)
+            for metrics in read_history(history)[seen:]:
+                seen += 1
+                dice = (
+                    f"  validation Dice {metrics['val_dice']:.3f}" if "val_dice" in metrics else ""
+                )
+                print(f"epoch {seen}  loss {metrics['train_loss']:.4f}{dice}", flush=True)
+                outbox.send(_recording(store, run_id, metrics, seen))
+            if last_look:
+                return
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _recording(store: Store, run_id: str, metrics: dict[str, float], step: int) -> Any:
+    return lambda: log_metrics(store, run_id, metrics, step)
+
+
+def _epochs_recorded(store: Store, run_id: str) -> int:
+    return int(store.client.get_run(run_id).data.metrics.get("epoch", 0))
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """The epochs that the workers have finished so far."""
+    try:
+        return [json.loads(line) for line in path.read_text().splitlines()]
+    except FileNotFoundError:
+        return []
+
+
+def train_and_record(training: Training, storage: Path) -> Path:
+    """Train, measure the best epoch on the test lesions, record all; the checkpoint's folder."""
+    store = open_store(storage, training.system.name, training.system.paper)
+    key = {"lesion.kind": "train", "lesion.train": training.name}
+    tags = {NAME: training.name, "lesion.system": training.system.name,
+            "lesion.preset": training.preset, "lesion.state": "running",
+            **training.data.tags(), **provenance()}  # fmt: skip
+    run_id = find_or_create_run(store, key, tags, flatten(training.config))
+    with cluster() as resources:
+        print(f"training {training.name} on {training.data.description}\n"
+              f"  go on after a kill with --resume {training.name}", flush=True)  # fmt: skip
+        with followed(training.folder / HISTORY, store, run_id):
+            checkpoint = train(training, resources)
+        record_test(store, run_id, training.job, checkpoint, resources)
+    end_run(store, run_id, "finished")
+    metrics = store.client.get_run(run_id).data.metrics
+    _print_test(metrics)
+    print(f"checkpoint: {checkpoint}")
+    return checkpoint
+
+
+def _print_test(metrics: dict[str, float]) -> None:
+    for name in REPORTED:
+        if name in metrics:
+            print(f"test {name}: {metrics[name]:.3f} ± {metrics[f'{name}_std']:.3f}")
+
+
+def main() -> None:
+    """Parse the command line and train."""
+    system, preset, options = parse_system(
+        TrainOptions,
+        prog="python -m platform.train",
+        has_gpu=has_gpu,
+        make=lambda config: TrainOptions(config=config),
+    )
+    storage = writable(options.storage or default_storage())
+    if preset == "tiny":
+        print("no GPU here or tiny asked for: the tiny preset, the same structure made small")
+    train_and_record(start(system, preset, options, storage), storage)
+
+
+if __name__ == "__main__":
+    run(main)
