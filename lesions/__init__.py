@@ -6,16 +6,20 @@ Functions that bear their module's name are imported from there, as in
 
 from lesions import ellipse, heatmaps, metrics, snakes
 from lesions.click import click_prior, click_region, random_click
+from lesions.deeplesion import Rejected, read_deeplesion
 from lesions.errors import InputError
 from lesions.lesion import Lesion
 from lesions.masks import PSEUDO_MASKS, agree, pseudo_mask
 from lesions.recist import Recist
+from lesions.volume import Volume, read_nifti
 
 __all__ = [
     "PSEUDO_MASKS",
     "InputError",
     "Lesion",
     "Recist",
+    "Rejected",
+    "Volume",
     "agree",
     "click_prior",
     "click_region",
@@ -24,5 +28,7 @@ __all__ = [
     "metrics",
     "pseudo_mask",
     "random_click",
+    "read_deeplesion",
+    "read_nifti",
     "snakes",
 ]

@@ -8,7 +8,7 @@ it, averaged with the blurred start itself. That has 0.934 (sts_ct 0.932, lidc 0
 0.958). With endpoints drawn in by 8 % and displaced by 4 % of their axis, as people's are, it has
 0.913 and the ellipse 0.898. Two parameters matter, both chosen on these lesions: LIKENESS 0.2
 gives 0.940 and 0.8 gives 0.870, OUTER 1.6 gives 0.943 and 4 gives 0.905; on displaced endpoints
-the order is the reverse.
+OUTER's order is the reverse.
 """
 
 from typing import Any

@@ -8,23 +8,32 @@ import numpy as np
 from lesions import Lesion, Recist
 from lesions.ellipse import ellipse
 from lesions.metrics import best_centred_disc
-from trainables.crops import lesion_box
 from trainables.evaluate import measure_one, truth_name
 from trainables.system import Prediction
 
+Square = tuple[tuple[float, float], float]
 
-def centred_disc(lesions: Sequence[Lesion], pseudo_mask: str) -> list[dict[str, Any]]:
-    """One row a lesion for a disc in the middle of the lesion's box.
 
-    One radius, as a fraction of the box's longer side, serves all; it is chosen to give the best
-    mean Dice on these very lesions, so no disc does better.
+def centred_disc(
+    lesions: Sequence[Lesion], squares: Sequence[Square], pseudo_mask: str
+) -> list[dict[str, Any]]:
+    """One row a lesion for a disc in the middle of its square.
+
+    One radius, as a fraction of the square's side, serves all; it is chosen to give the best mean
+    Dice on these very lesions, so no disc there does better.
+
+    Args:
+        lesions: what is measured.
+        squares: (centre (x, y), side) in each one's slice pixels.
+        pseudo_mask: the truth of a lesion without a human mask.
     """
-    boxes = [lesion_box(lesion) for lesion in lesions]
     truths = [lesion.mask(truth_name(lesion, pseudo_mask)) == 1 for lesion in lesions]
-    factor, _ = best_centred_disc([(truth, *box) for truth, box in zip(truths, boxes, strict=True)])
+    factor, _ = best_centred_disc(
+        [(truth, *square) for truth, square in zip(truths, squares, strict=True)]
+    )
     return [
         measure_one(lesion, _disc(lesion.shape, centre, factor * side), pseudo_mask)
-        for lesion, (centre, side) in zip(lesions, boxes, strict=True)
+        for lesion, (centre, side) in zip(lesions, squares, strict=True)
     ]
 
 

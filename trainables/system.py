@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lesions import Lesion, Recist
+from trainables.crops import Crop
 from trainables.training import TrainingConfig
 
 Sample = Mapping[str, Any]
@@ -63,6 +64,10 @@ class System(ABC):
     @abstractmethod
     def loss(self, config: Any, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a batch, a mean over its samples, and its named parts (detached)."""
+
+    @abstractmethod
+    def view(self, config: Any, lesion: Lesion) -> Crop:
+        """The part of the slice that `predict` sees."""
 
     @abstractmethod
     def predict(

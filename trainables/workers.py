@@ -20,6 +20,7 @@ from lesions.prepared import PreparedSet
 from trainables import references
 from trainables.checkpoint import load_best
 from trainables.configs import edited
+from trainables.crops import lesion_box
 from trainables.evaluate import measure, measure_one
 from trainables.loop import Report, Run, fit
 from trainables.registry import find_system
@@ -104,9 +105,13 @@ def evaluate_references(job: Job, split: str) -> dict[str, list[dict[str, Any]]]
     torch.manual_seed(job.config.training.seed)
     untrained = system.model(job.config, pretrained=False)
     mask = job.config.pseudo_mask
+    views = [system.view(job.config, lesion) for lesion in lesions]
+    seen = [(view.centre, view.side) for view in views]
+    boxes = [lesion_box(lesion) for lesion in lesions]
     return {
         "untrained network": measure(system, job.config, untrained, lesions, torch.device("cpu")),
-        "best centred disc": references.centred_disc(lesions, mask),
+        "best centred disc": references.centred_disc(lesions, seen, mask),
+        "best disc at the true place (oracle)": references.centred_disc(lesions, boxes, mask),
         "RECIST ellipse (oracle)": references.recist_ellipse(lesions, mask),
     }
 

@@ -56,7 +56,7 @@ def _sarcoma(number: int, split: int) -> Tumour:
     stem = f"sts_ct/STS_{number:03d}"
     return Tumour(
         ct=f"{stem}_ct.nii.gz", mask=f"{stem}_gtv.nii.gz", patient=900000 + number,
-        lesion_type=7, window=(-175, 275), split=split,
+        lesion_type=7, window=(-50, 150), split=split,
     )  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def _nodule(number: int, split: int, step: int) -> Tumour:
     stem = f"lidc/LIDC-IDRI-{number:04d}"
     return Tumour(
         ct=f"{stem}_ct.nii.gz", mask=f"{stem}_mask_consensus.nii.gz", patient=910000 + number,
-        lesion_type=5, window=(-1350, 150), split=split, step=step,
+        lesion_type=5, window=(-1500, 500), split=split, step=step,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from lesions import Lesion
 from lesions.heatmaps import endpoints
+from trainables.crops import Crop
 from trainables.pdnet.config import PDNetConfig, paper, tiny
 from trainables.pdnet.loss import pdnet_loss
 from trainables.pdnet.model import Outputs, PDNet
@@ -56,6 +57,10 @@ class PDNetSystem(System):
         """The paper's loss, and its two parts."""
         outputs: Outputs = model(batch["inputs"])
         return pdnet_loss(outputs, batch["labels"], batch["heatmaps"], config.loss)
+
+    def view(self, config: PDNetConfig, lesion: Lesion) -> Crop:
+        """The crop at test time."""
+        return evaluation_crop(config, lesion)
 
     def predict(
         self, config: PDNetConfig, model: nn.Module, lesions: Sequence[Lesion], device: torch.device

@@ -26,8 +26,10 @@ def training_sample(config: PDNetConfig, lesion: Lesion, rng: np.random.Generato
     click = random_click(lesion.recist, lesion.shape, rng)
     recist = Recist(crop.points(lesion.recist.points))  # canonical again after a flip
     size = (crop.size, crop.size)
+    inputs = network_input(config, lesion, crop, click)
+    inputs[0] = change_intensity(inputs[0], config.samples.intensity, rng)
     return {
-        "inputs": torch.from_numpy(network_input(config, lesion, crop, click)),
+        "inputs": torch.from_numpy(inputs),
         "labels": torch.from_numpy(crop.labels(lesion.mask(config.pseudo_mask))[None]),
         "heatmaps": torch.from_numpy(heatmaps(recist.points, size, config.sigma)),
     }
@@ -41,6 +43,15 @@ def network_input(
     x, y = crop.points(np.array([click]))[0]
     prior = click_prior((float(x), float(y)), image.shape, config.samples.click_sigma)
     return np.concatenate([image[None], prior])
+
+
+def change_intensity(
+    image: NDArray[np.float32], most: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """The image (S, S), 0…1, with contrast and brightness changed by at most this fraction."""
+    contrast, brightness = rng.uniform(-most, most, size=2)
+    changed = (image - 0.5) * (1 + contrast) + 0.5 + brightness
+    return np.clip(changed, 0, 1).astype(np.float32)
 
 
 def training_crop(config: PDNetConfig, lesion: Lesion, rng: np.random.Generator) -> Crop:
@@ -69,16 +80,18 @@ def training_crop(config: PDNetConfig, lesion: Lesion, rng: np.random.Generator)
 
 
 def evaluation_crop(config: PDNetConfig, lesion: Lesion) -> Crop:
-    """The crop at test time: the whole slice at stage 1; 2.5 long sides of the ellipse at stage 2.
+    """The crop at test time: the whole slice (stage 1), 2.5 long sides around the click (stage 2).
 
-    Stage 2 alone is cropped around the RECIST's ellipse, as when only stage 2 is evaluated.
+    Stage 2 alone *(ours)*: the place is the click's, as a user gives it; the size is that of the
+    RECIST's ellipse, in place of the size that stage 1 would find.
     """
     if config.stage == 1:
-        centre, side = slice_centre(lesion.shape), float(max(lesion.shape))
-    else:
-        centre, long_side = lesion_box(lesion)
-        side = config.samples.test_side * long_side
-    return Crop(centre=centre, side=side, size=config.input_size)
+        return Crop(
+            centre=slice_centre(lesion.shape), side=float(max(lesion.shape)), size=config.input_size
+        )
+    _, long_side = lesion_box(lesion)
+    side = config.samples.test_side * long_side
+    return Crop(centre=evaluation_click(lesion), side=side, size=config.input_size)
 
 
 def evaluation_click(lesion: Lesion) -> Point:
