@@ -5,37 +5,59 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lesions import InputError
 from platform.storage import ROOT
 
 
 @contextmanager
 def cluster() -> Iterator[dict[str, float]]:
-    """Join or start Ray; its resources, such as {"CPU": 2.0, "GPU": 1.0}.
+    """Join the cluster that RAY_ADDRESS names, or start one; its resources, as {"CPU": 2.0}.
 
+    Without RAY_ADDRESS it is always a cluster of our own: ray.init() alone would join any that
+    runs on this machine, another sweep's too, and end with it. A Ray job has RAY_ADDRESS set.
     Workers get the repository's root on their path: they import `lesions` and `trainables`.
+
+    Raises:
+        InputError: the cluster that RAY_ADDRESS names does not answer.
     """
-    # Else every kill -9 within 10 s of a trial's end would lose that trial.
-    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1")
-    # Else each short epoch's report waits about a second.
-    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
-    if "RAY_ADDRESS" not in os.environ:
-        # A local cluster's tokens would switch authentication on for later `ray start`s.
-        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    _set_defaults()
     import ray
 
     ours = not ray.is_initialized()
     if ours:
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        ray.init(
-            runtime_env={"env_vars": {"PYTHONPATH": path}},
-            logging_level=logging.WARNING,
-            log_to_driver=False,
-        )
+        try:
+            ray.init(
+                address=os.environ.get("RAY_ADDRESS", "local"),
+                runtime_env={"env_vars": {"PYTHONPATH": path}},
+                logging_level=logging.WARNING,
+                log_to_driver=False,
+            )
+        except ConnectionError as error:
+            raise InputError(
+                f"the Ray cluster does not answer: {str(error).splitlines()[0]}",
+                remedy="start it, or unset RAY_ADDRESS to run on this machine",
+            ) from None
     try:
         yield ray.cluster_resources()
     finally:
         if ours:
             ray.shutdown()
+
+
+def _set_defaults() -> None:
+    """What Ray reads from the environment; a user's own settings stay."""
+    # Else every kill -9 within 10 s of a trial's end would lose that trial.
+    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1")
+    # The state is saved at every epoch on purpose: a resumed trial needs its newest checkpoint.
+    os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
+    # Tune's newer output prints boxes and hints even when told to be silent.
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    # Else each short epoch's report waits about a second.
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
+    if os.environ.get("RAY_ADDRESS", "local") == "local":
+        # A local cluster's tokens would switch authentication on for later `ray start`s.
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 
 
 def has_gpu() -> bool:

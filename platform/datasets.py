@@ -53,7 +53,7 @@ def find_data(root: Path | None, storage: Path) -> Data:
     return Data(
         root=root,
         fingerprint=test.fingerprint,
-        description=f"{name}: {len(test)} test slices of {len(patients)} patients ({listed})",
+        description=f"{name}, {len(test)} test slices of {len(patients)} patients ({listed})",
         truth="human masks" if human else "human masks where there are any, else pseudo masks",
     )
 

@@ -1,6 +1,6 @@
 """Read, check and mask a data set: a table and slices in, a prepared set out."""
 
-import warnings
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,11 +77,12 @@ def prepare(plan: Plan) -> dict[str, Any]:
 
 
 def _run(parts: list[str], plan: Plan) -> Iterator[dict[str, Any]]:
-    with cluster() as resources, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with cluster() as resources:
         import ray
 
-        ray.data.DataContext.get_current().enable_progress_bars = False
+        ray.data.DataContext.get_current().enable_progress_bars = False  # ours counts rows
+        for name, level in (("ray.data", "WARNING"), ("ray.data._internal.progress", "ERROR")):
+            logging.getLogger(name).setLevel(level)
         items = [{"part": number, "rows": rows} for number, rows in enumerate(parts)]
         # A block is a few parts: enough blocks to keep all cores busy, few enough to be cheap.
         blocks = min(len(items), max(1, int(4 * resources.get("CPU", 1))))

@@ -1,8 +1,9 @@
 """After the search: the best trial measured once on the test lesions, and recorded."""
 
 import json
+import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from platform.tracking import (
     log_metrics,
     set_tags,
 )
+from trainables.checkpoint import BEST, RUN
 from trainables.evaluate import summarise
 from trainables.workers import Job, evaluate, evaluate_references
 
@@ -36,10 +38,14 @@ def finish(
     Raises:
         InputError: no trial has a checkpoint.
     """
+    import ray
+
     best = best_result(results, objective, job.config.training.epochs)
     set_tags(store, parent, {"lesion.best_trial": best.metrics["trial_id"]})
+    print("measuring the best trial on the test lesions", flush=True)
+    references = ray.remote(num_cpus=1)(evaluate_references).remote(job, "test")
     record_test(store, parent, job, Path(best.checkpoint.path), resources)
-    record_references(store, parent, job)
+    record_references(store, parent, ray.get(references))
     end_run(store, parent, "finished")
 
 
@@ -71,17 +77,17 @@ def record_test(
     log_metrics(store, run_id, _test_metrics(rows))
     with tempfile.TemporaryDirectory() as folder:
         write_evidence(Path(folder), rows, PreparedSet(job.data, "test"))
-        for name in ("best.pt", "run.json"):
-            (Path(folder) / name).write_bytes((checkpoint / name).read_bytes())
-        (Path(folder) / "run.json").replace(Path(folder) / "config.json")
+        for name in (BEST, RUN):
+            shutil.copy(checkpoint / name, folder)
+        config = json.loads((checkpoint / RUN).read_text())["config"]
+        (Path(folder) / "config.json").write_text(json.dumps(config, indent=1))
         store.client.log_artifacts(run_id, folder, "best")
 
 
-def record_references(store: Store, parent: str, job: Job) -> None:
-    """One child run a reference method, measured on the same test lesions."""
-    import ray
-
-    measured = ray.get(ray.remote(num_cpus=1)(evaluate_references).remote(job, "test"))
+def record_references(
+    store: Store, parent: str, measured: Mapping[str, Sequence[dict[str, Any]]]
+) -> None:
+    """One child run a reference method, with its metrics on the same test lesions."""
     for method, rows in measured.items():
         key = {PARENT: parent, "lesion.method": method}
         run_id = find_or_create_run(store, key, {"lesion.kind": "reference", NAME: method}, {})

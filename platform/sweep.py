@@ -1,6 +1,7 @@
 """Search hyper-parameters: Ray Tune with Optuna, every trial in MLflow beside the paper's rows."""
 
 import json
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from platform.datasets import Data, find_data
 from platform.results import finish
 from platform.storage import default_storage, writable
 from platform.sweep_callback import SweepCallback
-from platform.tracking import NAME, Store, find_or_create_run, open_store, provenance
+from platform.tracking import NAME, Store, find_or_create_run, open_store, provenance, reaching
 from search_spaces import SPACES
 from trainables.configs import edited, flatten
 from trainables.system import System
@@ -58,6 +59,12 @@ class SweepOptions(Generic[C]):
     resume: str | None = None
     storage: Path | None = None
 
+    def __post_init__(self) -> None:
+        """InputError for what no sweep can be."""
+        for name in ("trials", "concurrent", "cpus_per_trial", "grace"):
+            if (value := getattr(self, name)) is not None and value <= 0:
+                raise InputError(f"--{name.replace('_', '-')} is {value}; it must be above 0")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
@@ -83,7 +90,7 @@ class Sweep:
 
 
 def start(system: System, preset: str, options: SweepOptions[Any], storage: Path) -> Sweep:
-    """A new sweep, its plan written; or, with `resume`, an old one's plan read."""
+    """A new sweep; or, with `resume`, an old one as its plan says."""
     name = options.resume or options.name or f"{system.name}-{time.strftime('%Y%m%d-%H%M%S')}"
     if "/" in name or name.startswith("."):
         raise InputError(f"{name!r} is no name for a sweep", remedy="use letters, digits and -")
@@ -94,17 +101,20 @@ def start(system: System, preset: str, options: SweepOptions[Any], storage: Path
         raise InputError(
             f"there is a sweep {name!r} already", remedy=f"go on with it by --resume {name}"
         )
-    sweep = Sweep(
+    return Sweep(
         name=name, folder=folder, system=system, preset=preset, config=options.config,
         data=find_data(options.data, storage), trials=options.trials,
         concurrent=options.concurrent, cpus=options.cpus_per_trial,
         gpus=options.gpus_per_trial, grace=options.grace, seed=options.seed,
     )  # fmt: skip
-    plan = {"preset": preset, "config": flatten(sweep.config), "data": str(sweep.data.root),
+
+
+def write_plan(sweep: Sweep) -> None:
+    """What `--resume` reads."""
+    plan = {"preset": sweep.preset, "config": flatten(sweep.config), "data": str(sweep.data.root),
             "trials": sweep.trials, "concurrent": sweep.concurrent, "cpus": sweep.cpus,
             "gpus": sweep.gpus, "grace": sweep.grace, "seed": sweep.seed}  # fmt: skip
-    write_text(folder / PLAN, json.dumps(plan, indent=1))
-    return sweep
+    write_text(sweep.folder / PLAN, json.dumps(plan, indent=1))
 
 
 def _read_plan(system: System, name: str, folder: Path) -> Sweep:
@@ -121,11 +131,19 @@ def _read_plan(system: System, name: str, folder: Path) -> Sweep:
     return Sweep(name=name, folder=folder, system=system, config=config, data=data, **plan)
 
 
-def search(sweep: Sweep, callback: SweepCallback, resources: dict[str, float]) -> Any:
-    """Run the trials that have not run yet; Tune's results of all."""
+def search(
+    sweep: Sweep, callback: SweepCallback, per_trial: dict[str, float], concurrent: int
+) -> Any:
+    """Run the trials that have not run yet; Tune's results of all.
+
+    Raises:
+        KeyboardInterrupt: the user stopped it before all trials had ended.
+    """
     from ray import tune
 
-    per_trial = _resources_per_trial(sweep, resources)
+    # The callback says each failure in a line and names the file with the traceback.
+    for logger in ("ray.tune.execution.tune_controller", "ray.tune.tune"):
+        logging.getLogger(logger).addFilter(_not_a_trials_failure)
     trainable = tune.with_resources(tune.with_parameters(tune_trial, job=sweep.job), per_trial)
     if tune.Tuner.can_restore(str(sweep.folder)):
         # Not restart_errored: with Optuna's searcher it raises KeyError.
@@ -133,7 +151,7 @@ def search(sweep: Sweep, callback: SweepCallback, resources: dict[str, float]) -
     else:
         tuner = tune.Tuner(
             trainable,
-            tune_config=_tune_config(sweep, _concurrent(sweep, per_trial, resources)),
+            tune_config=_tune_config(sweep, concurrent),
             run_config=tune.RunConfig(
                 name=sweep.name,
                 storage_path=str(sweep.folder.parent),
@@ -143,14 +161,24 @@ def search(sweep: Sweep, callback: SweepCallback, resources: dict[str, float]) -
                 verbose=0,
             ),
         )
-    return tuner.fit()
+    results = tuner.fit()
+    if results.num_terminated + results.num_errors < sweep.trials:
+        raise KeyboardInterrupt  # Tune has caught it, saved its state and returned
+    return results
+
+
+def _not_a_trials_failure(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(("Trial task failed", "Trials did not complete"))
 
 
 def _tune_config(sweep: Sweep, concurrent: int) -> Any:
+    import optuna
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
 
     from platform.searching import PrunedOptunaSearch
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
 
     epochs = sweep.config.training.epochs
     space = SPACES[sweep.system.name]
@@ -211,16 +239,20 @@ def _parent(sweep: Sweep, store: Store, resources: dict[str, float]) -> str:
 def sweep_and_compare(sweep: Sweep, storage: Path) -> None:
     """The whole of it: search, measure the best trial on the test lesions, compare."""
     store = open_store(storage, sweep.system.name, sweep.system.paper)
-    with cluster() as resources:
+    again = f"the trials are kept: start it and go on with --resume {sweep.name}"
+    with cluster() as resources, reaching(store, again):
+        per_trial = _resources_per_trial(sweep, resources)
+        write_plan(sweep)
         parent = _parent(sweep, store, resources)
         epochs = sweep.config.training.epochs
         print(f"sweep {sweep.name}: {sweep.trials} trials of at most {epochs} epochs on "
               f"{sweep.data.description}\n  go on after a kill with --resume {sweep.name}",
               flush=True)  # fmt: skip
-        callback = SweepCallback(store, parent, epochs, flatten(sweep.config))
-        results = search(sweep, callback, resources)
+        callback = SweepCallback(store, parent, sweep.trials, epochs, flatten(sweep.config))
+        results = search(sweep, callback, per_trial, _concurrent(sweep, per_trial, resources))
         finish(store, parent, sweep.job, results, OBJECTIVE, resources)
-    compare(store, sweep.name, storage)
+    with reaching(store, again):
+        compare(store, sweep.name, storage)
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from platform.storage import ROOT
 
 PARENT = "mlflow.parentRunId"
 NAME = "mlflow.runName"
+RETRY_S = 15.0
 
 
 @dataclass
@@ -58,6 +59,7 @@ def open_store(storage: Path, system: str, paper: str) -> Store:
         logging.getLogger(name).setLevel(logging.WARNING)
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     given = os.environ.get("MLFLOW_TRACKING_URI")
     uri = given or f"sqlite:///{storage / 'mlflow.db'}"
     artifacts = None if given else (storage / "artifacts" / system).as_uri()
@@ -69,9 +71,8 @@ def open_store(storage: Path, system: str, paper: str) -> Store:
             experiment_id = known or client.create_experiment(system, artifacts)
             log_baselines(client, experiment_id, paper)
     except MlflowException as error:
-        reason = str(error).splitlines()[0][:300]
         raise InputError(
-            f"the MLflow server at {uri} does not answer as it should: {reason}",
+            f"the MLflow server at {uri} does not answer as it should: {_first_line(error)}",
             remedy="start it, or unset MLFLOW_TRACKING_URI to record in a local file",
         ) from None
     return Store(uri=uri, experiment=system, experiment_id=experiment_id)
@@ -90,6 +91,17 @@ def find_run(store: Store, tags: Mapping[str, str]) -> str | None:
     wanted = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
     runs = store.client.search_runs([store.experiment_id], wanted, max_results=1)
     return runs[0].info.run_id if runs else None
+
+
+@contextmanager
+def reaching(store: Store, remedy: str) -> Iterator[None]:
+    """InputError, with what to do then, when the server is away inside the block."""
+    try:
+        yield
+    except MlflowException as error:
+        raise InputError(
+            f"the MLflow server at {store.uri} is away: {_first_line(error)}", remedy=remedy
+        ) from None
 
 
 def find_or_create_run(
@@ -111,11 +123,13 @@ def log_params(store: Store, run_id: str, params: Mapping[str, Any]) -> None:
         store.client.log_batch(run_id, params=listed[at : at + 100])
 
 
-def log_metrics(store: Store, run_id: str, metrics: Mapping[str, Any], step: int = 0) -> None:
-    """Write every number of `metrics` in one call."""
-    now = int(time.time() * 1000)
+def log_metrics(
+    store: Store, run_id: str, metrics: Mapping[str, Any], step: int = 0, at: float | None = None
+) -> None:
+    """Write every number of `metrics` in one call; `at` is when they came about (default: now)."""
+    milliseconds = int((at or time.time()) * 1000)
     listed = [
-        Metric(name, float(value), now, step)
+        Metric(name, float(value), milliseconds, step)
         for name, value in metrics.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     ]
@@ -127,11 +141,21 @@ def set_tags(store: Store, run_id: str, tags: Mapping[str, str]) -> None:
     store.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
 
 
-def end_run(store: Store, run_id: str, state: str) -> None:
-    """Close a run as finished, pruned or failed; MLflow itself knows no pruned."""
+def reopen_run(store: Store, run_id: str) -> None:
+    """A run that was closed goes on."""
+    if store.client.get_run(run_id).info.status != "RUNNING":
+        set_tags(store, run_id, {"lesion.state": "running"})
+        store.client.update_run(run_id, status="RUNNING")
+
+
+def end_run(store: Store, run_id: str, state: str, at: float | None = None) -> None:
+    """Close a run as finished, pruned or failed; MLflow itself knows no pruned.
+
+    `at` is when it ended, in seconds since 1970 (default: now).
+    """
     set_tags(store, run_id, {"lesion.state": state})
     status = {"failed": "FAILED", "interrupted": "KILLED"}.get(state, "FINISHED")
-    store.client.set_terminated(run_id, status)
+    store.client.set_terminated(run_id, status, int((at or time.time()) * 1000))
 
 
 @dataclass
@@ -139,7 +163,7 @@ class Outbox:
     """Calls to a server that may be away for a while: kept in order, sent when it is back."""
 
     waiting: list[Callable[[], object]] = field(default_factory=list)
-    warned: bool = False
+    away_until: float | None = None
 
     def send(self, call: Callable[[], object]) -> None:
         """Make the call after those that wait; a failure keeps it and never raises."""
@@ -148,16 +172,25 @@ class Outbox:
 
     def flush(self) -> int:
         """Make the calls that wait; how many still do."""
+        if self.away_until is not None and time.monotonic() < self.away_until:
+            return len(self.waiting)  # every try on a dead server would hold the trials up
         while self.waiting:
             try:
                 self.waiting[0]()
             except MlflowException as error:
-                if not self.warned:
-                    print(f"MLflow is away; its records wait: {str(error).splitlines()[0][:200]}")
-                self.warned = True
+                if self.away_until is None:
+                    print(f"MLflow is away; its records wait: {_first_line(error)}", flush=True)
+                self.away_until = time.monotonic() + RETRY_S
                 break
             del self.waiting[0]
+            if self.away_until is not None:
+                print("MLflow is back", flush=True)
+            self.away_until = None
         return len(self.waiting)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:200]
 
 
 def provenance() -> dict[str, str]:

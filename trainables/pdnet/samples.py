@@ -51,7 +51,7 @@ def change_intensity(
     """The image (S, S), 0…1, with contrast and brightness changed by at most this fraction."""
     contrast, brightness = rng.uniform(-most, most, size=2)
     changed = (image - 0.5) * (1 + contrast) + 0.5 + brightness
-    return np.clip(changed, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(changed, 0, 1), dtype=np.float32)
 
 
 def training_crop(config: PDNetConfig, lesion: Lesion, rng: np.random.Generator) -> Crop:
