@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from lesions.errors import InputError
 
 C = TypeVar("C")
 
@@ -21,21 +23,40 @@ def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def edited(config: C, values: Mapping[str, Any]) -> C:
-    """The config with the fields of these dotted names replaced.
+    """The config with the fields of these dotted names replaced, all at once.
+
+    Values may come from JSON, which knows neither tuples nor paths.
 
     Raises:
-        ValueError: a name that the config does not have.
+        InputError: a name that the config does not have, or a value that its field refuses.
     """
-    for name, value in values.items():
-        config = _edited(config, name.split("."), value, name)
+    config = _edited(config, values, "")
     return config
 
 
-def _edited(config: Any, path: list[str], value: Any, name: str) -> Any:
-    if not is_dataclass(config) or path[0] not in {item.name for item in fields(config)}:
-        raise ValueError(f"the config has no field {name!r}")
-    if len(path) > 1:
-        value = _edited(getattr(config, path[0]), path[1:], value, name)
-    elif isinstance(getattr(config, path[0]), tuple):
-        value = tuple(value)  # JSON knows lists only
-    return replace(config, **{path[0]: value})  # type: ignore[type-var]
+def _edited(config: Any, values: Mapping[str, Any], prefix: str) -> Any:
+    changes: dict[str, Any] = {}
+    inner: dict[str, dict[str, Any]] = {}
+    hints = get_type_hints(type(config))
+    for name, value in values.items():
+        head, _, rest = name.partition(".")
+        if head not in hints or is_dataclass(getattr(config, head)) != bool(rest):
+            raise InputError(f"the config has no field {prefix + name!r}")
+        if rest:
+            inner.setdefault(head, {})[rest] = value
+        else:
+            changes[head] = _typed(hints[head], value, prefix + name)
+    for head, rest_of in inner.items():
+        changes[head] = _edited(getattr(config, head), rest_of, f"{prefix}{head}.")
+    return replace(config, **changes)
+
+
+def _typed(hint: Any, value: Any, name: str) -> Any:
+    if get_origin(hint) is Literal and value not in get_args(hint):
+        choices = ", ".join(map(str, get_args(hint)))
+        raise InputError(f"{name} is {value!r}", remedy=f"choose of {choices}")
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, str) and Path in get_args(hint):
+        return Path(value)
+    return value

@@ -22,7 +22,8 @@ class TrainingSamples(Dataset[Sample]):
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         """The sample of a lesion in an epoch."""
         epoch, index = key
-        rng = np.random.default_rng([self.config.training.seed, epoch, index])
+        # From 1: numpy takes [seed, epoch, 0] for [seed, epoch], which is the order's.
+        rng = np.random.default_rng([self.config.training.seed, epoch, index + 1])
         return self.system.sample(self.config, self.lesions[index], rng)
 
 
@@ -40,9 +41,27 @@ def batches(
     mine = np.resize(order, each * world)[rank::world]
     keys = [(epoch, int(index)) for index in mine]
     groups = [keys[at : at + batch_size] for at in range(0, len(keys), batch_size)]
-    if len(groups) > 1 and len(groups[-1]) == 1:
+    if len(groups) > 1 and len(groups[-1]) == 1 < batch_size:
         groups[-2:] = [groups[-2] + groups[-1]]
     return groups
+
+
+class Share(Sequence[Lesion]):
+    """Every `world`-th lesion from the `rank`-th on, read when asked for."""
+
+    def __init__(self, whole: Sequence[Lesion], rank: int, world: int) -> None:
+        self.whole, self.places = whole, range(rank, len(whole), world)
+
+    def __len__(self) -> int:
+        """How many lesions."""
+        return len(self.places)
+
+    def __getitem__(self, at: Any) -> Any:
+        """The lesion at an index, or those of a slice."""
+        places = self.places[at]
+        if isinstance(places, range):
+            return [self.whole[place] for place in places]
+        return self.whole[places]
 
 
 def epoch_loader(

@@ -10,10 +10,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from lesions import Lesion
+from lesions import InputError, Lesion
 from trainables.checkpoint import Progress, restore_checkpoint, save_checkpoint
 from trainables.evaluate import measure, summarise
-from trainables.loader import epoch_loader
+from trainables.loader import Share, epoch_loader
 from trainables.system import System
 from trainables.training import TrainingConfig, autocast_dtype, learning_rate
 
@@ -54,11 +54,13 @@ def fit(run: Run) -> Progress:
     """Train to the last epoch; the same seed gives the same curve, resumed or not (on a CPU).
 
     Raises:
-        ValueError: no training lesions.
+        InputError: no training lesions.
         FloatingPointError: the loss is not finite.
     """
     if not len(run.train):
-        raise ValueError("there are no training lesions: is every patient in another split?")
+        raise InputError(
+            "there are no training lesions", remedy="take a set with patients in the split train"
+        )
     torch.manual_seed(run.training.seed)
     model = run.system.model(run.config, pretrained=run.resume is None).to(run.device)
     optimizer = torch.optim.Adam(model.parameters(), lr=run.training.learning_rate)
@@ -70,7 +72,9 @@ def fit(run: Run) -> Progress:
     step = Step(run=run, model=_loss_module(run, model), optimizer=optimizer, scaler=scaler)
     for epoch in range(progress.epoch, run.training.epochs):
         started = time.perf_counter()
-        metrics = train_epoch(step, epoch, dtype) | validate(run, model)
+        metrics = train_epoch(step, epoch, dtype)
+        _share_buffers(model)
+        metrics |= validate(run, model)
         metrics |= {"epoch": epoch + 1.0, "epoch_seconds": time.perf_counter() - started}
         _advance(progress, metrics, model)
         run.report(metrics, _checkpoint(step, progress, model))
@@ -114,7 +118,7 @@ def train_epoch(step: Step, epoch: int, dtype: torch.dtype | None) -> dict[str, 
 def validate(run: Run, model: nn.Module) -> dict[str, float]:
     """`val_…` metrics over the validation lesions, shared out among the workers."""
     rank, world = _rank_and_world()
-    mine = [run.validation[i] for i in range(rank, len(run.validation), world)]
+    mine = Share(run.validation, rank, world)
     rows = measure(run.system, run.config, model, mine, run.device)
     if world > 1:
         gathered: list[Any] = [None] * world
@@ -149,6 +153,13 @@ def _loss_module(run: Run, model: nn.Module) -> nn.Module:
         return _Loss(run, model)
     devices = [run.device] if run.device.type == "cuda" else None
     return nn.parallel.DistributedDataParallel(_Loss(run, model), device_ids=devices)
+
+
+def _share_buffers(model: nn.Module) -> None:
+    """Every worker validates the first one's model: BatchNorm's statistics drift apart."""
+    if dist.is_initialized():
+        for buffer in model.buffers():
+            dist.broadcast(buffer, src=0)
 
 
 def _advance(progress: Progress, metrics: dict[str, float], model: nn.Module) -> None:

@@ -66,6 +66,10 @@ class System(ABC):
         """The loss of a batch, a mean over its samples, and its named parts (detached)."""
 
     @abstractmethod
+    def protocol(self, config: Any) -> str:
+        """One sentence for those who read its results: what `predict` is told of a lesion."""
+
+    @abstractmethod
     def view(self, config: Any, lesion: Lesion) -> Crop:
         """The part of the slice that `predict` sees."""
 

@@ -6,6 +6,8 @@ from typing import Literal
 
 import torch
 
+from lesions.errors import InputError
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
@@ -41,12 +43,15 @@ class TrainingConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot train."""
+        """InputError for settings that cannot train."""
         for name in ("epochs", "batch_size", "checkpoint_every"):
             if getattr(self, name) < 1:
-                raise ValueError(f"training.{name} must be at least 1, not {getattr(self, name)}")
+                raise InputError(f"training.{name} is {getattr(self, name)}; at least 1 is needed")
+        for name in ("warmup", "clip_norm", "loader_workers", "seed", "decay"):
+            if not getattr(self, name) >= 0:
+                raise InputError(f"training.{name} is {getattr(self, name)}; it must not be below 0")
         if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
-            raise ValueError(f"training.learning_rate must be positive, not {self.learning_rate}")
+            raise InputError(f"training.learning_rate is {self.learning_rate}; it must be above 0")
 
 
 def learning_rate(config: TrainingConfig, epoch: int) -> float:
@@ -66,5 +71,7 @@ def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     if precision == "auto":
         if device.type != "cuda":
             return None
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        # Older GPUs emulate bf16, far slower than their own fp16.
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if native else torch.float16
     return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]

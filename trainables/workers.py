@@ -111,7 +111,7 @@ def evaluate_references(job: Job, split: str) -> dict[str, list[dict[str, Any]]]
     return {
         "untrained network": measure(system, job.config, untrained, lesions, torch.device("cpu")),
         "best centred disc": references.centred_disc(lesions, seen, mask),
-        "best disc at the true place (oracle)": references.centred_disc(lesions, boxes, mask),
+        "true-centre disc (oracle)": references.centred_disc(lesions, boxes, mask),
         "RECIST ellipse (oracle)": references.recist_ellipse(lesions, mask),
     }
 

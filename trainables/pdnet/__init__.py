@@ -58,6 +58,12 @@ class PDNetSystem(System):
         outputs: Outputs = model(batch["inputs"])
         return pdnet_loss(outputs, batch["labels"], batch["heatmaps"], config.loss)
 
+    def protocol(self, config: PDNetConfig) -> str:
+        """What is given beside the slice."""
+        if config.stage == 1:
+            return "Stage 1 alone: given are the slice and a click."
+        return "Stage 2 alone: given are the slice, a click and the lesion's size (not its place)."
+
     def view(self, config: PDNetConfig, lesion: Lesion) -> Crop:
         """The crop at test time."""
         return evaluation_crop(config, lesion)
