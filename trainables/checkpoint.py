@@ -74,9 +74,13 @@ def restore_checkpoint(
     scaler: torch.amp.GradScaler,
     device: torch.device,
 ) -> Progress:
-    """Put a run back to where its checkpoint was; its progress."""
+    """Put a run back to where its checkpoint was; its progress.
+
+    Raises:
+        InputError: no checkpoint there, one that was cut off, or one of another network.
+    """
     last, best = (_load(directory / name, device) for name in (LAST, BEST))
-    model.load_state_dict(last["model"])
+    _fill(model, last["model"], directory / LAST)
     optimizer.load_state_dict(last["optimizer"])
     scaler.load_state_dict(last["scaler"])
     torch.set_rng_state(last["random"].cpu())
@@ -95,17 +99,18 @@ def load_best(directory: Path, device: torch.device) -> tuple[System, Any, nn.Mo
     """The system, its config and its best model, ready to predict.
 
     Raises:
-        InputError: no checkpoint there, or one that was cut off.
+        InputError: no checkpoint there, one that was cut off, or one of another network.
     """
     try:
         run = json.loads((directory / RUN).read_text())
-    except (OSError, ValueError) as error:
+        name, values = run["system"], run["config"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"no checkpoint: {error}", file=directory) from None
-    system = find_system(run["system"])
-    config = edited(system.presets()["paper"](), run["config"])
+    system = find_system(name)
+    config = edited(system.presets()["paper"](), values)
     # The checkpoint has the weights: nothing is to be fetched from a hub for them.
     model = system.model(config, pretrained=False).to(device)
-    model.load_state_dict(_load(directory / BEST, device)["model"])
+    _fill(model, _load(directory / BEST, device)["model"], directory / BEST)
     return system, config, model.eval()
 
 
@@ -113,7 +118,15 @@ def _load(path: Path, device: torch.device) -> dict[str, Any]:
     try:
         content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # torch raises many kinds on a damaged file
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(
-            f"cannot be loaded: {error}", file=path, remedy="take an older checkpoint"
+            f"cannot be loaded: {reason}", file=path, remedy="take another checkpoint"
         ) from None
     return content
+
+
+def _fill(model: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError:  # torch lists every one of hundreds of tensors
+        raise InputError("holds other weights than the config's network has", file=path) from None

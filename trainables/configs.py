@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from lesions.errors import InputError
 
@@ -30,8 +30,7 @@ def edited(config: C, values: Mapping[str, Any]) -> C:
     Raises:
         InputError: a name that the config does not have, or a value that its field refuses.
     """
-    config = _edited(config, values, "")
-    return config
+    return cast("C", _edited(config, values, ""))
 
 
 def _edited(config: Any, values: Mapping[str, Any], prefix: str) -> Any:

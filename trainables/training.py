@@ -44,12 +44,11 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """InputError for settings that cannot train."""
-        for name in ("epochs", "batch_size", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"training.{name} is {getattr(self, name)}; at least 1 is needed")
-        for name in ("warmup", "clip_norm", "loader_workers", "seed", "decay"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"training.{name} is {getattr(self, name)}; it must not be below 0")
+        least = dict.fromkeys(("epochs", "batch_size", "checkpoint_every"), 1)
+        least |= dict.fromkeys(("warmup", "clip_norm", "loader_workers", "seed", "decay"), 0)
+        for name, low in least.items():
+            if not (value := getattr(self, name)) >= low:
+                raise InputError(f"training.{name} is {value}; it must be at least {low}")
         if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
             raise InputError(f"training.learning_rate is {self.learning_rate}; it must be above 0")
 

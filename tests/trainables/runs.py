@@ -1,6 +1,6 @@
 """The smallest PDNet there is, and runs of it: what a test's own processes import as well."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from trainables.backbones import BackboneConfig
 from trainables.loop import Report, Run
 from trainables.pdnet import PDNetSystem
 from trainables.pdnet.config import PDNetConfig, tiny
+from trainables.system import Batch, System
 
 CPU = torch.device("cpu")
 TIMES = ("epoch_seconds", "images_per_second")
@@ -42,10 +43,11 @@ def a_run(
     validation: Sequence[Lesion] = (),
     report: Report = lambda metrics, checkpoint: None,
     resume: Path | None = None,
+    system: System | None = None,
 ) -> Run:
     """A run on the CPU."""
     return Run(
-        system=PDNetSystem(),
+        system=system or PDNetSystem(),
         config=config,
         train=train,
         validation=validation,
@@ -93,17 +95,29 @@ def ellipses(count: int) -> list[Lesion]:
     return found
 
 
-class WithoutBatchNorm(PDNetSystem):
-    """PDNet whose normalisations stay as they start: a batch's gradient is its samples' mean."""
+class Kept(PDNetSystem):
+    """PDNet whose network can be looked into after a run.
+
+    Attributes:
+        network: the last one made.
+    """
+
+    network: nn.Module
 
     def model(self, config: PDNetConfig, *, pretrained: bool = True) -> nn.Module:
-        """The network; its BatchNorm uses the running statistics also in training."""
-        network = super().model(config, pretrained=pretrained)
-        for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.train = lambda mode=True, frozen=module: frozen  # type: ignore[method-assign,misc]
-                module.training = False
-        return network
+        """The network, kept."""
+        self.network = super().model(config, pretrained=pretrained)
+        return self.network
+
+
+class FixedStatistics(Kept):
+    """PDNet with BatchNorm at its running statistics, so that samples do not see each other."""
+
+    def loss(
+        self, config: PDNetConfig, model: nn.Module, batch: Batch
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of the network in evaluation mode."""
+        return super().loss(config, model.eval(), batch)
 
 
 def gradients(model: nn.Module) -> dict[str, Tensor]:
@@ -115,6 +129,3 @@ def one_thread() -> None:
     """Keep torch and OpenCV to one core, as small networks are fastest."""
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
-
-
-Reporter = Callable[[dict[str, float], Path | None], None]

@@ -1,0 +1,128 @@
+"""Checkpoints: the model that was best, whole files, and errors that name the file."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from lesions import InputError
+from tests.trainables.runs import CPU, Kept, a_run, ellipses, small
+from trainables.checkpoint import BEST, LAST, RUN, load_best
+from trainables.evaluate import measure
+from trainables.loop import fit
+from trainables.pdnet import PDNetSystem
+from trainables.pdnet.config import paper
+
+LESIONS = ellipses(6)
+CONFIG = small(epochs=2)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Kept]:
+    """A finished run's checkpoint, whose last epoch is its best, and the system that has it."""
+    directory, system = tmp_path_factory.mktemp("trained"), Kept()
+    fit(a_run(directory, CONFIG, LESIONS, system=system))
+    return directory, system
+
+
+@pytest.fixture
+def copy(trained: tuple[Path, Kept], tmp_path: Path) -> Path:
+    """The checkpoint's files, to be damaged."""
+    for file in trained[0].iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    return tmp_path
+
+
+def test_the_loaded_model_predicts_as_the_one_in_memory(trained: tuple[Path, Kept]) -> None:
+    directory, kept = trained
+    system, config, model = load_best(directory, CPU)
+    assert isinstance(system, PDNetSystem)
+    assert config == CONFIG
+    assert not model.training
+    ours = measure(system, config, model, LESIONS, CPU)
+    assert ours == measure(kept, CONFIG, kept.network, LESIONS, CPU)
+    inputs = torch.rand(2, 3, 32, 32)
+    with torch.inference_mode():
+        here, there = model(inputs), kept.network.eval()(inputs)
+    for name in ("masks", "heatmaps"):
+        assert all(map(torch.equal, getattr(here, name), getattr(there, name)))
+
+
+def test_files_hold_nothing_but_data(trained: tuple[Path, Kept]) -> None:
+    """`weights_only`: a checkpoint from elsewhere runs no code."""
+    directory, _ = trained
+    last = torch.load(directory / LAST, weights_only=True)
+    assert last["epoch"] == 2
+    assert len(last["history"]) == 2
+    assert torch.load(directory / BEST, weights_only=True)["epoch"] == 2
+    run = json.loads((directory / RUN).read_text())
+    assert run["system"] == "pdnet"
+    assert run["config"]["training.epochs"] == 2
+
+
+@pytest.mark.parametrize("keep", [0, 100, 0.5, 0.99])
+def test_a_file_cut_off_is_named(copy: Path, keep: float) -> None:
+    for name in (BEST, LAST):
+        content = (copy / name).read_bytes()
+        (copy / name).write_bytes(content[: int(keep * len(content)) if keep < 1 else int(keep)])
+    with pytest.raises(InputError, match=r"best\.pt: cannot be loaded"):
+        load_best(copy, CPU)
+    with pytest.raises(InputError, match=r"last\.pt: cannot be loaded"):
+        fit(a_run(copy, CONFIG, LESIONS, resume=copy))
+
+
+@pytest.mark.parametrize("name", [RUN, BEST])
+def test_a_missing_file_is_named(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    with pytest.raises(InputError, match=name.replace(".", r"\.")):
+        load_best(copy, CPU)
+
+
+def test_no_checkpoint_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no checkpoint"):
+        load_best(tmp_path / "nowhere", CPU)
+    with pytest.raises(InputError, match=r"last\.pt"):
+        fit(a_run(tmp_path, CONFIG, LESIONS, resume=tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "{}", '{"system": "pdnet"}', '{"system": "nonet", "config": {}}']
+)
+def test_a_damaged_run_file(copy: Path, content: str) -> None:
+    (copy / RUN).write_text(content)
+    with pytest.raises(InputError):
+        load_best(copy, CPU)
+
+
+def test_weights_of_another_structure(copy: Path) -> None:
+    run = json.loads((copy / RUN).read_text())
+    run["config"]["model.features"] = 16
+    (copy / RUN).write_text(json.dumps(run))
+    with pytest.raises(InputError, match=r"best\.pt: holds other weights"):
+        load_best(copy, CPU)
+    wider = replace(CONFIG, model=replace(CONFIG.model, features=16))
+    with pytest.raises(InputError, match=r"last\.pt: holds other weights"):
+        fit(a_run(copy, wider, LESIONS, resume=copy))
+
+
+def test_a_pretrained_config_loads_without_the_hub(copy: Path) -> None:
+    """The weights come from the checkpoint: a hub out of reach does not matter, nor a lost file."""
+    backbone = replace(paper().model.backbone, weights_file=copy / "gone.pth")
+    config = replace(CONFIG, model=replace(CONFIG.model, backbone=backbone))
+    network = PDNetSystem().model(config, pretrained=False)
+    run = json.loads((copy / RUN).read_text())
+    run["config"] |= {
+        "model.backbone.name": backbone.name,
+        "model.backbone.pretrained": True,
+        "model.backbone.weights_file": str(backbone.weights_file),
+        "model.backbone.width": 1.0,
+    }
+    (copy / RUN).write_text(json.dumps(run))
+    torch.save({"epoch": 1, "dice": 0.5, "model": network.state_dict()}, copy / BEST)
+    _, loaded, model = load_best(copy, CPU)
+    assert loaded == config
+    assert loaded.model.backbone.pretrained
+    weights = model.state_dict()
+    assert all(torch.equal(weights[name], value) for name, value in network.state_dict().items())
