@@ -1,8 +1,9 @@
 """Make `platform.sweep` importable under pytest, and in every process that a test starts."""
 
 import os
-import platform
 from pathlib import Path
+
+import platform
 
 ROOT = Path(__file__).parent
 

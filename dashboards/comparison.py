@@ -87,6 +87,7 @@ def caution(view: SweepView, rows: list[PaperRow]) -> str:
     return (
         f"Ours was measured on {view.data}{truth}; the paper's results on the {theirs}. "
         "Different lesions: they are not comparable as a ranking."
+        + (f" {view.tags['protocol']}" if "protocol" in view.tags else "")
     )
 
 

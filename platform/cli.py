@@ -3,13 +3,14 @@
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import tyro
 
 from lesions import InputError
-from trainables.registry import SYSTEMS
-from trainables.system import System
+
+if TYPE_CHECKING:
+    from trainables.system import System
 
 T = TypeVar("T")
 Preset = Literal["auto", "paper", "tiny"]
@@ -48,7 +49,7 @@ def parse(options: Callable[..., T], *, prog: str) -> T:
 
 def parse_system(
     options: Any, *, prog: str, has_gpu: Callable[[], bool], make: Callable[[Any], Any]
-) -> tuple[System, str, Any]:
+) -> "tuple[System, str, Any]":
     """The system, the preset's name, and the options with that preset's config as default.
 
     Args:
@@ -57,6 +58,8 @@ def parse_system(
         has_gpu: asked only when the preset is "auto".
         make: from a config to the options' default.
     """
+    from trainables.registry import SYSTEMS  # torch takes seconds, and prepare needs none
+
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help"):
         print(f"usage: {prog} SYSTEM [--preset auto|paper|tiny] [options]\n")
@@ -78,6 +81,13 @@ def parse_system(
     typed = options[type(default.config)]
     parsed = _cli(typed, prog=f"{prog} {which.system}", args=rest, default=default)
     return system, preset, parsed
+
+
+def check_positive(options: Any, *names: str) -> None:
+    """InputError for a field among `names` that is set, and not above 0."""
+    for name in names:
+        if (value := getattr(options, name)) is not None and value <= 0:
+            raise InputError(f"--{name.replace('_', '-')} is {value}; it must be above 0")
 
 
 def _cli(options: Any, **arguments: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,24 +26,34 @@ def cluster() -> Iterator[dict[str, float]]:
 
     ours = not ray.is_initialized()
     if ours:
+        address = os.environ.get("RAY_ADDRESS", "local")
+        _check_reachable(address)
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        try:
-            ray.init(
-                address=os.environ.get("RAY_ADDRESS", "local"),
-                runtime_env={"env_vars": {"PYTHONPATH": path}},
-                logging_level=logging.WARNING,
-                log_to_driver=False,
-            )
-        except ConnectionError as error:
-            raise InputError(
-                f"the Ray cluster does not answer: {str(error).splitlines()[0]}",
-                remedy="start it, or unset RAY_ADDRESS to run on this machine",
-            ) from None
+        ray.init(
+            address=address,
+            runtime_env={"env_vars": {"PYTHONPATH": path}},
+            logging_level=logging.WARNING,
+            log_to_driver=False,
+        )
     try:
         yield ray.cluster_resources()
     finally:
         if ours:
             ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself would try a dead address for ten minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise InputError(
+            f"the Ray cluster at {address} does not answer: {error.strerror or error}",
+            remedy="start it, or unset RAY_ADDRESS to run on this machine",
+        ) from None
 
 
 def _set_defaults() -> None:

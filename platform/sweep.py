@@ -2,7 +2,6 @@
 
 import json
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,12 @@ from typing import Any, Generic, TypeVar
 
 from lesions import InputError
 from lesions.files import write_text
-from platform.cli import parse_system, run
+from platform.cli import check_positive, parse_system, run
 from platform.cluster import cluster, has_gpu
 from platform.compare import compare
 from platform.datasets import Data, find_data
 from platform.results import finish
-from platform.storage import default_storage, writable
+from platform.storage import default_storage, name_of, read_plan, writable
 from platform.sweep_callback import SweepCallback
 from platform.tracking import NAME, Store, find_or_create_run, open_store, provenance, reaching
 from search_spaces import SPACES
@@ -61,9 +60,7 @@ class SweepOptions(Generic[C]):
 
     def __post_init__(self) -> None:
         """InputError for what no sweep can be."""
-        for name in ("trials", "concurrent", "cpus_per_trial", "grace"):
-            if (value := getattr(self, name)) is not None and value <= 0:
-                raise InputError(f"--{name.replace('_', '-')} is {value}; it must be above 0")
+        check_positive(self, "trials", "concurrent", "cpus_per_trial", "grace")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,9 +88,7 @@ class Sweep:
 
 def start(system: System, preset: str, options: SweepOptions[Any], storage: Path) -> Sweep:
     """A new sweep; or, with `resume`, an old one as its plan says."""
-    name = options.resume or options.name or f"{system.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    if "/" in name or name.startswith("."):
-        raise InputError(f"{name!r} is no name for a sweep", remedy="use letters, digits and -")
+    name = name_of(system.name, options)
     folder = storage / "sweeps" / name
     if options.resume:
         return _read_plan(system, name, folder)
@@ -118,14 +113,7 @@ def write_plan(sweep: Sweep) -> None:
 
 
 def _read_plan(system: System, name: str, folder: Path) -> Sweep:
-    try:
-        plan = json.loads((folder / PLAN).read_text())
-    except FileNotFoundError:
-        there = sorted(path.parent.name for path in folder.parent.glob(f"*/{PLAN}"))
-        raise InputError(
-            f"there is no sweep {name!r} to go on with", file=folder.parent,
-            remedy=f"choose of {', '.join(there)}" if there else "there is none at all",
-        ) from None  # fmt: skip
+    plan = read_plan(folder / PLAN)
     config = edited(system.presets()["paper"](), plan.pop("config"))
     data = find_data(Path(plan.pop("data")), folder.parent.parent)
     return Sweep(name=name, folder=folder, system=system, config=config, data=data, **plan)
@@ -228,6 +216,7 @@ def _parent(sweep: Sweep, store: Store, resources: dict[str, float]) -> str:
         "lesion.system": sweep.system.name,
         "lesion.stage": str(getattr(sweep.config, "stage", "")),
         "lesion.preset": sweep.preset,
+        "lesion.protocol": sweep.system.protocol(sweep.config),
         "lesion.seed": str(sweep.config.training.seed),
         "lesion.resources": json.dumps(shown),
         **sweep.data.tags(),

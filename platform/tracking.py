@@ -60,6 +60,7 @@ def open_store(storage: Path, system: str, paper: str) -> Store:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     given = os.environ.get("MLFLOW_TRACKING_URI")
     uri = given or f"sqlite:///{storage / 'mlflow.db'}"
     artifacts = None if given else (storage / "artifacts" / system).as_uri()

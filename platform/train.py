@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,11 +10,11 @@ from typing import Any, Generic, TypeVar
 
 from lesions import InputError
 from lesions.files import write_text
-from platform.cli import parse_system, run
+from platform.cli import check_positive, parse_system, run
 from platform.cluster import cluster, has_gpu
 from platform.datasets import Data, find_data
 from platform.results import record_test
-from platform.storage import default_storage, writable
+from platform.storage import default_storage, name_of, read_plan, writable
 from platform.tracking import (
     NAME,
     Outbox,
@@ -25,6 +24,7 @@ from platform.tracking import (
     log_metrics,
     open_store,
     provenance,
+    reaching,
 )
 from trainables.configs import edited, flatten
 from trainables.evaluate import REPORTED
@@ -58,6 +58,10 @@ class TrainOptions(Generic[C]):
     resume: str | None = None
     storage: Path | None = None
 
+    def __post_init__(self) -> None:
+        """InputError for what no training can be."""
+        check_positive(self, "workers", "cpus_per_worker")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
@@ -79,8 +83,8 @@ class Training:
 
 
 def start(system: System, preset: str, options: TrainOptions[Any], storage: Path) -> Training:
-    """A new run, its plan written; or, with `resume`, an old one's plan read."""
-    name = options.resume or options.name or f"{system.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    """A new run; or, with `resume`, an old one as its plan says."""
+    name = name_of(system.name, options)
     folder = storage / "trainings" / name
     if options.resume:
         return _read_plan(system, name, folder)
@@ -88,36 +92,30 @@ def start(system: System, preset: str, options: TrainOptions[Any], storage: Path
         raise InputError(
             f"there is a run {name!r} already", remedy=f"go on with it by --resume {name}"
         )
-    training = Training(
+    return Training(
         name=name, folder=folder, system=system, preset=preset, config=options.config,
         data=find_data(options.data, storage), workers=options.workers,
         cpus=options.cpus_per_worker,
     )  # fmt: skip
-    plan = {"preset": preset, "config": flatten(training.config), "data": str(training.data.root),
-            "workers": training.workers, "cpus": training.cpus}  # fmt: skip
-    write_text(folder / PLAN, json.dumps(plan, indent=1))
-    return training
+
+
+def write_plan(training: Training) -> None:
+    """What `--resume` reads."""
+    plan = {"preset": training.preset, "config": flatten(training.config),
+            "data": str(training.data.root), "workers": training.workers,
+            "cpus": training.cpus}  # fmt: skip
+    write_text(training.folder / PLAN, json.dumps(plan, indent=1))
 
 
 def _read_plan(system: System, name: str, folder: Path) -> Training:
-    try:
-        plan = json.loads((folder / PLAN).read_text())
-    except FileNotFoundError:
-        raise InputError(f"there is no run {name!r} to go on with", file=folder.parent) from None
+    plan = read_plan(folder / PLAN)
     config = edited(system.presets()["paper"](), plan.pop("config"))
     data = find_data(Path(plan.pop("data")), folder.parent.parent)
     return Training(name=name, folder=folder, system=system, config=config, data=data, **plan)
 
 
-def train(training: Training, resources: dict[str, float]) -> Path:
-    """Train to the last epoch, going on from the last checkpoint if there is one; its folder.
-
-    Raises:
-        InputError: the cluster cannot hold the workers, or training failed for good.
-    """
-    from ray import train as ray_train
-    from ray.train.torch import TorchTrainer
-
+def check_room(training: Training, resources: dict[str, float]) -> bool:
+    """Whether the workers use GPUs; InputError when the cluster cannot hold them."""
     gpu = resources.get("GPU", 0) > 0
     wanted = {"CPU": training.workers * training.cpus, "GPU": training.workers * gpu}
     for name, amount in wanted.items():
@@ -126,6 +124,18 @@ def train(training: Training, resources: dict[str, float]) -> Path:
                 f"{training.workers} workers want {amount:g} {name}, the cluster has {there:g}",
                 remedy="lower --workers or --cpus-per-worker",
             )
+    return gpu
+
+
+def train(training: Training, gpu: bool) -> Path:
+    """Train to the last epoch, going on from the last checkpoint if there is one; its folder.
+
+    Raises:
+        InputError: training failed for good.
+    """
+    from ray import train as ray_train
+    from ray.train.torch import TorchTrainer
+
     trainer = TorchTrainer(
         train_worker,
         train_loop_config={"job": training.job, "history": str(training.folder / HISTORY)},
@@ -193,22 +203,28 @@ def read_history(path: Path) -> list[dict[str, float]]:
 def train_and_record(training: Training, storage: Path) -> Path:
     """Train, measure the best epoch on the test lesions, record all; the checkpoint's folder."""
     store = open_store(storage, training.system.name, training.system.paper)
+    again = f"the checkpoints are kept: start it and go on with --resume {training.name}"
+    with cluster() as resources, reaching(store, again):
+        gpu = check_room(training, resources)
+        write_plan(training)
+        run_id = _open_run(training, store)
+        print(f"training {training.name} on {training.data.description}\n"
+              f"  go on after a kill with --resume {training.name}", flush=True)  # fmt: skip
+        with followed(training.folder / HISTORY, store, run_id):
+            checkpoint = train(training, gpu)
+        record_test(store, run_id, training.job, checkpoint, resources)
+        end_run(store, run_id, "finished")
+        _print_test(store.client.get_run(run_id).data.metrics)
+    print(f"checkpoint: {checkpoint}")
+    return checkpoint
+
+
+def _open_run(training: Training, store: Store) -> str:
     key = {"lesion.kind": "train", "lesion.train": training.name}
     tags = {NAME: training.name, "lesion.system": training.system.name,
             "lesion.preset": training.preset, "lesion.state": "running",
             **training.data.tags(), **provenance()}  # fmt: skip
-    run_id = find_or_create_run(store, key, tags, flatten(training.config))
-    with cluster() as resources:
-        print(f"training {training.name} on {training.data.description}\n"
-              f"  go on after a kill with --resume {training.name}", flush=True)  # fmt: skip
-        with followed(training.folder / HISTORY, store, run_id):
-            checkpoint = train(training, resources)
-        record_test(store, run_id, training.job, checkpoint, resources)
-    end_run(store, run_id, "finished")
-    metrics = store.client.get_run(run_id).data.metrics
-    _print_test(metrics)
-    print(f"checkpoint: {checkpoint}")
-    return checkpoint
+    return find_or_create_run(store, key, tags, flatten(training.config))
 
 
 def _print_test(metrics: dict[str, float]) -> None:

@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from platform.__main__ import commands
 from types import ModuleType
 from typing import Any
 
 import pytest
+
+from platform.__main__ import commands
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -120,9 +121,8 @@ def test_ray_worker_has_every_public_name(ray_cluster: None) -> None:
 
     @ray.remote
     def look() -> tuple[dict[str, str], str]:
-        import platform
-
         import lesions  # the root is on the worker's path
+        import platform
 
         return fingerprint(platform), lesions.__file__
 

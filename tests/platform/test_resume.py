@@ -1,0 +1,120 @@
+"""kill -9 of a sweep's driver, then --resume: nothing is run twice, nothing is recorded twice."""
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+import psutil
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from optuna.trial import TrialState
+
+from dashboards.runs import runs_of_kind
+from platform.searching import PrunedOptunaSearch
+from tests.platform.conftest import (
+    TINY,
+    Cluster,
+    command,
+    started,
+    wait_for_line,
+    wait_until,
+)
+
+pytestmark = pytest.mark.ray
+
+
+def trials_of(storage: Path) -> dict[str, Run]:
+    client = MlflowClient(tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("pdnet").experiment_id
+    runs = runs_of_kind(client, experiment, "trial")
+    assert len({run.data.tags["lesion.trial_id"] for run in runs}) == len(runs)
+    return {run.data.tags["lesion.trial_id"]: run for run in runs}
+
+
+def recorded(storage: Path, run: Run) -> Any:
+    """When a run was, and every point of its curves."""
+    client = MlflowClient(tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
+    points = client.get_metric_history(run.info.run_id, "train_loss")
+    times = (run.info.start_time, run.info.end_time, run.info.status)
+    return times, [(point.step, point.value, point.timestamp) for point in points]
+
+
+def study_of(folder: Path) -> optuna.Study:
+    searcher = PrunedOptunaSearch(epochs=1)
+    searcher.restore_from_dir(str(folder))
+    study: optuna.Study = searcher._ot_study
+    return study
+
+
+def test_a_killed_sweep_goes_on_where_it_was(
+    ray_cluster: Cluster, tiny_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage, log = tmp_path / "store", tmp_path / "log"
+    words = ("pdnet", "--storage", storage, "--data", tiny_set, "--name", "killed", "--trials", 4,
+             "--concurrent", 1, "--config.training.epochs", 6, "--grace", 6, *TINY)  # fmt: skip
+    with started(log, "sweep", *words, address=ray_cluster.address) as driver:
+        wait_for_line(driver, log, "[2/4]", 90)
+        time.sleep(1.2)  # a trial's end is noted within a second
+        os.kill(driver.pid, signal.SIGKILL)
+        driver.wait()
+    before = trials_of(storage)
+    finished = [name for name, run in before.items() if run.info.status == "FINISHED"]
+    assert len(finished) >= 2
+    kept = {name: recorded(storage, before[name]) for name in finished}
+
+    assert command("sweep", "pdnet", "--storage", storage, "--resume", "killed") == 0
+    after = trials_of(storage)
+    assert len(after) == 4
+    assert {run.info.status for run in after.values()} == {"FINISHED"}
+    assert {name: recorded(storage, after[name]) for name in finished} == kept
+    for run in after.values():
+        assert [step for step, *_ in recorded(storage, run)[1]][-1] == 6
+    shown = capsys.readouterr().out
+    lines = re.findall(r"^\[(\d)/4\] trial (\d)", shown, re.MULTILINE)
+    assert [int(done) for done, _ in lines] == list(range(5 - len(lines), 5))
+    assert len(lines) <= 4 - len(finished)
+    assert "Measured on" in shown
+    study = study_of(storage / "sweeps" / "killed")
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 4
+    assert "best validation Dice" in shown
+
+
+@pytest.mark.slow
+def test_a_sweep_killed_before_its_first_trial_ends(
+    ray_cluster: Cluster, tiny_set: Path, tmp_path: Path
+) -> None:
+    """On a cluster of its own, whose processes must go when their driver is gone."""
+    storage, log = tmp_path / "store", tmp_path / "log"
+    words = ("pdnet", "--storage", storage, "--data", tiny_set, "--name", "early", "--trials", 2,
+             "--config.training.epochs", 2, *TINY)  # fmt: skip
+    with started(log, "sweep", *words, address="local") as driver:
+        wait_until(lambda: (storage / "sweeps" / "early" / "tuner.pkl").exists(), 60, "the start")
+        time.sleep(0.5)
+        own = psutil.Process(driver.pid).children(recursive=True)
+        assert any("raylet" in process.name() for process in own)
+        os.kill(driver.pid, signal.SIGKILL)
+        driver.wait()
+    assert not any("[" in line[:1] for line in log.read_text().splitlines())
+    assert command("sweep", "pdnet", "--storage", storage, "--resume", "early") == 0
+    _, alive = psutil.wait_procs(own, timeout=60)
+    assert alive == [], "Ray's processes outlived their driver"
+    runs = trials_of(storage)
+    assert len(runs) == 2
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+
+
+@pytest.mark.slow
+def test_resuming_a_finished_sweep_changes_nothing(
+    ray_cluster: Cluster, tiny_set: Path, tmp_path: Path
+) -> None:
+    words = ("pdnet", "--storage", tmp_path, "--data", tiny_set, "--name", "done", "--trials", 1,
+             "--config.training.epochs", 1, *TINY)  # fmt: skip
+    assert command("sweep", *words) == 0
+    kept = {name: recorded(tmp_path, run) for name, run in trials_of(tmp_path).items()}
+    assert command("sweep", "pdnet", "--storage", tmp_path, "--resume", "done") == 0
+    assert {name: recorded(tmp_path, run) for name, run in trials_of(tmp_path).items()} == kept

@@ -1,0 +1,177 @@
+"""A sweep in full: what MLflow and Optuna hold afterwards, also of pruned and failed trials."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import optuna
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import TrialState
+
+from dashboards.runs import runs_of_kind
+from dashboards.tables import paper_rows
+from platform.searching import PrunedOptunaSearch
+from search_spaces import SPACES, pdnet
+from tests.platform.conftest import QUICK, TINY, Cluster, command
+from trainables.pdnet.config import tiny
+
+pytestmark = pytest.mark.ray
+
+
+def store(storage: Path) -> tuple[MlflowClient, str]:
+    client = MlflowClient(tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
+    return client, client.get_experiment_by_name("pdnet").experiment_id
+
+
+def children(client: MlflowClient, experiment: str, parent: Run) -> list[Run]:
+    trials = runs_of_kind(client, experiment, "trial")
+    return [run for run in trials if run.data.tags["mlflow.parentRunId"] == parent.info.run_id]
+
+
+@pytest.fixture(scope="module")
+def storage(ray_cluster: Cluster, tiny_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with one sweep of two trials."""
+    folder = tmp_path_factory.mktemp("sweep")
+    assert command("sweep", "pdnet", "--storage", folder, "--data", tiny_set, "--name", "first",
+                   "--trials", 2, "--config.training.epochs", 2, *TINY) == 0  # fmt: skip
+    return folder
+
+
+def test_mlflow_holds_one_parent_and_its_trials(storage: Path) -> None:
+    client, experiment = store(storage)
+    (parent,) = runs_of_kind(client, experiment, "sweep")
+    trials = children(client, experiment, parent)
+    assert [run.info.run_name for run in trials] == ["trial 0", "trial 1"]
+    assert {run.info.status for run in (parent, *trials)} == {"FINISHED"}
+    assert {run.data.tags["lesion.state"] for run in (parent, *trials)} == {"finished"}
+    for run in trials:
+        steps = [point.step for point in client.get_metric_history(run.info.run_id, "train_loss")]
+        assert steps == [1, 2]
+    assert set(parent.data.tags) >= {
+        "lesion.data_fingerprint", "lesion.git_commit", "lesion.seed", "lesion.resources",
+    }  # fmt: skip
+    assert parent.data.params["training.epochs"] == "2"
+    best = {run.data.tags["lesion.trial_id"] for run in trials}
+    assert parent.data.tags["lesion.best_trial"] in best
+
+
+def test_the_first_trial_has_the_papers_values(storage: Path) -> None:
+    client, experiment = store(storage)
+    first, second = runs_of_kind(client, experiment, "trial")[:2]
+    for name, value in pdnet.paper(tiny()).items():
+        assert float(first.data.params[f"search.{name}"]) == value
+        assert float(first.data.params[name]) == value
+        assert float(second.data.params[name]) != value
+
+
+def test_the_best_trials_evidence_is_kept(storage: Path) -> None:
+    client, experiment = store(storage)
+    (parent,) = runs_of_kind(client, experiment, "sweep")
+    kept = {item.path for item in client.list_artifacts(parent.info.run_id, "best")}
+    names = ("best.pt", "config.json", "lesions.json", "overlays", "run.json")
+    assert kept == {f"best/{name}" for name in names}
+    assert len(client.list_artifacts(parent.info.run_id, "best/overlays")) == 4
+    assert parent.data.metrics["test_n"] == 4
+    assert {"dice", "dice_std", "long_axis_error"} <= set(parent.data.metrics)
+    assert (storage / "reports" / "first.html").stat().st_size > 10_000
+
+
+def test_references_and_baselines_lie_beside(storage: Path) -> None:
+    client, experiment = store(storage)
+    references = runs_of_kind(client, experiment, "reference")
+    methods = {run.data.tags["lesion.method"] for run in references}
+    assert {"untrained network", "best centred disc"} <= methods
+    assert len(references) == len(methods)
+    assert all(run.data.metrics["test_n"] == 4 for run in references)
+    assert len(runs_of_kind(client, experiment, "baseline")) == len(paper_rows("pdnet"))
+
+
+def test_trials_ran_on_both_nodes(storage: Path, ray_cluster: Cluster) -> None:
+    from ray.util.state import list_actors
+
+    actors = list_actors(address=ray_cluster.dashboard, detail=True, limit=1000)
+    trials = [actor for actor in actors if "ImplicitFunc" in actor.class_name]
+    assert len({actor.node_id for actor in trials}) == 2
+
+
+GOOD, STUCK, BROKEN = 3e-2, 1e-12, 1e30
+
+
+def test_pruned_and_failed_trials_do_not_end_the_sweep(
+    storage: Path,
+    tiny_set: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Rates that learn, that stand still, and that blow the loss up for real."""
+    rates = CategoricalDistribution((GOOD, STUCK, BROKEN))
+    name = "training.learning_rate"
+    space = SimpleNamespace(space=lambda config: {name: rates}, paper=lambda config: {name: GOOD})
+    monkeypatch.setitem(SPACES, "pdnet", space)
+    assert command("sweep", "pdnet", "--storage", storage, "--data", tiny_set, "--name", "hard",
+                   "--trials", 3, "--concurrent", 1, "--grace", 3, "--seed", 0,
+                   "--config.training.epochs", 4, *TINY, *QUICK) == 0  # fmt: skip
+    client, experiment = store(storage)
+    parent = runs_of_kind(client, experiment, "sweep")[1]
+    states: dict[float, set[tuple[str, str]]] = {}
+    for run in children(client, experiment, parent):
+        found = (run.info.status, run.data.tags["lesion.state"])
+        states.setdefault(float(run.data.params[name]), set()).add(found)
+    assert states[BROKEN] == {("FAILED", "failed")}
+    assert states[STUCK] == {("FINISHED", "pruned")}
+    assert ("FINISHED", "finished") in states[GOOD]
+    assert "the loss is not finite" in capsys.readouterr().out
+    assert told(storage / "sweeps" / "hard") == {
+        GOOD: TrialState.COMPLETE, STUCK: TrialState.PRUNED, BROKEN: TrialState.FAIL,
+    }  # fmt: skip
+    assert len(runs_of_kind(client, experiment, "baseline")) == len(paper_rows("pdnet"))
+
+
+def told(folder: Path) -> dict[float, TrialState]:
+    """What the sweep's own study was told of each learning rate, first trials last."""
+    searcher = PrunedOptunaSearch(epochs=1)
+    searcher.restore_from_dir(str(folder))
+    study: optuna.Study = searcher._ot_study
+    return {trial.params["training.learning_rate"]: trial.state for trial in study.trials[::-1]}
+
+
+def searcher() -> tuple[PrunedOptunaSearch, optuna.Study]:
+    space = pdnet.space(tiny())
+    search = PrunedOptunaSearch(
+        epochs=3, space=space, metric="dice", mode="max", study_name="direct", seed=0
+    )
+    study: optuna.Study = search._ot_study
+    return search, study
+
+
+def result(epoch: int, dice: float) -> dict[str, Any]:
+    return {"epoch": epoch, "training_iteration": epoch, "dice": dice}
+
+
+def test_optuna_is_told_the_truth() -> None:
+    search, study = searcher()
+    for name in ("whole", "stopped", "failed"):
+        search.suggest(name)
+        search.on_trial_result(name, result(1, 0.4))
+    search.on_trial_complete("whole", result(3, 0.6))
+    search.on_trial_complete("stopped", result(2, 0.5))
+    search.on_trial_complete("failed", error=True)
+    states = [trial.state for trial in study.trials]
+    assert states == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]
+    assert study.trials[0].value == 0.6
+    assert study.best_value == 0.6
+
+
+def test_a_failed_trial_that_is_resumed_counts() -> None:
+    search, study = searcher()
+    search.suggest("trial")
+    search.on_trial_complete("trial", error=True)
+    search.on_trial_result("trial", result(1, 0.1))
+    search.on_trial_complete("trial", result(3, 0.7))
+    failed, again = study.trials
+    assert (failed.state, again.state) == (TrialState.FAIL, TrialState.COMPLETE)
+    assert again.params == failed.params
+    assert again.value == 0.7
