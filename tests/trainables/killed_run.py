@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.trainables.runs import a_run, ellipses, one_thread, small
 from trainables.loop import Run, fit
 
-EPOCHS = 7
+EPOCHS = 6
 
 
 def run_to_kill(directory: Path, resume: Path | None = None) -> Run:

@@ -27,7 +27,7 @@ def small(*, size: int = 32, **training: Any) -> PDNetConfig:
     """PDNet's structure with as few channels as it can have."""
     config = tiny()
     backbone = BackboneConfig(name="resnest14d", width=0.125, pretrained=False)
-    settings = {"epochs": 3, "batch_size": 4, "warmup": 0, "schedule": "cosine"} | training
+    settings: dict[str, Any] = {"epochs": 3, "batch_size": 4, "warmup": 0, **training}
     return replace(
         config,
         model=replace(config.model, backbone=backbone, features=8, rates=(1, 2)),
@@ -72,9 +72,14 @@ def lesion(
     """A bright ellipse on a dark slice, its RECIST, and its own mask as "snakes"."""
     measured = Recist(recist)
     mask = ellipse(measured, shape)
-    given: dict[str, Any] = {"masks": {"snakes": encode_labels(mask.astype(np.uint8))}}
+    given: dict[str, Any] = {
+        "file": "900001_01_01_001.png",
+        "row": 1,
+        "masks": {"snakes": encode_labels(mask.astype(np.uint8))},
+        **fields,
+    }
     return Lesion(
-        **{"file": "900001_01_01_001.png", "row": 1} | given | fields,
+        **given,
         recist=measured,
         spacing=spacing,
         window=(-100.0, 100.0),

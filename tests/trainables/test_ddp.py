@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import Tensor
+from torch.multiprocessing.spawn import spawn
 
 from lesions import Lesion
 from lesions.png import encode_labels
@@ -91,7 +91,7 @@ Seen = dict[str, Any]
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> list[Seen]:
     directory = tmp_path_factory.mktemp("ddp")
-    mp.spawn(worker, (directory,), nprocs=WORLD)
+    spawn(worker, (directory,), nprocs=WORLD)  # type: ignore[no-untyped-call]
     return [torch.load(directory / f"seen-{rank}.pt") for rank in range(WORLD)]
 
 

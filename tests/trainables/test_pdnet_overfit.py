@@ -1,41 +1,65 @@
-"""The model and the loss are right: four real lesions can be learnt by heart."""
+"""One batch of four real lesions is learned by heart: model, loss and targets belong together."""
 
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 from torch.utils.data import default_collate
 
+from lesions import Lesion
+from lesions.heatmaps import endpoints
+from lesions.metrics import segmentation
 from lesions.prepared import PreparedSet
-from trainables.configs import edited
-from trainables.loader import TrainingSamples
-from trainables.pdnet.model import PDNet
-from trainables.registry import find_system
+from trainables.pdnet import PDNetSystem
+from trainables.pdnet.config import tiny
 
-STEPS = {1: 110, 2: 80}
+MOST_STEPS, LEARNING_RATE, FURTHEST_PX = 150, 3e-3, 2.5
 
 
-def dice(model: PDNet, batch: dict[str, torch.Tensor]) -> float:
-    with torch.inference_mode():
-        predicted = model.eval()(batch["inputs"]).masks[-1] > 0
-    model.train()
-    truth = batch["labels"] == 1
-    both, sizes = (x.sum((1, 2, 3)) for x in (predicted & truth, predicted * 1 + truth * 1))
-    return float((2 * both / sizes).mean())
+def one_of_each_patient(lesions: PreparedSet, count: int) -> list[Lesion]:
+    first = {row["patient"]: at for at, row in reversed(list(enumerate(lesions.rows)))}
+    return [lesions[at] for at in sorted(first.values())[:count]]
 
 
-@pytest.mark.parametrize("stage", [pytest.param(1, marks=pytest.mark.slow), 2])
-def test_one_batch_of_four_lesions_is_learnt(training_lesions: PreparedSet, stage: int) -> None:
-    system = find_system("pdnet")
-    config = edited(system.presets()["tiny"](), {"stage": stage})
-    four = [training_lesions[i] for i in (0, 40, 90, 165)]
-    samples = TrainingSamples(system, config, four)
-    batch = default_collate([samples[(0, i)] for i in range(4)])
+@torch.no_grad()
+def agreement(model: nn.Module, batch: dict[str, Tensor]) -> tuple[float, float]:
+    """Mean Dice against the labels trained on, and mean distance of the endpoints, pixels."""
+    outputs = model(batch["inputs"])
+    found = (outputs.masks[-1] > 0).numpy().astype(np.uint8)
+    dice = [
+        segmentation(*pair)["dice"] for pair in zip(found, batch["labels"].numpy(), strict=True)
+    ]
+    ours, theirs = (
+        np.concatenate([endpoints(maps)[0] for maps in each.numpy()])
+        for each in (outputs.heatmaps[-1], batch["heatmaps"])
+    )
+    return float(np.mean(dice)), float(np.hypot(*(ours - theirs).T).mean())
+
+
+@pytest.mark.parametrize("stage", [2, pytest.param(1, marks=pytest.mark.slow)])
+def test_four_lesions_by_heart(training_lesions: PreparedSet, stage: Any) -> None:
+    """Usually within 60 steps; the tiny preset's structure and samples."""
+    system, config = PDNetSystem(), replace(tiny(), stage=stage)
+    lesions = one_of_each_patient(training_lesions, 4)
+    batch = default_collate(
+        [dict(system.sample(config, each, np.random.default_rng(0))) for each in lesions]
+    )
     torch.manual_seed(0)
-    model = system.model(config)
-    assert isinstance(model, PDNet)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    for _ in range(STEPS[stage]):
+    model = system.model(config).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    dice = distance = 0.0
+    for step in range(1, MOST_STEPS + 1):
         loss, _ = system.loss(config, model, batch)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    assert dice(model, batch) >= 0.95
+        if step % 10 == 0:
+            dice, distance = agreement(model, batch)
+            print(f"step {step}: Dice {dice:.3f}, endpoints {distance:.2f} px")
+            if dice >= 0.95 and distance <= FURTHEST_PX:
+                break
+    assert dice >= 0.95
+    assert distance <= FURTHEST_PX
