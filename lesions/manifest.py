@@ -20,10 +20,14 @@ PLAN = "plan.json"
 VERSIONED = ("numpy", "opencv-python-headless", "pyarrow", "scikit-image", "scipy")
 
 
+def table_digest(source: Path) -> str:
+    """What tells one data set's table from another's, wherever it lies."""
+    return hashlib.sha256((source / TABLE).read_bytes()).hexdigest()
+
+
 def claim(plan: Plan) -> None:
     """Mark `out` as this plan's; refuse a folder that holds another plan's set."""
-    table = hashlib.sha256((plan.source / TABLE).read_bytes()).hexdigest()
-    ours = {"source": str(plan.source), "table": table, "masks": list(plan.masks),
+    ours = {"table": table_digest(plan.source), "masks": list(plan.masks),
             "keep_noisy": plan.keep_noisy}  # fmt: skip
     path = plan.out / PLAN
     try:
@@ -55,6 +59,7 @@ def write_manifest(plan: Plan, read: int, parts: int) -> dict[str, Any]:
         "human_masks": human,
         "masks": list(plan.masks),
         "source": str(plan.source),
+        "table": table_digest(plan.source),
         "fingerprint": digests.hexdigest(),
         "versions": {name: importlib.metadata.version(name) for name in VERSIONED},
     }

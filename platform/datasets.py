@@ -1,10 +1,12 @@
 """The data of a run: a prepared set that a user names, or the shipped sample."""
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from lesions import InputError
+from lesions.manifest import table_digest
 from lesions.prepared import PreparedSet
 from lesions.preparing import Plan
 from lesions.sample import ROOT as SAMPLE
@@ -36,16 +38,25 @@ class Data:
         }
 
 
-def find_data(root: Path | None, storage: Path) -> Data:
-    """The prepared set at `root`; without one the sample, prepared into `storage` if need be."""
-    ours = storage / "prepared" / "sample"
+def find_data(root: Path | None, storage: Path, mask: str) -> Data:
+    """The prepared set at `root`; without one the sample, prepared into `storage` if need be.
+
+    Raises:
+        InputError: no whole prepared set there, or one without the pseudo mask `mask`.
+    """
     if root is None:
         print("no --data: taking the shipped sample (CC BY 3.0, see lesions/sample)", flush=True)
-        prepare(Plan(source=SAMPLE, out=ours, masks=("snakes", "ellipse")))
-        root = ours
+        root = storage / "prepared" / f"sample-{_recipe()}"
+        prepare(Plan(source=SAMPLE, out=root, masks=("snakes", "ellipse")))
     root = root.expanduser().absolute()
     test = PreparedSet(root, "test")
-    name = "the shipped sample" if _is_sample(test.manifest) else root.name
+    if mask not in test.manifest["masks"]:
+        raise InputError(
+            f"the set has no pseudo mask {mask!r}", file=root,
+            remedy=f"choose of {', '.join(test.manifest['masks'])}, or prepare it with --masks",
+        )  # fmt: skip
+    sample = test.manifest.get("table") == table_digest(SAMPLE)
+    name = "the shipped sample" if sample else root.name
     patients = {row["patient"] for row in test.rows}
     kinds = Counter(row["lesion_type"] for row in test.rows)
     human = test.manifest["human_masks"] == test.manifest["accepted"]
@@ -58,5 +69,9 @@ def find_data(root: Path | None, storage: Path) -> Data:
     )
 
 
-def _is_sample(manifest: dict[str, Any]) -> bool:
-    return Path(manifest["source"]) == SAMPLE
+def _recipe() -> str:
+    """Changes with the sample and with the code that prepares it: an old set is never taken."""
+    digest = hashlib.sha256(table_digest(SAMPLE).encode())
+    for path in sorted(SAMPLE.parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:8]

@@ -65,7 +65,7 @@ def prepare(plan: Plan) -> dict[str, Any]:
     parts = parts_of(rows)
     with _progress_bar() as progress:
         task = progress.add_task("preparing", total=len(rows))
-        for outcome in _run(parts, plan):
+        for outcome in run_parts(parts, plan):
             if outcome["error"]:
                 raise InputError(
                     f"a part cannot be written: {outcome['error']}",
@@ -76,7 +76,8 @@ def prepare(plan: Plan) -> dict[str, Any]:
     return write_manifest(plan, len(rows), len(parts))
 
 
-def _run(parts: list[str], plan: Plan) -> Iterator[dict[str, Any]]:
+def run_parts(parts: list[str], plan: Plan) -> Iterator[dict[str, Any]]:
+    """Make the parts on the cluster's cores; each one's outcome as it is done."""
     with cluster() as resources:
         import ray
 

@@ -16,6 +16,7 @@ from platform.datasets import Data, find_data
 from platform.results import finish
 from platform.storage import default_storage, name_of, read_plan, writable
 from platform.sweep_callback import SweepCallback
+from platform.sweep_state import mend_state
 from platform.tracking import NAME, Store, find_or_create_run, open_store, provenance, reaching
 from search_spaces import SPACES
 from trainables.configs import edited, flatten
@@ -98,7 +99,7 @@ def start(system: System, preset: str, options: SweepOptions[Any], storage: Path
         )
     return Sweep(
         name=name, folder=folder, system=system, preset=preset, config=options.config,
-        data=find_data(options.data, storage), trials=options.trials,
+        data=find_data(options.data, storage, options.config.pseudo_mask), trials=options.trials,
         concurrent=options.concurrent, cpus=options.cpus_per_trial,
         gpus=options.gpus_per_trial, grace=options.grace, seed=options.seed,
     )  # fmt: skip
@@ -115,7 +116,7 @@ def write_plan(sweep: Sweep) -> None:
 def _read_plan(system: System, name: str, folder: Path) -> Sweep:
     plan = read_plan(folder / PLAN)
     config = edited(system.presets()["paper"](), plan.pop("config"))
-    data = find_data(Path(plan.pop("data")), folder.parent.parent)
+    data = find_data(Path(plan.pop("data")), folder.parent.parent, config.pseudo_mask)
     return Sweep(name=name, folder=folder, system=system, config=config, data=data, **plan)
 
 
@@ -134,6 +135,7 @@ def search(
         logging.getLogger(logger).addFilter(_not_a_trials_failure)
     trainable = tune.with_resources(tune.with_parameters(tune_trial, job=sweep.job), per_trial)
     if tune.Tuner.can_restore(str(sweep.folder)):
+        mend_state(sweep.folder)
         # Not restart_errored: with Optuna's searcher it raises KeyError.
         tuner = tune.Tuner.restore(str(sweep.folder), trainable, resume_errored=True)
     else:
@@ -177,7 +179,7 @@ def _tune_config(sweep: Sweep, concurrent: int) -> Any:
         mode="max",
         points_to_evaluate=[space.paper(sweep.config)],
         study_name=sweep.name,
-        seed=sweep.seed,
+        sampler=_sampler(sweep),
     )
     # One more than there are epochs: else the code after the last report never runs.
     scheduler = ASHAScheduler(
@@ -188,6 +190,14 @@ def _tune_config(sweep: Sweep, concurrent: int) -> Any:
         num_samples=sweep.trials, max_concurrent_trials=concurrent, search_alg=searcher,
         scheduler=scheduler, reuse_actors=True,
     )  # fmt: skip
+
+
+def _sampler(sweep: Sweep) -> Any:
+    """TPE: random for the first half of a short sweep, apart from the trials still running."""
+    from optuna.samplers import TPESampler
+
+    random = max(2, min(10, sweep.trials // 2))
+    return TPESampler(seed=sweep.seed, n_startup_trials=random, constant_liar=True)
 
 
 def _resources_per_trial(sweep: Sweep, resources: dict[str, float]) -> dict[str, float]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ray.tune import Callback
 
+from platform.sweep_state import note_scratch
 from platform.tracking import (
     NAME,
     PARENT,
@@ -59,6 +60,8 @@ class SweepCallback(Callback):  # type: ignore[misc]
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Open the trial's run, after those of all earlier trials: MLflow lists them in order."""
+        places = trial.storage
+        note_scratch(Path(places.experiment_fs_path), places.experiment_driver_staging_path)
         for other in sorted(trials, key=number):
             if number(other) < number(trial):
                 self.outbox.send(partial(self._run, other))

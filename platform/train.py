@@ -94,7 +94,7 @@ def start(system: System, preset: str, options: TrainOptions[Any], storage: Path
         )
     return Training(
         name=name, folder=folder, system=system, preset=preset, config=options.config,
-        data=find_data(options.data, storage), workers=options.workers,
+        data=find_data(options.data, storage, options.config.pseudo_mask), workers=options.workers,
         cpus=options.cpus_per_worker,
     )  # fmt: skip
 
@@ -110,7 +110,7 @@ def write_plan(training: Training) -> None:
 def _read_plan(system: System, name: str, folder: Path) -> Training:
     plan = read_plan(folder / PLAN)
     config = edited(system.presets()["paper"](), plan.pop("config"))
-    data = find_data(Path(plan.pop("data")), folder.parent.parent)
+    data = find_data(Path(plan.pop("data")), folder.parent.parent, config.pseudo_mask)
     return Training(name=name, folder=folder, system=system, config=config, data=data, **plan)
 
 

@@ -82,12 +82,11 @@ def prepare() -> None:
     from dataclasses import replace
 
     os.environ.setdefault("RAY_ADDRESS", "local")
-    from platform.cluster import cluster
-    from platform.prepare import run_parts
-
     from lesions.deeplesion import read_table
     from lesions.preparing import Plan, parts_of, prepare_part
     from lesions.sample import ROOT
+    from platform.cluster import cluster
+    from platform.prepare import run_parts
 
     rows = [replace(row, nth=1) for row in read_table(ROOT)] * 4
     parts = parts_of(rows)

@@ -88,9 +88,9 @@ def ray_node(folder: Path, *words: str) -> Iterator[None]:
         node.wait()
 
 
-@pytest.fixture(scope="session")
-def two_nodes() -> Iterator[Cluster]:
-    """A cluster of two nodes with one CPU each, started in the repository's root."""
+@contextmanager
+def head_node() -> Iterator[Cluster]:
+    """A cluster of one node with one CPU, started in the repository's root."""
     folder = Path(tempfile.mkdtemp(prefix="r", dir="/tmp"))  # sockets' paths must be short
     port, dashboard = free_port(), free_port()
     address = f"127.0.0.1:{port}"
@@ -99,8 +99,14 @@ def two_nodes() -> Iterator[Cluster]:
     with ray_node(folder, "--node-ip-address", "127.0.0.1", *head):
         url = f"http://127.0.0.1:{dashboard}"
         wait_until(lambda: answers(f"{url}/api/version"), 60, f"{url}; see {folder}/node.log")
-        with ray_node(folder, "--address", address):
-            yield Cluster(address=address, dashboard=url, folder=folder)
+        yield Cluster(address=address, dashboard=url, folder=folder)
+
+
+@pytest.fixture(scope="session")
+def two_nodes() -> Iterator[Cluster]:
+    """A cluster of two nodes with one CPU each."""
+    with head_node() as head, ray_node(head.folder, "--address", head.address):
+        yield head
 
 
 @pytest.fixture(scope="session")

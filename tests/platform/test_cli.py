@@ -21,7 +21,7 @@ MISTAKES = {
     "input size": (["pdnet", "--config.samples.input-size", "33"], "must be a multiple of 32"),
     "epochs": (
         ["pdnet", "--config.training.epochs", "0"],
-        "epochs is 0; at least 1 is needed",
+        "training.epochs is 0",
     ),
     "stage": (["pdnet", "--config.stage", "3"], "Expected one of ('1', '2')"),
     "number": (["pdnet", "--trials", "many"], "many"),

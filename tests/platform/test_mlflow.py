@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 from dashboards.runs import runs_of_kind
 from dashboards.tables import paper_rows
 from platform import tracking
-from platform.tracking import Outbox, Store, find_or_create_run, log_metrics, open_store
+from platform.tracking import Outbox, Store, log_metrics, open_store
 from tests.platform.conftest import TINY, Cluster, answers, command, free_port, wait_until
 
 
@@ -67,16 +67,16 @@ def test_records_wait_for_a_server_that_is_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     port = free_port()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
     monkeypatch.setattr(tracking, "RETRY_S", 0.2)
-    with mlflow_server(tmp_path, port) as kill:
-        store = open_store(tmp_path, "pdnet", "pdnet")
-        run_id = find_or_create_run(store, {"lesion.kind": "trial"}, {}, {})
-        kill()
-        outbox = Outbox()
-        for step in (1, 2, 3):
-            outbox.send(partial(log_metrics, store, run_id, {"dice": step / 4}, step))
-        assert len(outbox.waiting) == 3
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/server.db")
+    experiment = client.create_experiment("pdnet")
+    run_id = client.create_run(experiment).info.run_id
+    store = Store(uri=f"http://127.0.0.1:{port}", experiment="pdnet", experiment_id=experiment)
+    outbox = Outbox()
+    for step in (1, 2, 3):
+        outbox.send(partial(log_metrics, store, run_id, {"dice": step / 4}, step))
+    assert len(outbox.waiting) == 3
     with mlflow_server(tmp_path, port):
         time.sleep(0.3)
         assert outbox.flush() == 0

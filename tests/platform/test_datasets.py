@@ -1,0 +1,42 @@
+"""The data of a run: known by what it holds, not by where it lies."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lesions import InputError
+from lesions.deeplesion import TABLE
+from lesions.manifest import claim
+from lesions.preparing import Plan
+from lesions.sample import ROOT as SAMPLE
+from platform.datasets import find_data
+
+
+def test_the_sample_is_called_so_and_has_human_masks(prepared_sample: Path, tmp_path: Path) -> None:
+    data = find_data(prepared_sample, tmp_path, "snakes")
+    assert data.description == (
+        "the shipped sample, 63 test slices of 4 patients (55 soft tissue, 8 lung)"
+    )
+    assert data.truth == "human masks"
+    assert len(data.fingerprint) == 64
+
+
+def test_a_mask_that_was_not_prepared_is_refused(prepared_sample: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no pseudo mask 'grabcut' \(choose of snakes, ellipse"):
+        find_data(prepared_sample, tmp_path, "grabcut")
+
+
+def test_a_second_copy_of_the_source_is_the_same_data(tmp_path: Path) -> None:
+    """Every Ray job brings its own copy of the sample, to a folder of another name."""
+    plan = Plan(source=SAMPLE, out=tmp_path / "out")
+    claim(plan)
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    shutil.copy(SAMPLE / TABLE, copy)
+    claim(replace(plan, source=copy))
+    with (copy / TABLE).open("a") as table:
+        table.write("\n")
+    with pytest.raises(InputError, match="prepared otherwise"):
+        claim(replace(plan, source=copy))
