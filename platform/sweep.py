@@ -8,23 +8,20 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from lesions import InputError
-from lesions.files import write_text
 from platform.cli import check_positive, parse_system, run
 from platform.cluster import cluster, has_gpu
 from platform.compare import compare
-from platform.datasets import Data, find_data
+from platform.plans import Planned, start
 from platform.results import finish
-from platform.storage import default_storage, name_of, read_plan, writable
+from platform.storage import default_storage, writable
 from platform.sweep_callback import SweepCallback
 from platform.sweep_state import mend_state
 from platform.tracking import NAME, Store, find_or_create_run, open_store, provenance, reaching
 from search_spaces import SPACES
-from trainables.configs import edited, flatten
-from trainables.system import System
-from trainables.workers import Job, tune_trial
+from trainables.configs import flatten
+from trainables.workers import tune_trial
 
 C = TypeVar("C")
-PLAN = "sweep.json"
 OBJECTIVE = "best_val_dice"
 
 
@@ -65,59 +62,18 @@ class SweepOptions(Generic[C]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sweep:
-    """One sweep, as its plan on disk says; a resumed one is the same."""
+class Sweep(Planned):
+    """One sweep; its own fields are those of its options."""
 
-    name: str
-    folder: Path
-    system: System
-    preset: str
-    config: Any
-    data: Data
+    place = "sweeps"
+    file = "sweep.json"
+
     trials: int
     concurrent: int | None
-    cpus: float
-    gpus: float | None
+    cpus_per_trial: float
+    gpus_per_trial: float | None
     grace: int
     seed: int
-
-    @property
-    def job(self) -> Job:
-        """What every trial trains."""
-        return Job(system=self.system.name, config=self.config, data=self.data.root)
-
-
-def start(system: System, preset: str, options: SweepOptions[Any], storage: Path) -> Sweep:
-    """A new sweep; or, with `resume`, an old one as its plan says."""
-    name = name_of(system.name, options)
-    folder = storage / "sweeps" / name
-    if options.resume:
-        return _read_plan(system, name, folder)
-    if (folder / PLAN).exists():
-        raise InputError(
-            f"there is a sweep {name!r} already", remedy=f"go on with it by --resume {name}"
-        )
-    return Sweep(
-        name=name, folder=folder, system=system, preset=preset, config=options.config,
-        data=find_data(options.data, storage, options.config.pseudo_mask), trials=options.trials,
-        concurrent=options.concurrent, cpus=options.cpus_per_trial,
-        gpus=options.gpus_per_trial, grace=options.grace, seed=options.seed,
-    )  # fmt: skip
-
-
-def write_plan(sweep: Sweep) -> None:
-    """What `--resume` reads."""
-    plan = {"preset": sweep.preset, "config": flatten(sweep.config), "data": str(sweep.data.root),
-            "trials": sweep.trials, "concurrent": sweep.concurrent, "cpus": sweep.cpus,
-            "gpus": sweep.gpus, "grace": sweep.grace, "seed": sweep.seed}  # fmt: skip
-    write_text(sweep.folder / PLAN, json.dumps(plan, indent=1))
-
-
-def _read_plan(system: System, name: str, folder: Path) -> Sweep:
-    plan = read_plan(folder / PLAN)
-    config = edited(system.presets()["paper"](), plan.pop("config"))
-    data = find_data(Path(plan.pop("data")), folder.parent.parent, config.pseudo_mask)
-    return Sweep(name=name, folder=folder, system=system, config=config, data=data, **plan)
 
 
 def search(
@@ -201,8 +157,12 @@ def _sampler(sweep: Sweep) -> Any:
 
 
 def _resources_per_trial(sweep: Sweep, resources: dict[str, float]) -> dict[str, float]:
-    gpus = sweep.gpus if sweep.gpus is not None else float(resources.get("GPU", 0) > 0)
-    wanted = {"cpu": sweep.cpus, "gpu": gpus}
+    gpus = (
+        sweep.gpus_per_trial
+        if sweep.gpus_per_trial is not None
+        else float(resources.get("GPU", 0) > 0)
+    )
+    wanted = {"cpu": sweep.cpus_per_trial, "gpu": gpus}
     for name, amount in wanted.items():
         if amount > (there := resources.get(name.upper(), 0)):
             raise InputError(
@@ -241,7 +201,7 @@ def sweep_and_compare(sweep: Sweep, storage: Path) -> None:
     again = f"the trials are kept: start it and go on with --resume {sweep.name}"
     with cluster() as resources, reaching(store, again):
         per_trial = _resources_per_trial(sweep, resources)
-        write_plan(sweep)
+        sweep.write()
         parent = _parent(sweep, store, resources)
         epochs = sweep.config.training.epochs
         print(f"sweep {sweep.name}: {sweep.trials} trials of at most {epochs} epochs on "
@@ -263,7 +223,7 @@ def main() -> None:
     storage = writable(options.storage or default_storage())
     if preset == "tiny":
         print("no GPU here or tiny asked for: the tiny preset, the same structure made small")
-    sweep_and_compare(start(system, preset, options, storage), storage)
+    sweep_and_compare(start(Sweep, system, preset, options, storage), storage)
 
 
 if __name__ == "__main__":

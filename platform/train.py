@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from lesions import InputError
-from lesions.files import write_text
 from platform.cli import check_positive, parse_system, run
 from platform.cluster import cluster, has_gpu
-from platform.datasets import Data, find_data
+from platform.plans import Planned, start
 from platform.results import record_test
-from platform.storage import default_storage, name_of, read_plan, writable
+from platform.storage import default_storage, writable
 from platform.tracking import (
     NAME,
     Outbox,
@@ -26,13 +25,11 @@ from platform.tracking import (
     provenance,
     reaching,
 )
-from trainables.configs import edited, flatten
+from trainables.configs import flatten
 from trainables.evaluate import REPORTED
-from trainables.system import System
-from trainables.workers import Job, train_worker
+from trainables.workers import train_worker
 
 C = TypeVar("C")
-PLAN = "train.json"
 HISTORY = "history.jsonl"
 
 
@@ -64,60 +61,20 @@ class TrainOptions(Generic[C]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
-    """One training run, as its plan on disk says."""
+class Training(Planned):
+    """One training run; its own fields are those of its options."""
 
-    name: str
-    folder: Path
-    system: System
-    preset: str
-    config: Any
-    data: Data
+    place = "trainings"
+    file = "train.json"
+
     workers: int
-    cpus: float
-
-    @property
-    def job(self) -> Job:
-        """What the workers train."""
-        return Job(system=self.system.name, config=self.config, data=self.data.root)
-
-
-def start(system: System, preset: str, options: TrainOptions[Any], storage: Path) -> Training:
-    """A new run; or, with `resume`, an old one as its plan says."""
-    name = name_of(system.name, options)
-    folder = storage / "trainings" / name
-    if options.resume:
-        return _read_plan(system, name, folder)
-    if (folder / PLAN).exists():
-        raise InputError(
-            f"there is a run {name!r} already", remedy=f"go on with it by --resume {name}"
-        )
-    return Training(
-        name=name, folder=folder, system=system, preset=preset, config=options.config,
-        data=find_data(options.data, storage, options.config.pseudo_mask), workers=options.workers,
-        cpus=options.cpus_per_worker,
-    )  # fmt: skip
-
-
-def write_plan(training: Training) -> None:
-    """What `--resume` reads."""
-    plan = {"preset": training.preset, "config": flatten(training.config),
-            "data": str(training.data.root), "workers": training.workers,
-            "cpus": training.cpus}  # fmt: skip
-    write_text(training.folder / PLAN, json.dumps(plan, indent=1))
-
-
-def _read_plan(system: System, name: str, folder: Path) -> Training:
-    plan = read_plan(folder / PLAN)
-    config = edited(system.presets()["paper"](), plan.pop("config"))
-    data = find_data(Path(plan.pop("data")), folder.parent.parent, config.pseudo_mask)
-    return Training(name=name, folder=folder, system=system, config=config, data=data, **plan)
+    cpus_per_worker: float
 
 
 def check_room(training: Training, resources: dict[str, float]) -> bool:
     """Whether the workers use GPUs; InputError when the cluster cannot hold them."""
     gpu = resources.get("GPU", 0) > 0
-    wanted = {"CPU": training.workers * training.cpus, "GPU": training.workers * gpu}
+    wanted = {"CPU": training.workers * training.cpus_per_worker, "GPU": training.workers * gpu}
     for name, amount in wanted.items():
         if amount > (there := resources.get(name, 0)):
             raise InputError(
@@ -140,7 +97,9 @@ def train(training: Training, gpu: bool) -> Path:
         train_worker,
         train_loop_config={"job": training.job, "history": str(training.folder / HISTORY)},
         scaling_config=ray_train.ScalingConfig(
-            num_workers=training.workers, use_gpu=gpu, resources_per_worker={"CPU": training.cpus}
+            num_workers=training.workers,
+            use_gpu=gpu,
+            resources_per_worker={"CPU": training.cpus_per_worker},
         ),
         run_config=ray_train.RunConfig(
             name=training.name,
@@ -206,7 +165,7 @@ def train_and_record(training: Training, storage: Path) -> Path:
     again = f"the checkpoints are kept: start it and go on with --resume {training.name}"
     with cluster() as resources, reaching(store, again):
         gpu = check_room(training, resources)
-        write_plan(training)
+        training.write()
         run_id = _open_run(training, store)
         print(f"training {training.name} on {training.data.description}\n"
               f"  go on after a kill with --resume {training.name}", flush=True)  # fmt: skip
@@ -244,7 +203,7 @@ def main() -> None:
     storage = writable(options.storage or default_storage())
     if preset == "tiny":
         print("no GPU here or tiny asked for: the tiny preset, the same structure made small")
-    train_and_record(start(system, preset, options, storage), storage)
+    train_and_record(start(Training, system, preset, options, storage), storage)
 
 
 if __name__ == "__main__":

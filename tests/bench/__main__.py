@@ -1,7 +1,7 @@
 """`make bench`: each figure is a ratio of two things measured in turn in this run.
 
-    python -m tests.bench            # all
-    python -m tests.bench recist     # one
+python -m tests.bench            # all
+python -m tests.bench recist     # one
 """
 
 import sys

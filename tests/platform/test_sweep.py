@@ -112,7 +112,7 @@ def test_pruned_and_failed_trials_do_not_end_the_sweep(
     space = SimpleNamespace(space=lambda config: {name: rates}, paper=lambda config: {name: GOOD})
     monkeypatch.setitem(SPACES, "pdnet", space)
     assert command("sweep", "pdnet", "--storage", storage, "--data", tiny_set, "--name", "hard",
-                   "--trials", 3, "--concurrent", 1, "--grace", 3, "--seed", 0,
+                   "--trials", 3, "--concurrent", 1, "--grace", 3, "--seed", 3,
                    "--config.training.epochs", 4, *TINY, *QUICK) == 0  # fmt: skip
     client, experiment = store(storage)
     parent = runs_of_kind(client, experiment, "sweep")[1]

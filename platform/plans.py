@@ -1,0 +1,98 @@
+"""What a sweep or a training is: its plan, written to disk once and read again by --resume."""
+
+import json
+import re
+import time
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from lesions import InputError
+from lesions.files import write_text
+from platform.datasets import Data, find_data
+from trainables.configs import edited, flatten
+from trainables.system import System
+from trainables.workers import Job
+
+P = TypeVar("P", bound="Planned")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A sweep or a training; a resumed one is the same as when it was started.
+
+    Fields that a subclass adds bear the names of its command's options.
+
+    Attributes:
+        name: of the run.
+        folder: where it is kept.
+        system, preset, config: what is trained.
+        data: on what.
+    """
+
+    place: ClassVar[str]
+    file: ClassVar[str]
+
+    name: str
+    folder: Path
+    system: System
+    preset: str
+    config: Any
+    data: Data
+
+    @property
+    def job(self) -> Job:
+        """What a worker trains."""
+        return Job(system=self.system.name, config=self.config, data=self.data.root)
+
+    def write(self) -> None:
+        """Write what `--resume` reads."""
+        own = {name: getattr(self, name) for name in _own_fields(type(self))}
+        plan = {"preset": self.preset, "config": flatten(self.config), "data": str(self.data.root)}
+        write_text(self.folder / self.file, json.dumps(plan | own, indent=1))
+
+
+def start(kind: type[P], system: System, preset: str, options: Any, storage: Path) -> P:
+    """A new run of this kind; or, with `--resume`, an old one as its plan says.
+
+    Raises:
+        InputError: the name is taken, or none that was started, or no name at all.
+    """
+    name = options.resume or options.name or f"{system.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    if not re.fullmatch(r"\w[\w.+-]*", name):
+        raise InputError(f"{name!r} is no name", remedy="use letters, digits, _ and -")
+    folder = storage / kind.place / name
+    if options.resume:
+        plan = _read(folder / kind.file)
+        preset, data = plan.pop("preset"), Path(plan.pop("data"))
+        config = edited(system.presets()["paper"](), plan.pop("config"))
+    elif (folder / kind.file).exists():
+        raise InputError(
+            f"there is a run {name!r} already", remedy=f"go on with it by --resume {name}"
+        )
+    else:
+        plan = {field: getattr(options, field) for field in _own_fields(kind)}
+        config, data = options.config, options.data
+    found = find_data(data, storage, config.pseudo_mask)
+    return kind(
+        name=name, folder=folder, system=system, preset=preset, config=config, data=found, **plan
+    )
+
+
+def _own_fields(kind: type[Planned]) -> list[str]:
+    shared = {field.name for field in fields(Planned)}
+    return [field.name for field in fields(kind) if field.name not in shared]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    name, runs = path.parent.name, path.parent.parent
+    try:
+        plan: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        there = sorted(other.parent.name for other in runs.glob(f"*/{path.name}"))
+        raise InputError(
+            f"there is no run {name!r} to go on with",
+            file=runs,
+            remedy=f"choose of {', '.join(there)}" if there else "there is none at all",
+        ) from None
+    return plan
