@@ -91,15 +91,18 @@ def ray_node(folder: Path, *words: str) -> Iterator[None]:
 @contextmanager
 def head_node() -> Iterator[Cluster]:
     """A cluster of one node with one CPU, started in the repository's root."""
-    folder = Path(tempfile.mkdtemp(prefix="r", dir="/tmp"))  # sockets' paths must be short
-    port, dashboard = free_port(), free_port()
-    address = f"127.0.0.1:{port}"
-    head = ("--head", "--port", str(port), "--dashboard-port", str(dashboard),
-            "--ray-client-server-port", str(free_port()))  # fmt: skip
-    with ray_node(folder, "--node-ip-address", "127.0.0.1", *head):
-        url = f"http://127.0.0.1:{dashboard}"
-        wait_until(lambda: answers(f"{url}/api/version"), 60, f"{url}; see {folder}/node.log")
-        yield Cluster(address=address, dashboard=url, folder=folder)
+    with tempfile.TemporaryDirectory(  # sockets' paths must be short
+        prefix="r", dir="/tmp", ignore_cleanup_errors=True
+    ) as short:
+        folder = Path(short)
+        port, dashboard = free_port(), free_port()
+        address = f"127.0.0.1:{port}"
+        head = ("--head", "--port", str(port), "--dashboard-port", str(dashboard),
+                "--ray-client-server-port", str(free_port()))  # fmt: skip
+        with ray_node(folder, "--node-ip-address", "127.0.0.1", *head):
+            url = f"http://127.0.0.1:{dashboard}"
+            wait_until(lambda: answers(f"{url}/api/version"), 60, f"{url}; see {folder}/node.log")
+            yield Cluster(address=address, dashboard=url, folder=folder)
 
 
 @pytest.fixture(scope="session")
