@@ -182,7 +182,7 @@ def _recist(row: TableRow, width: float, height: float) -> Recist:
     try:
         return Recist(points)
     except ValueError as error:
-        raise InputError(f"Measurement_coordinates: {error}") from None
+        raise InputError(str(error)) from None
 
 
 def _check_pixels(lesion: Lesion) -> None:
