@@ -97,7 +97,7 @@ def tiny() -> PDNetConfig:
             rotation=30.0,
             stage2_side=(2.0, 3.0),
             flips=True,
-            intensity=0.25,
+            intensity=0.4,
         ),
         training=replace(config.training, epochs=16, schedule="cosine", warmup=1, batch_size=4),
     )
