@@ -58,17 +58,17 @@ def parse_system(
         has_gpu: asked only when the preset is "auto".
         make: from a config to the options' default.
     """
-    from trainables.registry import SYSTEMS  # torch takes seconds, and prepare needs none
+    from trainables.registry import (  # torch takes seconds, and prepare needs none
+        SYSTEMS,
+        find_system,
+    )
 
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help"):
         print(f"usage: {prog} SYSTEM [--preset auto|paper|tiny] [options]\n")
         print(f"SYSTEM is one of: {', '.join(SYSTEMS)}. All options: {prog} pdnet --help")
         sys.exit(0 if arguments else 2)
-    if arguments[0] not in SYSTEMS:
-        raise InputError(
-            f"there is no system {arguments[0]!r}", remedy=f"choose of {', '.join(SYSTEMS)}"
-        )
+    system = find_system(arguments[0])
     which, rest = tyro.cli(
         Which, prog=prog, args=_without_help(arguments), return_unknown_args=True, add_help=False
     )
@@ -76,10 +76,9 @@ def parse_system(
     preset = which.preset
     if preset == "auto":
         preset = "paper" if has_gpu() else "tiny"
-    system = SYSTEMS[which.system]
     default = make(system.presets()[preset]())
     typed = options[type(default.config)]
-    parsed = _cli(typed, prog=f"{prog} {which.system}", args=rest, default=default)
+    parsed = _cli(typed, prog=f"{prog} {system.name}", args=rest, default=default)
     return system, preset, parsed
 
 

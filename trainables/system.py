@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,22 +12,9 @@ from torch import Tensor, nn
 
 from lesions import Lesion, Recist
 from trainables.crops import Crop
-from trainables.training import TrainingConfig
 
 Sample = Mapping[str, Any]
 Batch = Mapping[str, Tensor]
-
-
-class Config(Protocol):
-    """What every system's config has."""
-
-    @property
-    def training(self) -> TrainingConfig:
-        """The settings of the shared loop."""
-
-    @property
-    def pseudo_mask(self) -> str:
-        """The mask column that it learns from."""
 
 
 @dataclass(frozen=True, kw_only=True)

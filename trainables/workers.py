@@ -18,7 +18,7 @@ from lesions.files import write_text
 from lesions.png import encode_labels
 from lesions.prepared import PreparedSet
 from trainables import references
-from trainables.checkpoint import load_best
+from trainables.checkpoint import LAST, load_best
 from trainables.configs import edited
 from trainables.crops import lesion_box
 from trainables.evaluate import measure, measure_one
@@ -46,8 +46,7 @@ def tune_trial(params: dict[str, Any], job: Job) -> None:
     from ray import tune
 
     config = edited(job.config, params)
-    assigned = _use_assigned_cpus()
-    device = torch.device("cuda" if assigned.get("GPU", 0) > 0 else "cpu")
+    device = _use_assigned_resources()
 
     def report(metrics: dict[str, float], checkpoint: Path | None) -> None:
         kept = tune.Checkpoint.from_directory(checkpoint) if checkpoint else None
@@ -63,7 +62,7 @@ def train_worker(settings: dict[str, Any]) -> None:
     from ray.train.torch import get_device
 
     job, history = settings["job"], Path(settings["history"])
-    _use_assigned_cpus()
+    _use_assigned_resources()
     seen: list[dict[str, float]] = []
 
     def report(metrics: dict[str, float], checkpoint: Path | None) -> None:
@@ -75,7 +74,7 @@ def train_worker(settings: dict[str, Any]) -> None:
 
     with _opened(train.get_checkpoint()) as resume:
         if resume is not None:
-            seen += torch.load(resume / "last.pt", weights_only=True)["history"]
+            seen += torch.load(resume / LAST, weights_only=True)["history"]
         _fit(job, job.config, get_device(), report, resume)
 
 
@@ -84,8 +83,7 @@ def evaluate(checkpoint: Path, data: Path, split: str) -> list[dict[str, Any]]:
 
     Beside the metrics a row has `mask` (PNG bytes) and `endpoints` ((4, 2) lists, or None).
     """
-    assigned = _use_assigned_cpus()
-    device = torch.device("cuda" if assigned.get("GPU", 0) > 0 else "cpu")
+    device = _use_assigned_resources()
     system, config, model = load_best(checkpoint, device)
     lesions = PreparedSet(data, split)
     rows = []
@@ -99,7 +97,7 @@ def evaluate(checkpoint: Path, data: Path, split: str) -> list[dict[str, Any]]:
 
 def evaluate_references(job: Job, split: str) -> dict[str, list[dict[str, Any]]]:
     """Each reference method's rows of a split, by its name."""
-    _use_assigned_cpus()
+    _use_assigned_resources()
     lesions = PreparedSet(job.data, split)[:]
     system = find_system(job.system)
     torch.manual_seed(job.config.training.seed)
@@ -146,11 +144,11 @@ def _opened(checkpoint: Any) -> Iterator[Path | None]:
         yield Path(directory)
 
 
-def _use_assigned_cpus() -> dict[str, float]:
-    """Keep torch and OpenCV to the cores that Ray gave this worker."""
+def _use_assigned_resources() -> torch.device:
+    """Keep torch and OpenCV to the cores that Ray gave this worker; the GPU it gave, or the CPU."""
     import ray
 
     assigned: dict[str, float] = ray.get_runtime_context().get_assigned_resources()
     torch.set_num_threads(max(1, int(assigned.get("CPU", 1))))
     cv2.setNumThreads(0)
-    return assigned
+    return torch.device("cuda" if assigned.get("GPU", 0) > 0 else "cpu")
