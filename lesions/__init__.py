@@ -4,14 +4,15 @@ Functions that bear their module's name are imported from there, as in
 `from lesions.heatmaps import heatmaps`; here the name is the module.
 """
 
-from lesions import ellipse, heatmaps, metrics, snakes
+from lesions import ellipse, heatmaps, metrics
 from lesions.click import click_prior, click_region, random_click
-from lesions.deeplesion import Rejected, read_deeplesion
 from lesions.errors import InputError
 from lesions.lesion import Lesion
 from lesions.masks import PSEUDO_MASKS, agree, pseudo_mask
+from lesions.readers.deeplesion import Rejected, read_deeplesion
+from lesions.readers.nifti import read_nifti
 from lesions.recist import Recist
-from lesions.volume import Volume, read_nifti
+from lesions.volume import Volume
 
 __all__ = [
     "PSEUDO_MASKS",
@@ -30,5 +31,4 @@ __all__ = [
     "random_click",
     "read_deeplesion",
     "read_nifti",
-    "snakes",
 ]

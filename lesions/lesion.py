@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lesions.png import decode_labels, decode_slice
+from lesions.readers.png import decode_labels, decode_slice
 from lesions.recist import Recist
 
 LESION_TYPES = (

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lesions import InputError
-from lesions.manifest import table_digest
 from lesions.prepared import PreparedSet
-from lesions.preparing import Plan
+from lesions.prepared.manifest import table_digest
+from lesions.prepared.preparing import Plan
 from lesions.sample import ROOT as SAMPLE
 from platform.prepare import prepare
 

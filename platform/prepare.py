@@ -9,11 +9,11 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lesions import InputError
-from lesions.deeplesion import TABLE, read_table
-from lesions.manifest import claim, write_manifest
 from lesions.masks import PSEUDO_MASKS
-from lesions.prepared import MANIFEST, REJECTED, PreparedSet
-from lesions.preparing import Plan, parts_of, prepare_part
+from lesions.prepared.manifest import claim, write_manifest
+from lesions.prepared.prepared_set import MANIFEST, REJECTED, PreparedSet
+from lesions.prepared.preparing import Plan, parts_of, prepare_part
+from lesions.readers.deeplesion import TABLE, read_table
 from platform.cli import parse, run
 from platform.cluster import cluster
 from platform.storage import writable

@@ -10,8 +10,8 @@ from typing import Any
 from dashboards.overlays import overlay
 from dashboards.view import overlay_name
 from lesions import InputError, Recist
-from lesions.png import decode_labels
 from lesions.prepared import PreparedSet
+from lesions.readers.png import decode_labels
 from platform.tracking import (
     NAME,
     PARENT,

@@ -3,12 +3,17 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
-from lesions.deeplesion import read_table
-from lesions.manifest import write_manifest
 from lesions.prepared import PreparedSet
-from lesions.preparing import Plan, parts_of, prepare_part
+from lesions.prepared.manifest import write_manifest
+from lesions.prepared.preparing import Plan, parts_of, prepare_part
+from lesions.readers.deeplesion import read_table
 from lesions.sample import ROOT as SAMPLE
+
+# The same examples on every machine: a failure that comes and goes helps nobody.
+settings.register_profile("fixed", derandomize=True)
+settings.load_profile("fixed")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -15,8 +15,8 @@ import cv2
 import torch
 
 from lesions.files import write_text
-from lesions.png import encode_labels
 from lesions.prepared import PreparedSet
+from lesions.readers.png import encode_labels
 from trainables import references
 from trainables.checkpoint import LAST, load_best
 from trainables.configs import edited

@@ -14,11 +14,12 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from lesions.deeplesion import ORIGIN, TABLE
-from lesions.png import encode_labels, encode_slice
+from lesions.readers.deeplesion import ORIGIN, TABLE
+from lesions.readers.nifti import read_nifti
+from lesions.readers.png import encode_labels, encode_slice
 from lesions.recist import Recist
 from lesions.sample import ROOT
-from lesions.volume import Volume, read_nifti
+from lesions.volume import Volume
 
 SMALLEST_AREA = 0.25  # of the tumour's largest slice
 HEADER = (

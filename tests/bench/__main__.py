@@ -35,7 +35,7 @@ def snakes() -> None:
     """Chan-Vese on a 128² crop, 20 iterations: the same mask, pixel for pixel."""
     from skimage.segmentation import morphological_chan_vese
 
-    from lesions.snakes import chan_vese
+    from lesions.masks.snakes import chan_vese
 
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:128, :128]
@@ -82,8 +82,8 @@ def prepare() -> None:
     from dataclasses import replace
 
     os.environ.setdefault("RAY_ADDRESS", "local")
-    from lesions.deeplesion import read_table
-    from lesions.preparing import Plan, parts_of, prepare_part
+    from lesions.prepared.preparing import Plan, parts_of, prepare_part
+    from lesions.readers.deeplesion import read_table
     from lesions.sample import ROOT
     from platform.cluster import cluster
     from platform.prepare import run_parts

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from dashboards.overlays import overlay
 from dashboards.runs import read_sweep
 from dashboards.view import LesionResult, SweepView, overlay_name
-from lesions.deeplesion import read_deeplesion
 from lesions.lesion import Lesion
+from lesions.readers.deeplesion import read_deeplesion
 from lesions.recist import Recist
 from lesions.sample import ROOT as SAMPLE
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dashboards.overlays import SIZE, crop_of, overlay
 from lesions.lesion import Lesion
-from lesions.png import encode_slice
+from lesions.readers.png import encode_slice
 from lesions.recist import Recist
 
 PINK, GREEN = (255, 110, 199), (43, 255, 136)

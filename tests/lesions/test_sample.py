@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from lesions import Lesion, Recist
-from lesions.deeplesion import read_deeplesion
 from lesions.prepared import PreparedSet
+from lesions.readers.deeplesion import read_deeplesion
+from lesions.readers.nifti import read_nifti
 from lesions.sample import ROOT
 from lesions.sample.build import TUMOURS, build
-from lesions.volume import read_nifti
 
 MAX_BYTES = 15 * 1024**2
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lesions.deeplesion import TABLE, read_table
-from lesions.manifest import claim, write_manifest
-from lesions.preparing import Plan, parts_of, prepare_part
+from lesions.prepared.manifest import claim, write_manifest
+from lesions.prepared.preparing import Plan, parts_of, prepare_part
+from lesions.readers.deeplesion import TABLE, read_table
 from lesions.sample import ROOT as SAMPLE
 from platform.cli import run
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from lesions import InputError
-from lesions.deeplesion import TABLE
-from lesions.manifest import claim
-from lesions.preparing import Plan
+from lesions.prepared.manifest import claim
+from lesions.prepared.preparing import Plan
+from lesions.readers.deeplesion import TABLE
 from lesions.sample import ROOT as SAMPLE
 from platform.datasets import find_data
 

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from lesions import InputError
-from lesions.deeplesion import read_table
-from lesions.manifest import claim, write_manifest
-from lesions.prepared import PreparedSet, part_path
-from lesions.preparing import ROWS_PER_PART, Plan, parts_of, prepare_part
+from lesions.prepared.manifest import claim, write_manifest
+from lesions.prepared.prepared_set import PreparedSet, part_path
+from lesions.prepared.preparing import ROWS_PER_PART, Plan, parts_of, prepare_part
+from lesions.readers.deeplesion import read_table
 from lesions.sample import ROOT as SAMPLE
 from tests.platform.conftest import (
     Cluster,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lesions import Lesion, Recist
 from lesions.ellipse import ellipse
-from lesions.png import encode_labels, encode_slice
+from lesions.readers.png import encode_labels, encode_slice
 from trainables.backbones import BackboneConfig
 from trainables.loop import Report, Run
 from trainables.pdnet import PDNetSystem

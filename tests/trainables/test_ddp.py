@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.multiprocessing.spawn import spawn
 
 from lesions import Lesion
-from lesions.png import encode_labels
+from lesions.readers.png import encode_labels
 from tests.trainables.runs import (
     FixedStatistics,
     Kept,

@@ -8,7 +8,7 @@ import pytest
 
 from lesions import Lesion, Recist
 from lesions.ellipse import ellipse
-from lesions.png import encode_labels
+from lesions.readers.png import encode_labels
 from tests.trainables.runs import ellipses, lesion
 from trainables.crops import lesion_box
 from trainables.evaluate import REPORTED, measure_one, summarise

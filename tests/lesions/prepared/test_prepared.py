@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from lesions import InputError
-from lesions.deeplesion import read_deeplesion, read_table
 from lesions.files import replace_with
 from lesions.masks import pseudo_mask
-from lesions.prepared import PreparedSet, part_path, read_rejected, write_part
-from lesions.preparing import Plan, parts_of, prepare_part
+from lesions.prepared.prepared_set import PreparedSet, part_path, read_rejected, write_part
+from lesions.prepared.preparing import Plan, parts_of, prepare_part
+from lesions.readers.deeplesion import read_deeplesion, read_table
 from lesions.sample import ROOT as SAMPLE
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from lesions import InputError
-from lesions.png import decode_labels, decode_slice, encode_labels, encode_slice
+from lesions.readers.png import decode_labels, decode_slice, encode_labels, encode_slice
 
 slices = arrays(np.int16, array_shapes(min_dims=2, max_dims=2, max_side=12))
 

@@ -10,11 +10,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lesions.deeplesion import TABLE
 from lesions.errors import InputError
 from lesions.files import replace_with, write_text
-from lesions.prepared import INDEX, MANIFEST, REJECTED, part_path, read_index, read_rejected
-from lesions.preparing import Plan
+from lesions.prepared.prepared_set import (
+    INDEX,
+    MANIFEST,
+    REJECTED,
+    part_path,
+    read_index,
+    read_rejected,
+)
+from lesions.prepared.preparing import Plan
+from lesions.readers.deeplesion import TABLE
 
 PLAN = "plan.json"
 VERSIONED = ("numpy", "opencv-python-headless", "pyarrow", "scikit-image", "scipy")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lesions import InputError
-from lesions.deeplesion import COLUMNS, read_deeplesion, read_table
-from lesions.png import encode_labels, encode_slice
+from lesions.readers.deeplesion import COLUMNS, read_deeplesion, read_table
+from lesions.readers.png import encode_labels, encode_slice
 
 GOOD = {
     "File_name": "000001_02_03_004.png",

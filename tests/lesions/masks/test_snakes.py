@@ -10,9 +10,9 @@ from scipy.ndimage import gaussian_filter, label, shift
 from skimage.segmentation import morphological_chan_vese, morphsnakes
 
 from lesions.ellipse import ellipse
+from lesions.masks.snakes import INNER, OUTER, chan_vese, refine, snakes
 from lesions.metrics import segmentation
 from lesions.recist import Recist
-from lesions.snakes import INNER, OUTER, chan_vese, refine, snakes
 
 WINDOW = (-175.0, 275.0)
 RECIST = Recist([(20, 32), (44, 32), (32, 22), (32, 42)])

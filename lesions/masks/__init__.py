@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesions.ellipse import ellipse
+from lesions.masks.snakes import snakes
 from lesions.recist import Recist
-from lesions.snakes import snakes
 
 Labels = NDArray[np.uint8]
 Window = tuple[float, float]

@@ -12,12 +12,12 @@ from typing import Any
 
 import cv2
 
-from lesions.deeplesion import Rejected, TableRow, read_lesion
 from lesions.errors import InputError
 from lesions.lesion import Lesion
 from lesions.masks import pseudo_mask
-from lesions.png import encode_labels
-from lesions.prepared import part_path, write_part
+from lesions.prepared.prepared_set import part_path, write_part
+from lesions.readers.deeplesion import Rejected, TableRow, read_lesion
+from lesions.readers.png import encode_labels
 
 ROWS_PER_PART = 32
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lesions import InputError
-from lesions.volume import read_nifti
+from lesions.readers.nifti import read_nifti
 
 # (left, back, head) in patient axes, as display order wants them.
 HU = np.arange(2 * 3 * 4, dtype=np.int16).reshape(2, 3, 4)  # (D, H, W)

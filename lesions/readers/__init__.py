@@ -1,0 +1,1 @@
+"""Lesions and volumes from files: DeepLesion, NIfTI, DICOM."""
