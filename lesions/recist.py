@@ -110,6 +110,31 @@ class Recist:
         (x0, y0), (x1, y1) = self.points.min(axis=0), self.points.max(axis=0)
         return float(x0), float(y0), float(x1), float(y1)
 
+    def at_offset(self, mm: float, spacing: ArrayLike = (1.0, 1.0)) -> "Recist | None":
+        """The measurement estimated on a slice `mm` away, as if the lesion were a ball (WSSS 3.3).
+
+        Every endpoint moves towards `centre`, which stays, by the factor √(1 − mm²/a²), a half the
+        long axis in mm. Also axes that do not cross shrink about `centre`.
+
+        Args:
+            mm: distance to the key slice, of either sign.
+            spacing: (x, y, …) mm per pixel; without it the offset is in pixels.
+
+        Returns:
+            None at a distance of a or more, and where nothing is left of an axis.
+
+        Raises:
+            ValueError: `mm` is not a number.
+        """
+        if np.isnan(mm):
+            raise ValueError(f"the offset is in mm, not {mm}")
+        part = 2 * mm / self.diameters_mm(spacing)[0]
+        if abs(part) >= 1:
+            return None
+        factor = np.sqrt(1 - part**2)
+        points = self.points * factor + self.centre * (1 - factor)
+        return None if (points[::2] == points[1::2]).all(axis=1).any() else Recist(points)
+
     def transformed(self, matrix: ArrayLike) -> "Recist":
         """The measurement after an affine map (2, 3) of (x, y), again in canonical order."""
         affine = np.asarray(matrix, dtype=np.float64)

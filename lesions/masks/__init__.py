@@ -7,8 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesions.ellipse import ellipse
+from lesions.masks.best import best
+from lesions.masks.dcrf import dcrf
+from lesions.masks.dense_crf import CrfParameters, dense_crf
+from lesions.masks.grabcut import grabcut, grabcut_i, grabcut_r
+from lesions.masks.grabcut_3d import grabcut_3d
 from lesions.masks.snakes import snakes
+from lesions.masks.strokes import strokes
 from lesions.recist import Recist
+
+__all__ = ["PSEUDO_MASKS", "CrfParameters", "agree", "dense_crf", "grabcut_3d", "pseudo_mask"]
 
 Labels = NDArray[np.uint8]
 Window = tuple[float, float]
@@ -21,6 +29,12 @@ def _ellipse(slice_hu: NDArray[Any], recist: Recist, window: Window) -> Labels:
 PSEUDO_MASKS: dict[str, Callable[[NDArray[Any], Recist, Window], Labels]] = {
     "ellipse": _ellipse,
     "snakes": snakes,
+    "best": best,
+    "recist": strokes,
+    "grabcut": grabcut,
+    "grabcut_i": grabcut_i,
+    "grabcut_r": grabcut_r,
+    "dcrf": dcrf,
 }
 
 

@@ -20,6 +20,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from lesions.ellipse import ellipse
 from lesions.recist import Recist
+from lesions.windows import windowed
 
 ITERATIONS = 10
 SMOOTHING = 2
@@ -61,18 +62,15 @@ def refine(
         ValueError: the mask's shape is not the slice's, or the window is not low, high.
     """
     shape = (slice_hu.shape[0], slice_hu.shape[1])
-    low, high = window
     if np.shape(initial) != shape:
         raise ValueError(f"the mask is {np.shape(initial)}, the slice {shape}")
-    if not low < high:
-        raise ValueError(f"the window is not low, high: {window}")
     most = ellipse(recist, shape, OUTER)
     x, y, width, height = cv2.boundingRect(most.view(np.uint8))
     box = np.s_[max(y - 2, 0) : y + height + 2, max(x - 2, 0) : x + width + 2]
     oval, least, most = ellipse(recist, shape)[box], ellipse(recist, shape, INNER)[box], most[box]
     start = (np.asarray(initial)[box] == 1) & most
     start = (start | least) if (start & oval).any() else oval
-    image = np.clip((slice_hu[box].astype(np.float64) - low) / (high - low), 0, 1)
+    image = windowed(slice_hu[box], window)
     snake = chan_vese(_evidence(image, start, most), start, least=least, most=most)
     refined = np.zeros(shape, dtype=np.uint8)
     found = np.count_nonzero(least) < np.count_nonzero(snake) < np.count_nonzero(most)
