@@ -1,0 +1,214 @@
+"""What a CT file says of its slices, pixels aside."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    UID,
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    LegacyConvertedEnhancedCTImageStorage,
+)
+
+from lesions.errors import InputError
+from lesions.readers.dicom.tags import (
+    named_errors,
+    numbers,
+    open_dicom,
+    positive,
+    shown,
+    text,
+    whole,
+)
+from lesions.readers.display import MOST_TILT
+
+MULTI_FRAME = (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
+LARGEST_SIDE = 4096  # pixels; damaged files ask for 65535 × 65535
+TAGS = (
+    "SOPClassUID", "SOPInstanceUID", "PatientID", "StudyInstanceUID", "SeriesInstanceUID",
+    "FrameOfReferenceUID", "ImageType", "NumberOfFrames", "Rows", "Columns", "SamplesPerPixel",
+    "PhotometricInterpretation", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
+    "RescaleSlope", "RescaleIntercept", "RescaleType", "PixelSpacing", "SliceThickness",
+    "SpacingBetweenSlices", "GantryDetectorTilt", "ImageOrientationPatient",
+    "ImagePositionPatient", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelFormat:
+    """How a frame's values are stored: (rows, columns), and bits of one value."""
+
+    shape: tuple[int, int]
+    allocated: int
+    stored: int
+    signed: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Slice:
+    """One CT image, its pixels still on disk.
+
+    Attributes:
+        file, frame: where it is; frame 0 = the first.
+        instance, patient, study, series, frame_of_reference: PatientID and UIDs.
+        format: how its pixels are stored.
+        rescale: (slope, intercept), HU = slope · stored value + intercept.
+        spacing: (x, y) mm between columns and between rows.
+        thickness: mm, None when the file does not say.
+        directions: (2, 3), unit vectors along a row and down a column, patient axes
+            (left, back, head).
+        position: (3,) mm, the centre of the first pixel.
+    """
+
+    file: Path
+    frame: int
+    instance: str
+    patient: str
+    study: str
+    series: str
+    frame_of_reference: str
+    format: PixelFormat
+    rescale: tuple[float, float]
+    spacing: tuple[float, float]
+    thickness: float | None
+    directions: NDArray[np.float64]
+    position: NDArray[np.float64]
+
+    @property
+    def normal(self) -> NDArray[np.float64]:
+        """(3,), the unit vector across the slice."""
+        return np.cross(self.directions[0], self.directions[1])
+
+
+def read_header(path: Path) -> list[Slice]:
+    """The slices of one file.
+
+    Raises:
+        InputError: no DICOM, no CT image, or what is missing or not understood in it.
+    """
+    with named_errors(path):
+        dataset = open_dicom(path, TAGS)
+        sop_class = _ct_class(dataset)
+        count = whole(dataset, "NumberOfFrames", default=1)
+        frames = [dataset]
+        if sop_class in MULTI_FRAME:
+            frames = list(dataset.get("PerFrameFunctionalGroupsSequence") or ())
+        if count < 1 or count != len(frames):
+            raise InputError(f"NumberOfFrames is {count}, the file describes {len(frames)}")
+        pixels = _pixel_format(dataset)
+        return [_slice(path, dataset, pixels, index) for index in range(count)]
+
+
+def _ct_class(dataset: Dataset) -> UID:
+    """The kind of CT object; anything else is refused by its name."""
+    meta = dataset.file_meta.get("MediaStorageSOPClassUID", "")
+    sop_class = UID(text(dataset, "SOPClassUID") or str(meta))
+    if not sop_class:
+        raise InputError("SOPClassUID is missing")
+    if sop_class not in (CTImageStorage, *MULTI_FRAME):
+        raise InputError(f"{shown(sop_class.name)}, not a CT image")
+    return sop_class
+
+
+def _slice(path: Path, dataset: Dataset, pixels: PixelFormat, index: int) -> Slice:
+    measures = _group(dataset, index, "PixelMeasuresSequence")
+    kind = text(_group(dataset, index, "CTImageFrameTypeSequence"), "FrameType")
+    if "LOCALIZER" in (kind or text(dataset, "ImageType")).upper().split("\\"):
+        raise InputError("a localizer, not a slice")
+    _check_tilt(_group(dataset, index, "CTAcquisitionDetailsSequence"))
+    series = text(dataset, "SeriesInstanceUID")
+    if not series:
+        raise InputError("SeriesInstanceUID is missing")
+    row_spacing, column_spacing = numbers(measures, "PixelSpacing", 2)
+    if min(row_spacing, column_spacing) <= 0:
+        raise InputError(f"PixelSpacing is not positive: {row_spacing:g}, {column_spacing:g}")
+    return Slice(
+        file=path,
+        frame=index,
+        instance=text(dataset, "SOPInstanceUID"),
+        patient=text(dataset, "PatientID"),
+        study=text(dataset, "StudyInstanceUID"),
+        series=series,
+        frame_of_reference=text(dataset, "FrameOfReferenceUID"),
+        format=pixels,
+        rescale=_rescale(_group(dataset, index, "PixelValueTransformationSequence")),
+        spacing=(column_spacing, row_spacing),
+        # A lone slice has no neighbour to be spaced from: what it shows is as thick as it says.
+        thickness=positive(measures, "SliceThickness")
+        or positive(measures, "SpacingBetweenSlices"),
+        directions=_directions(_group(dataset, index, "PlaneOrientationSequence")),
+        position=np.array(
+            numbers(_group(dataset, index, "PlanePositionSequence"), "ImagePositionPatient", 3)
+        ),
+    )
+
+
+def _check_tilt(acquisition: Dataset) -> None:
+    """Some scanners write a tilt here and straight directions beside it: which holds is unknown."""
+    if text(acquisition, "GantryDetectorTilt") == "":
+        return
+    (tilt,) = numbers(acquisition, "GantryDetectorTilt", 1)
+    if abs(tilt) > MOST_TILT:
+        raise InputError(f"the gantry is tilted by {tilt:g}°", remedy="resample it to axial slices")
+
+
+def _group(dataset: Dataset, index: int, sequence: str) -> Dataset:
+    """Where a multi-frame file keeps these tags: the frame's own, or shared, or the top level."""
+    own = dataset.get("PerFrameFunctionalGroupsSequence")
+    shared = dataset.get("SharedFunctionalGroupsSequence")
+    places = [*([own[index]] if own else []), *([shared[0]] if shared else [])]
+    for place in places:
+        if items := place.get(sequence):
+            return items[0]
+    return dataset
+
+
+def _pixel_format(dataset: Dataset) -> PixelFormat:
+    colours = text(dataset, "PhotometricInterpretation")
+    if not colours:
+        raise InputError("PhotometricInterpretation is missing")
+    samples = whole(dataset, "SamplesPerPixel", default=1)
+    if samples != 1 or colours not in ("MONOCHROME1", "MONOCHROME2"):
+        raise InputError(f"a picture ({shown(colours)}, {samples} samples a pixel), not CT values")
+    rows, columns = whole(dataset, "Rows"), whole(dataset, "Columns")
+    if not (0 < rows <= LARGEST_SIDE and 0 < columns <= LARGEST_SIDE):
+        raise InputError(f"Rows × Columns is {rows} × {columns}, beyond 1 to {LARGEST_SIDE}")
+    allocated, stored = whole(dataset, "BitsAllocated"), whole(dataset, "BitsStored")
+    high = whole(dataset, "HighBit", default=stored - 1)
+    if allocated not in (8, 16) or not 1 <= stored <= allocated or high != stored - 1:
+        raise InputError(
+            f"bits allocated, stored, highest are {allocated}, {stored}, {high}; "
+            "8 or 16 bits with the value in the lowest are read"
+        )
+    representation = whole(dataset, "PixelRepresentation")
+    if representation not in (0, 1):
+        raise InputError(f"PixelRepresentation is {representation}, not 0 or 1")
+    return PixelFormat(
+        shape=(rows, columns), allocated=allocated, stored=stored, signed=representation == 1
+    )
+
+
+def _rescale(values: Dataset) -> tuple[float, float]:
+    (slope,), (intercept,) = (
+        numbers(values, "RescaleSlope", 1),
+        numbers(values, "RescaleIntercept", 1),
+    )
+    unit = text(values, "RescaleType")
+    if unit not in ("", "HU"):
+        raise InputError(f"RescaleType is {shown(unit)}: the values are not said to be HU")
+    if slope == 0:
+        raise InputError("RescaleSlope is zero")
+    return slope, intercept
+
+
+def _directions(plane: Dataset) -> NDArray[np.float64]:
+    directions = np.reshape(numbers(plane, "ImageOrientationPatient", 6), (2, 3))
+    if np.abs(directions @ directions.T - np.eye(2)).max() > 1e-3:
+        raise InputError(
+            "ImageOrientationPatient is not two perpendicular unit vectors: "
+            + shown(text(plane, "ImageOrientationPatient"))
+        )
+    return directions

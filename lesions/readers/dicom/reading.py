@@ -1,0 +1,138 @@
+"""DICOM files, however a hospital names and mixes them, to one volume a CT series."""
+
+import os
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lesions.errors import InputError
+from lesions.readers.dicom.header import Slice, read_header
+from lesions.readers.dicom.pixels import read_hu
+from lesions.readers.dicom.series import stack, without_copies
+from lesions.readers.display import display_order, spacing_of
+from lesions.volume import SliceOrigin, Volume
+
+
+@dataclass(frozen=True, kw_only=True)
+class RejectedFile:
+    """A file set aside, and why."""
+
+    file: Path
+    reason: str
+
+
+def read_dicom(path: str | Path) -> list[Volume]:
+    """Read a DICOM file, or every CT series below a folder; see docs/dicom.md for what is refused.
+
+    A folder's files that are set aside are counted in a warning; `read_dicom_folder` names them.
+
+    Returns:
+        One volume a series, in the order of their names; a file alone is a series of its own.
+
+    Raises:
+        InputError: the file is refused, or nothing in the folder can be read; with the reasons.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        volumes, rejected = _read([path])
+        for one in rejected:
+            raise InputError(one.reason, file=path)
+        return volumes
+    volumes, rejected = read_dicom_folder(path)
+    if not volumes:
+        raise InputError(f"no CT series can be read: {_counted(rejected)}", file=path)
+    if rejected:
+        warnings.warn(
+            f"{path}: {len(rejected)} files are set aside ({_counted(rejected)}); "
+            "read_dicom_folder names them",
+            stacklevel=2,
+        )
+    return volumes
+
+
+def read_dicom_folder(root: str | Path) -> tuple[list[Volume], list[RejectedFile]]:
+    """Read every CT series below `root`, whatever the files are called and lie beside.
+
+    Returns:
+        One volume a series, and the files that are in none of them; together, every file.
+
+    Raises:
+        InputError: there is no such folder, or one that may not be read.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise InputError("there is no such folder", file=root)
+    walk = os.walk(root, onerror=_refuse_folder)
+    return _read(sorted(Path(folder, name) for folder, _, names in walk for name in names))
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise InputError(f"the folder cannot be read: {error.strerror}", file=error.filename)
+
+
+def _read(files: Iterable[Path]) -> tuple[list[Volume], list[RejectedFile]]:
+    """Sort the files into series, read each, and say why the others are not read."""
+    volumes: list[Volume] = []
+    reasons: dict[Path, str] = {}
+    series: dict[str, list[Slice]] = defaultdict(list)
+    for file in files:
+        try:
+            for one in read_header(file):
+                series[one.series].append(one)
+        except InputError as error:
+            reasons[file] = _reason(error)
+    for _, slices in sorted(series.items()):
+        originals, copies = without_copies(slices)
+        reasons |= {copy: f"a copy of {original.name}" for copy, original in copies.items()}
+        try:
+            volumes.append(_volume(originals))
+        except InputError as error:
+            # One bad slice takes its series along: without it, the stack has a hole.
+            for file in {one.file for one in originals}:
+                own = error.file in (None, file)
+                reasons[file] = _reason(error) if own else f"its series is refused: {error}"
+    return volumes, [RejectedFile(file=file, reason=reasons[file]) for file in sorted(reasons)]
+
+
+def _volume(slices: list[Slice]) -> Volume:
+    ordered, affine = stack(slices)
+    first = ordered[0]
+    stored = read_hu(ordered)
+    hu, affine = display_order(stored.transpose(2, 1, 0), affine)
+    if first.normal[2] < 0:
+        ordered = ordered[::-1]
+    return Volume(
+        hu=np.ascontiguousarray(hu),
+        spacing=spacing_of(affine),
+        source=_source({one.file for one in slices}),
+        affine=affine,
+        patient=first.patient,
+        study=first.study,
+        series=first.series,
+        frame_of_reference=first.frame_of_reference,
+        slices=tuple(
+            SliceOrigin(file=one.file, frame=one.frame + 1, instance=one.instance)
+            for one in ordered
+        ),
+    )
+
+
+def _source(files: set[Path]) -> Path:
+    """A file alone, or the innermost folder that holds them all."""
+    return Path(os.path.commonpath(files if len(files) == 1 else [file.parent for file in files]))
+
+
+def _reason(error: InputError) -> str:
+    return error.reason if error.remedy is None else f"{error.reason} ({error.remedy})"
+
+
+def _counted(rejected: list[RejectedFile]) -> str:
+    """The reasons with how often each is given, the most frequent first."""
+    counts = Counter(one.reason for one in rejected)
+    named = [f"{count} × {reason}" for reason, count in counts.most_common(5)]
+    more = len(counts) - len(named)
+    return "; ".join(named or ["the folder is empty"]) + (f"; {more} more" if more > 0 else "")

@@ -1,0 +1,146 @@
+"""Slices into a stack: in order along their normal, evenly spaced, nothing missing or doubled."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesions.errors import InputError
+from lesions.readers.dicom.header import Slice
+from lesions.readers.display import MOST_TILT
+
+MOST_UNEVEN = 0.1  # of the slice spacing: how far a slice may lie from an even grid
+MOST_DRIFT = 0.5  # pixels: how far it may lie from the straight line, sideways
+_SAME_PLACE = 1e-3  # mm
+_SAME_NUMBER = 1e-4  # mm, or parts of a unit vector
+
+# What every slice of a series must share, and its name in the reason.
+_SHARED: tuple[tuple[str, Callable[[Slice], Any]], ...] = (
+    ("patient", lambda s: s.patient),
+    ("study", lambda s: s.study),
+    ("frame of reference", lambda s: s.frame_of_reference),
+    ("size", lambda s: s.format.shape),
+    ("pixel spacing", lambda s: s.spacing),
+    ("orientation", lambda s: s.directions),
+)
+
+
+def without_copies(slices: Sequence[Slice]) -> tuple[list[Slice], dict[Path, Path]]:
+    """The slices of each image once, and the file that each copy is a copy of.
+
+    A copy has the SOPInstanceUID and the positions of another: by the standard, the same image.
+    """
+    files: dict[Path, list[Slice]] = defaultdict(list)
+    for one in slices:
+        files[one.file].append(one)
+    originals: dict[Any, Path] = {}
+    copies: dict[Path, Path] = {}
+    for file, own in sorted(files.items()):
+        image = (own[0].instance or file, *(tuple(one.position) for one in own))
+        original = originals.setdefault(image, file)
+        if original != file:
+            copies[file] = original
+    return [one for one in slices if one.file not in copies], copies
+
+
+def stack(slices: Sequence[Slice]) -> tuple[list[Slice], NDArray[np.float64]]:
+    """Order the slices of one series by their position along the normal.
+
+    Returns:
+        The slices, and the affine (4, 4): index (column, row, slice, 1) → patient (left, back,
+        head, 1) in mm.
+
+    Raises:
+        InputError: they differ in what they must share, are not axial, or do not make an even
+            stack: a slice missing, doubled or out of line, a tilted gantry.
+    """
+    _check_shared(slices)
+    _check_axial(slices[0])
+    normal = slices[0].normal
+    ordered = sorted(slices, key=lambda s: float(s.position @ normal))
+    first = ordered[0]
+    if len(ordered) == 1:
+        if first.thickness is None:
+            raise InputError("a lone slice without SliceThickness or SpacingBetweenSlices")
+        step = first.thickness * normal
+    else:
+        step = (ordered[-1].position - first.position) / (len(ordered) - 1)
+        _check_even(ordered, step)
+    affine = np.eye(4)
+    affine[:3, :2] = first.directions.T * first.spacing
+    affine[:3, 2], affine[:3, 3] = step, first.position
+    return ordered, affine
+
+
+def _check_shared(slices: Sequence[Slice]) -> None:
+    first = slices[0]
+    for name, of in _SHARED:
+        for other in slices[1:]:
+            a, b = of(first), of(other)
+            same = a == b if isinstance(a, str) else np.allclose(a, b, rtol=0, atol=_SAME_NUMBER)
+            if not same:
+                raise InputError(
+                    f"the series mixes slices of different {name}: "
+                    f"{_name(first)} and {_name(other)}"
+                )
+
+
+def _check_axial(first: Slice) -> None:
+    main = int(np.argmax(np.abs(first.normal)))
+    if main != 2:
+        raise InputError(
+            f"{('sagittal', 'coronal')[main]} slices, not axial",
+            remedy="read the axial series that they were made from",
+        )
+    tilt = _degrees(abs(first.normal[2]))
+    if tilt > MOST_TILT:
+        raise InputError(
+            f"the slices are tilted by {tilt:.1f}°", remedy="resample it to axial slices"
+        )
+
+
+def _check_even(ordered: Sequence[Slice], step: NDArray[np.float64]) -> None:
+    normal = ordered[0].normal
+    positions = np.array([s.position for s in ordered])
+    gaps = np.diff(positions @ normal)
+    nearest = int(np.argmin(gaps))
+    if gaps[nearest] < _SAME_PLACE:
+        raise InputError(
+            f"two slices lie at one position: {_name(ordered[nearest])} and "
+            f"{_name(ordered[nearest + 1])}",
+            remedy="keep one phase or reconstruction in a series",
+        )
+    shear = _degrees(float(step @ normal) / float(np.linalg.norm(step)))
+    if shear > MOST_TILT:
+        raise InputError(
+            f"tilted gantry: the slices shift sideways by {shear:.1f}°",
+            remedy="resample it to axial slices",
+        )
+    slice_number = np.arange(len(ordered))
+    slope, start = np.polyfit(slice_number, positions, 1)
+    off = positions - (start + slice_number[:, None] * slope)
+    along = off @ normal
+    if np.abs(along).max() > MOST_UNEVEN * float(step @ normal):
+        widest = int(np.argmax(gaps))
+        raise InputError(
+            f"the slices are not evenly spaced: {gaps.min():.4g} to {gaps.max():.4g} mm, the "
+            f"widest between {_name(ordered[widest])} and {_name(ordered[widest + 1])}",
+            remedy="add the missing slices, or resample it",
+        )
+    sideways = np.linalg.norm(off - along[:, None] * normal, axis=1)
+    if sideways.max() > MOST_DRIFT * min(ordered[0].spacing):
+        raise InputError(
+            f"{_name(ordered[int(np.argmax(sideways))])} lies {sideways.max():.3g} mm beside the "
+            "line of the other slices"
+        )
+
+
+def _degrees(cosine: float) -> float:
+    return float(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))))
+
+
+def _name(one: Slice) -> str:
+    return f"{one.file.name}, frame {one.frame + 1}" if one.frame else one.file.name

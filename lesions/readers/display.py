@@ -1,0 +1,46 @@
+"""Display order: one way to look at a patient, whatever way the voxels were stored."""
+
+from typing import Any
+
+import numpy as np
+from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
+from numpy.typing import NDArray
+
+from lesions.errors import InputError
+
+MOST_TILT = 1.0  # degrees between a stored axis and the patient's
+
+
+def display_order(
+    voxels: NDArray[Any], affine: NDArray[np.float64]
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Flip and transpose voxels to display order; no voxel is interpolated.
+
+    Args:
+        voxels: (I, J, K), axes in any order and direction.
+        affine: (4, 4), index (i, j, k, 1) → patient position (left, back, head, 1) in mm.
+
+    Returns:
+        A view (D, H, W): slices feet to head, rows to the back, columns to the left; and the
+        affine (4, 4) of its index (x, y, z, 1).
+
+    Raises:
+        InputError: no such map, or its axes lie more than a degree off the patient's.
+    """
+    if not np.isfinite(affine).all() or not np.linalg.norm(affine[:3, :3], axis=0).all():
+        raise InputError("the orientation is degenerate: an axis has no direction")
+    orientation = io_orientation(affine)
+    turned = affine @ inv_ornt_aff(orientation, voxels.shape)
+    along = np.diag(turned)[:3] / np.linalg.norm(turned[:3, :3], axis=0)
+    tilt = float(np.rad2deg(np.arccos(np.clip(along.min(), -1, 1))))
+    if not tilt <= MOST_TILT:
+        raise InputError(
+            f"the slices are tilted by {tilt:.1f}°", remedy="resample it to axial slices"
+        )
+    return apply_orientation(voxels, orientation).transpose(2, 1, 0), turned
+
+
+def spacing_of(affine: NDArray[np.float64]) -> tuple[float, float, float]:
+    """(x, y, z) mm per voxel."""
+    x, y, z = np.linalg.norm(affine[:3, :3], axis=0).tolist()
+    return x, y, z
