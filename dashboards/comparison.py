@@ -1,7 +1,7 @@
 """Our result, what it has to beat, and the paper's rows, as lines of one table."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,7 @@ COLUMNS = {
     "long_axis_error": "Long axis error (mm)",
     "short_axis_error": "Short axis error (mm)",
 }
+DIGITS = {"ms": 1}  # after the point; all else has three
 MISSING = "–"
 
 
@@ -38,7 +39,9 @@ class Line:
         mean, std = self.values.get(metric, (None, None))
         if mean is None:
             return MISSING
-        return f"{mean:.3f}" if std is None else f"{mean:.3f}{separator}{std:.3f}"
+        digits = DIGITS.get(metric, 3)
+        spread = "" if std is None else f"{separator}{std:.{digits}f}"
+        return f"{mean:.{digits}f}{spread}"
 
 
 def comparison(view: SweepView, rows: list[PaperRow]) -> list[Line]:
@@ -60,7 +63,12 @@ def comparison(view: SweepView, rows: list[PaperRow]) -> list[Line]:
         )
         for reference in view.references
     ]
-    papers = [
+    return [ours, *references, *paper_lines(rows)]
+
+
+def paper_lines(rows: Sequence[PaperRow]) -> list[Line]:
+    """The paper's rows, in its order."""
+    return [
         Line(
             source="paper",
             method=row.method,
@@ -70,7 +78,6 @@ def comparison(view: SweepView, rows: list[PaperRow]) -> list[Line]:
         )
         for row in rows
     ]
-    return [ours, *references, *papers]
 
 
 def our_method(view: SweepView) -> str:

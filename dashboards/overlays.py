@@ -20,6 +20,7 @@ MARGIN = 2.5
 DPI = 96
 
 Mask = NDArray[Any]
+Square = tuple[float, float, float]  # left, top, side
 
 
 def overlay(
@@ -29,6 +30,7 @@ def overlay(
     truth_recist: Recist | None,
     predicted_recist: Recist | None,
     crop_margin: float = MARGIN,
+    crop: Square | None = None,
 ) -> bytes:
     """Draw the crop around a lesion: pink and dashed is the human, green and solid is ours.
 
@@ -43,11 +45,12 @@ def overlay(
         predicted_recist: ours.
         crop_margin: the crop's side, × the lesion's longer side; a prediction that reaches
             further widens the crop up to twice that.
+        crop: of `crop_of`, where several pictures are to show the same.
 
     Returns:
         PNG bytes, 384 × 384 RGB.
     """
-    left, top, side = crop_of(lesion, prediction, crop_margin)
+    left, top, side = crop or crop_of(lesion, prediction, crop_margin)
     figure = Figure(figsize=(SIZE / DPI, SIZE / DPI), dpi=DPI, facecolor="black")
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
@@ -70,9 +73,7 @@ def overlay(
     return encoded.getvalue()
 
 
-def crop_of(
-    lesion: Lesion, prediction: Mask | None, crop_margin: float = MARGIN
-) -> tuple[float, float, float]:
+def crop_of(lesion: Lesion, prediction: Mask | None, crop_margin: float = MARGIN) -> Square:
     """(left, top, side) of the square crop, in pixel coordinates of the slice.
 
     Pixel centres are integers, so the first pixel of a crop with left = −0.5 is shown whole.

@@ -41,8 +41,13 @@ def write_report(view: SweepView, rows: list[PaperRow], path: Path) -> None:
     Raises:
         InputError: the file cannot be written.
     """
+    write_page(path, render(view, rows))
+
+
+def write_page(path: Path, html: str) -> None:
+    """Write a page, whole or not at all; InputError where it cannot be written."""
     try:
-        write_text(path, render(view, rows))
+        write_text(path, html)
     except OSError as error:
         raise InputError(
             f"the report cannot be written: {error.strerror or error}",
@@ -53,15 +58,8 @@ def write_report(view: SweepView, rows: list[PaperRow], path: Path) -> None:
 
 def render(view: SweepView, rows: list[PaperRow]) -> str:
     """The page's HTML."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["short"] = short_number
-    return environment.get_template("report.html.j2").render(
+    return fill(
+        "report.html.j2",
         view=view,
         system=PAPER_NAMES.get(view.system, view.system),
         columns=COLUMNS,
@@ -75,6 +73,19 @@ def render(view: SweepView, rows: list[PaperRow]) -> str:
         provenance=_provenance(view),
         config=list(_flat(view.config)),
     )
+
+
+def fill(template: str, **values: Any) -> str:
+    """A page of a template of ours; a value that the template wants and lacks is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["short"] = short_number
+    return environment.get_template(template).render(**values)
 
 
 def _facts(view: SweepView) -> list[tuple[str, str]]:
@@ -104,8 +115,11 @@ def _pictures(view: SweepView) -> list[Picture]:
 
 def _data_uri(view: SweepView, rank: int) -> str | None:
     picture = view.overlay_of(rank)
-    if picture is None:
-        return None
+    return None if picture is None else data_uri(picture)
+
+
+def data_uri(picture: bytes) -> str:
+    """PNG bytes as an address that needs no file."""
     return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
 
 
@@ -119,11 +133,12 @@ def _provenance(view: SweepView) -> list[tuple[str, str]]:
         if name not in SHOWN_TAGS
     ]
     facts.append(("MLflow run", f"{view.run_id} in experiment {view.experiment}"))
-    facts.append(("page written with", ", ".join(_versions())))
+    facts.append(("page written with", ", ".join(versions())))
     return facts
 
 
-def _versions() -> Iterator[str]:
+def versions() -> Iterator[str]:
+    """Of the packages that a result depends on."""
     for package in PACKAGES:
         try:
             yield f"{package} {version(package)}"

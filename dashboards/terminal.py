@@ -1,11 +1,13 @@
 """The comparison and the trials as tables in the terminal."""
 
+from collections.abc import Mapping, Sequence
+
 from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from dashboards.comparison import COLUMNS, MISSING, caution, comparison, short_number
+from dashboards.comparison import COLUMNS, MISSING, Line, caution, comparison, short_number
 from dashboards.tables import PaperRow
 from dashboards.view import SweepView
 
@@ -16,7 +18,8 @@ STYLES = {"ours": "bold green", "reference": "", "paper": "cyan"}
 
 def print_comparison(view: SweepView, rows: list[PaperRow], console: Console) -> None:
     """Print ours beside the references and the paper's rows, then the trials."""
-    console.print(_comparison_table(view, rows, console.width))
+    title = f"Sweep {escape(view.name)}"
+    console.print(lines_table(title, comparison(view, rows), COLUMNS, console.width >= WIDE))
     console.print(f"[yellow]Note:[/] {escape(caution(view, rows))}")
     console.print()
     if view.trials:
@@ -25,31 +28,42 @@ def print_comparison(view: SweepView, rows: list[PaperRow], console: Console) ->
         console.print("The sweep has no trials yet.")
 
 
-def _comparison_table(view: SweepView, rows: list[PaperRow], width: int) -> Table:
-    wide = width >= WIDE
-    table = Table(
-        title=f"Sweep {escape(view.name)}",
-        box=box.SIMPLE_HEAD,
-        title_justify="left",
-        padding=PADDING,
-    )
+def lines_table(title: str, lines: Sequence[Line], columns: Mapping[str, str], wide: bool) -> Table:
+    """One row a line.
+
+    Args:
+        title: with rich's markup.
+        lines: those of one source stand together.
+        columns: heading by metric name.
+        wide: whether the terminal is; on a narrow one a deviation stands below its mean.
+    """
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=PADDING)
     table.add_column("Method" if wide else "Method\nMeasured on")
     if wide:
         table.add_column("Measured on")
     table.add_column("n", justify="right", no_wrap=True)
-    for heading in COLUMNS.values():
+    for heading in columns.values():
         narrow = max(len("±99.999"), *map(len, heading.split()))
         table.add_column(heading, justify="right", width=None if wide else narrow)
-    lines = comparison(view, rows)
     for line, following in zip(lines, [*lines[1:], None], strict=True):
         names = escape(line.method), f"[dim]{escape(line.measured_on)}[/]"
         table.add_row(
             *(names if wide else ["\n".join(names)]),
             MISSING if line.lesions is None else str(line.lesions),
-            *(line.cell(metric, " ± " if wide else "\n±") for metric in COLUMNS),
+            *(line.cell(metric, " ± " if wide else "\n±") for metric in columns),
             style=STYLES[line.source],
             end_section=following is None or following.source != line.source,
         )
+    return table
+
+
+def text_table(title: str, heading: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A table of plain text: the first column to the left, numbers to the right."""
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=PADDING)
+    for number, name in enumerate(heading):
+        table.add_column(escape(name), justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*map(escape, row))
     return table
 
 

@@ -1,5 +1,6 @@
 """Command lines: from dataclasses, by tyro; and a user's error is one line, not a traceback."""
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -87,6 +88,13 @@ def check_positive(options: Any, *names: str) -> None:
     for name in names:
         if (value := getattr(options, name)) is not None and value <= 0:
             raise InputError(f"--{name.replace('_', '-')} is {value}; it must be above 0")
+
+
+def check_name(name: str) -> str:
+    """The name of a run, or InputError."""
+    if not re.fullmatch(r"\w[\w.+-]*", name):
+        raise InputError(f"{name!r} is no name", remedy="use letters, digits, _ and -")
+    return name
 
 
 def _cli(options: Any, **arguments: Any) -> Any:

@@ -1,7 +1,6 @@
 """What a sweep or a training is: its plan, written to disk once and read again by --resume."""
 
 import json
-import re
 import time
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 from lesions import InputError
 from lesions.files import write_text
+from platform.cli import check_name
 from platform.datasets import Data, find_data
 from trainables.configs import edited, flatten
 from trainables.system import System
@@ -58,9 +58,8 @@ def start(kind: type[P], system: System, preset: str, options: Any, storage: Pat
     Raises:
         InputError: the name is taken, or none that was started, or no name at all.
     """
-    name = options.resume or options.name or f"{system.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    if not re.fullmatch(r"\w[\w.+-]*", name):
-        raise InputError(f"{name!r} is no name", remedy="use letters, digits, _ and -")
+    default = f"{system.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    name = check_name(options.resume or options.name or default)
     folder = storage / kind.place / name
     if options.resume:
         plan = _read(folder / kind.file)

@@ -1,0 +1,1 @@
+"""Pseudo masks judged by human ones: which lesions, and what a worker measures of them."""

@@ -1,0 +1,280 @@
+"""Judge the pseudo masks by human masks: Table 1 of the WSSS paper on any data that has some."""
+
+import hashlib
+import time
+from collections import Counter, deque
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+
+from dashboards.mask_report import draw, write_mask_report, write_rows
+from dashboards.mask_table import PAPER, MaskTable, in_paper_order, print_masks
+from lesions import InputError
+from lesions.judging.batches import Batch, deeplesion_batches
+from lesions.judging.measuring import Key, Measured, measure, with_masks
+from lesions.judging.pairs import nifti_pairs
+from lesions.lesion import SPLITS
+from lesions.masks import PSEUDO_MASKS
+from lesions.prepared.manifest import table_digest
+from lesions.readers.deeplesion import Rejected
+from lesions.readers.from_mask import SOFT_TISSUE
+from lesions.sample import ROOT as SAMPLE
+from platform.cli import check_name, parse, run
+from platform.cluster import cluster
+from platform.storage import default_storage, writable
+from platform.tracking import (
+    NAME,
+    PARENT,
+    Store,
+    end_run,
+    log_metrics,
+    log_params,
+    open_store,
+    provenance,
+    reaching,
+)
+
+EXPERIMENT = "masks"
+FROM_MASKS = (
+    "The RECIST marks here were measured from the human masks themselves: they fit better than "
+    "marks that a radiologist sets."
+)
+AHEAD = 4  # batches a core that wait for it
+
+
+@dataclass(frozen=True, kw_only=True)
+class MasksOptions:
+    """Measure the pseudo masks against human masks, beside Table 1 of the WSSS paper.
+
+    The lesions are the shipped sample's; or --source; or --images with --human-masks.
+
+    Attributes:
+        source: a folder in DeepLesion's layout with Masks_png/PPPPPP_SS_RR/KKK_N.png, N being
+            the lesion's number among those of its slice.
+        images: NIfTI CTs, in quotes with one *, as 'ct/*_ct.nii.gz'.
+        human_masks: their masks, likewise; what * stands for must be the same. Every connected
+            part of a mask is a lesion, on the slice where it is largest.
+        label: the value in --human-masks that is lesion; without it all but 0 and 255, which is
+            uncertain and counts nowhere.
+        window: low and high HU for --images, which say none themselves; for lungs -1500 500.
+        methods: the pseudo masks, comma-separated; without it all.
+        splits: of --source, comma-separated; without it all.
+        key_slices: of each patient's series in --source take the slice with the largest human
+            mask alone: in the sample, where a tumour has many slices, each tumour then counts once.
+        keep_noisy: take rows that the data set flags as possibly noisy.
+        name: of the result; without it one is made from the time.
+        storage: where everything is kept.
+    """
+
+    source: Path | None = None
+    images: str | None = None
+    human_masks: str | None = None
+    label: int | None = None
+    window: tuple[float, float] = SOFT_TISSUE
+    methods: str | None = None
+    splits: str | None = None
+    key_slices: bool = False
+    keep_noisy: bool = False
+    name: str | None = None
+    storage: Path | None = None
+
+    def check(self) -> None:
+        """InputError for options that do not go together."""
+        if (self.images is None) != (self.human_masks is None):
+            raise InputError("--images and --human-masks go together: one of them is absent")
+        if self.images is not None and (self.source or self.splits or self.key_slices):
+            raise InputError("--source, --splits and --key-slices are not for --images")
+        if self.window[0] >= self.window[1]:
+            raise InputError(f"--window is not low, high: {self.window}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What is measured.
+
+    Attributes:
+        batches: its lesions, as the workers read them.
+        name: for people.
+        marks: where its RECIST marks come from, in a sentence; empty where that is not known.
+    """
+
+    batches: Sequence[Batch]
+    name: str
+    marks: str
+
+
+def subject_of(options: MasksOptions) -> Subject:
+    """What the options name.
+
+    Raises:
+        InputError: there is no such table or split, or files that do not pair.
+    """
+    if options.images is not None and options.human_masks is not None:
+        pairs = nifti_pairs(options.images, options.human_masks, options.window, options.label)
+        folder = Path(options.images.partition("*")[0] + "*").expanduser().absolute().parent
+        return Subject(batches=pairs, name=folder.name, marks=FROM_MASKS)
+    if options.source is None:
+        print("no --source: taking the shipped sample (CC BY 3.0, see lesions/sample)", flush=True)
+    source = (options.source or SAMPLE).expanduser().absolute()
+    splits = _listed(options.splits, SPLITS, "split")
+    rows = deeplesion_batches(
+        source, splits, keep_noisy=options.keep_noisy, largest=options.key_slices
+    )
+    if table_digest(source) == table_digest(SAMPLE):
+        return Subject(batches=rows, name="the shipped sample", marks=FROM_MASKS)
+    return Subject(batches=rows, name=source.name, marks="")
+
+
+def _listed(text: str | None, known: Collection[str], what: str) -> list[str]:
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    if unknown := [name for name in names if name not in known]:
+        raise InputError(
+            f"there is no {what} {unknown[0]!r}", remedy=f"choose of {', '.join(known)}"
+        )
+    return names or list(known)
+
+
+def measure_all(
+    batches: Sequence[Batch], methods: Sequence[str], resources: dict[str, float]
+) -> Iterator[list[Measured | Rejected]]:
+    """Measure on the cluster's cores, a few batches ahead; each one's outcome, in order."""
+    import ray
+
+    task, waiting = ray.remote(num_cpus=1)(measure), deque[tuple[Batch, Any]]()
+    for batch in batches:
+        if len(waiting) >= AHEAD * max(1, resources.get("CPU", 1)):
+            yield _outcome(*waiting.popleft())
+        waiting.append((batch, task.remote(batch, methods)))
+    while waiting:
+        yield _outcome(*waiting.popleft())
+
+
+def _outcome(batch: Batch, reference: Any) -> list[Measured | Rejected]:
+    import ray
+
+    try:
+        found: list[Measured | Rejected] = ray.get(reference)
+    except ray.exceptions.RayError as error:  # a worker that died must not end the others' work
+        return [*batch.aside(f"the worker ended: {type(error).__name__}")]
+    return found
+
+
+def pictures_of(shown: dict[Key, Batch], methods: Sequence[str]) -> dict[Key, dict[str, bytes]]:
+    """Pictures of these lesions by every method, from the batches that hold them."""
+    import ray
+
+    task = ray.remote(num_cpus=1)(with_masks)
+    found = ray.get([task.remote(batch, [key], methods) for key, batch in shown.items()])
+    return {(lesion.file, lesion.row): draw(lesion, methods) for some in found for lesion in some}
+
+
+def judge(
+    subject: Subject, methods: Sequence[str], name: str
+) -> tuple[MaskTable, dict[Key, dict[str, bytes]]]:
+    """Measure the subject by these methods; the table, and pictures of a few lesions.
+
+    Raises:
+        InputError: no lesion has a human mask.
+    """
+    lesions: list[Measured] = []
+    aside: list[Rejected] = []
+    origin: dict[Key, Batch] = {}
+    with cluster() as resources:
+        outcomes = zip(
+            subject.batches, measure_all(subject.batches, methods, resources), strict=True
+        )
+        for batch, outcome in track(outcomes, "measuring", len(subject.batches)):
+            for found in outcome:
+                if isinstance(found, Rejected):
+                    aside.append(found)
+                else:
+                    lesions.append(found)
+                    origin[found.key] = batch
+        if not lesions:
+            raise _nothing(subject, aside)
+        table = MaskTable(
+            name=name,
+            data=_described(subject.name, lesions),
+            marks=subject.marks,
+            methods=methods,
+            lesions=lesions,
+            aside=aside,
+            tags={"data_fingerprint": _fingerprint(lesions), "truth": "human masks"}
+            | {tag.removeprefix("lesion."): text for tag, text in provenance().items()},
+        )
+        return table, pictures_of({one.key: origin[one.key] for one in table.shown()}, methods)
+
+
+def _described(name: str, lesions: Sequence[Measured]) -> str:
+    kinds = Counter(lesion.lesion_type for lesion in lesions).most_common()
+    listed = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in kinds)
+    types = "" if listed == f"{len(lesions)} unknown" else f" ({listed})"
+    patients = len({lesion.patient for lesion in lesions})
+    return f"{name}, {len(lesions)} slices of {patients} patients{types}"
+
+
+def _fingerprint(lesions: Sequence[Measured]) -> str:
+    digests = "\n".join(lesion.digest for lesion in lesions)
+    return hashlib.sha256(digests.encode()).hexdigest()
+
+
+def _nothing(subject: Subject, aside: Sequence[Rejected]) -> InputError:
+    reasons = Counter(one.reason.partition(":")[0] for one in aside).most_common()
+    listed = ", ".join(f"{count} {reason}" for reason, count in reasons) or "there are no rows"
+    return InputError(
+        f"no lesion to measure in {subject.name}: {listed}",
+        remedy="--source wants human masks as 8-bit PNG of 0 and 1 in "
+        "Masks_png/PPPPPP_SS_RR/KKK_N.png; --human-masks names NIfTI files",
+    )
+
+
+def record(store: Store, table: MaskTable, options: MasksOptions, files: Sequence[Path]) -> None:
+    """One parent run with the options and files, and a child run a method with its metrics."""
+    tags = {f"lesion.{name}": text for name, text in table.tags.items()}
+    tags |= {"lesion.kind": "masks", "lesion.masks": table.name, "lesion.data": table.data}
+    parent = _new_run(store, {NAME: table.name, **tags})
+    given = {name: value for name, value in asdict(options).items() if value is not None}
+    log_params(store, parent, given)
+    log_metrics(store, parent, {"n": len(table.lesions), "set_aside": len(table.aside)})
+    for path in files:
+        store.client.log_artifact(parent, str(path))
+    for method in table.methods:
+        tags = {PARENT: parent, NAME: method, "lesion.kind": "mask", "lesion.method": method}
+        run_id = _new_run(store, tags)
+        log_metrics(store, run_id, table.metrics(method))
+        end_run(store, run_id, "finished")
+    end_run(store, parent, "finished")
+
+
+def _new_run(store: Store, tags: dict[str, str]) -> str:
+    return str(store.client.create_run(store.experiment_id, tags=tags).info.run_id)
+
+
+def main() -> None:
+    """Parse the command line, measure, print, write the report and record."""
+    options = parse(MasksOptions, prog="python -m platform.masks")
+    options.check()
+    methods = in_paper_order(_listed(options.methods, PSEUDO_MASKS, "pseudo mask"))
+    name = check_name(options.name or f"masks-{time.strftime('%Y%m%d-%H%M%S')}")
+    storage = writable(options.storage or default_storage())
+    report, rows = (storage / "masks" / name / file for file in ("report.html", "lesions.csv"))
+    if report.exists():
+        raise InputError(f"there is a result {name!r} already", remedy="choose another --name")
+    subject = subject_of(options)
+    store = open_store(storage, EXPERIMENT, PAPER)
+    table, pictures = judge(subject, methods, name)
+    write_rows(table, rows)
+    write_mask_report(table, pictures, report)
+    print_masks(table, Console())
+    print(f"report: {report}\nevery lesion: {rows}")
+    with reaching(store, "the report is written; measure again to record it"):
+        record(store, table, options, [report, rows])
+    print(f"all runs: mlflow ui --backend-store-uri {store.uri}")
+
+
+if __name__ == "__main__":
+    run(main)
