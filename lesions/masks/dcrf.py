@@ -52,10 +52,9 @@ def dcrf(slice_hu: NDArray[Any], recist: Recist, window: tuple[float, float]) ->
     trimap = box_trimap(recist, CORE)
     labels = trimap.labels((slice_hu.shape[0], slice_hu.shape[1]))
     _, place = trimap.frame.overlap((slice_hu.shape[0], slice_hu.shape[1]))
-    start = labels[place]
+    start, image = labels[place], windowed(slice_hu[place], window)
     undecided = start == 255
     if undecided.any():
-        image = windowed(slice_hu[place], window)
         lesion = _marginals(np.where(undecided, 0.5, start), image, recist) > 0.5
         if 0 < np.count_nonzero(lesion & undecided) < np.count_nonzero(undecided):
             labels[place] = np.where(undecided, lesion, start)
