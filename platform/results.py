@@ -98,7 +98,11 @@ def record_references(
 
 def write_evidence(folder: Path, rows: Sequence[dict[str, Any]], lesions: PreparedSet) -> None:
     """`lesions.json`, and overlays of lesions from the best to the worst, evenly apart."""
-    plain = [{k: v for k, v in row.items() if k not in ("mask", "endpoints")} for row in rows]
+    # A NaN (the distance to an empty mask) is no JSON.
+    plain = [
+        {k: None if v != v else v for k, v in row.items() if k not in ("mask", "endpoints")}
+        for row in rows
+    ]
     (folder / "lesions.json").write_text(json.dumps(plain, indent=1))
     (folder / "overlays").mkdir()
     ranked = sorted(

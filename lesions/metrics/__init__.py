@@ -1,15 +1,27 @@
 """How well a mask or a measurement agrees with another, and a disc to beat."""
 
+from lesions.metrics.curves import PrecisionRecall, dice_histogram, precision_recall
 from lesions.metrics.disc import best_centred_disc
-from lesions.metrics.measurement import diameters
-from lesions.metrics.segmentation import UNCERTAIN, segmentation
+from lesions.metrics.distance import average_hausdorff
+from lesions.metrics.labels import UNCERTAIN
+from lesions.metrics.measurement import diameters, endpoints
+from lesions.metrics.segmentation import segmentation
 from lesions.metrics.summary import summary, summary_by
+from lesions.metrics.volumes import dice_by_offset, ellipsoid_volume, volume_change_r2
 
 __all__ = [
     "UNCERTAIN",
+    "PrecisionRecall",
+    "average_hausdorff",
     "best_centred_disc",
     "diameters",
+    "dice_by_offset",
+    "dice_histogram",
+    "ellipsoid_volume",
+    "endpoints",
+    "precision_recall",
     "segmentation",
     "summary",
     "summary_by",
+    "volume_change_r2",
 ]

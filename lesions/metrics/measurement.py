@@ -1,5 +1,6 @@
 """How well a measurement agrees with another."""
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from lesions.recist import Recist
@@ -19,3 +20,27 @@ def diameters(predicted: Recist, truth: Recist, spacing: ArrayLike) -> dict[str,
     pairs = zip(predicted.diameters_mm(spacing), truth.diameters_mm(spacing), strict=True)
     long, short = (abs(ours - theirs) for ours, theirs in pairs)
     return {"long_axis_error": long, "short_axis_error": short}
+
+
+def endpoints(predicted: Recist, truth: Recist) -> dict[str, float]:
+    """How far the endpoints are off, and the lengths, in pixels of the original slice.
+
+    The location error of an axis is the mean distance of its two ends to those of the other
+    measurement, paired in whichever way is the nearer; the length error is the absolute
+    difference (STN, Table 1).
+
+    Args:
+        predicted: (x, y) pixels of the original slice.
+        truth: likewise.
+
+    Returns:
+        long_axis_location_error, long_axis_length_error, and both for short_axis.
+    """
+    errors = {}
+    for axis, ends in (("long_axis", np.s_[:2]), ("short_axis", np.s_[2:])):
+        ours, theirs = predicted.points[ends], truth.points[ends]
+        ways = (np.hypot(*(ours - other).T).mean() for other in (theirs, theirs[::-1]))
+        errors[f"{axis}_location_error"] = float(min(ways))
+        lengths = (np.hypot(*(end - start)) for start, end in (ours, theirs))
+        errors[f"{axis}_length_error"] = float(abs(np.subtract(*lengths)))
+    return errors

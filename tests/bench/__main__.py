@@ -9,26 +9,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-
-def seconds(function: Callable[[], Any], *, least: float = 0.3, runs: int = 5) -> float:
-    """The best of some runs, each long enough to be timed."""
-    best = float("inf")
-    for _ in range(runs):
-        started, calls = time.perf_counter(), 0
-        while (spent := time.perf_counter() - started) < least or not calls:
-            function()
-            calls += 1
-        best = min(best, spent / calls)
-    return best
-
-
-def show(what: str, ours: float, peer: str, theirs: float) -> None:
-    print(f"{what:<44} {ours * 1e3:10.2f} ms   {peer:<38} {theirs * 1e3:10.2f} ms   "
-          f"{theirs / ours:6.1f} ×")  # fmt: skip
+from tests.bench.metrics import recist, segmentation
+from tests.bench.timing import seconds, show
 
 
 def snakes() -> None:
@@ -54,26 +39,6 @@ def snakes() -> None:
                 lambda o=options: morphological_chan_vese(image, 20, init_level_set=start, **o)
             ),
         )
-
-
-def recist() -> None:
-    """RECIST of a lesion 100 pixels wide, against the search over all pairs of outline points."""
-    from scipy.spatial.distance import pdist
-
-    from lesions import Recist
-    from lesions.outline import lesion_outline
-
-    y, x = np.mgrid[:140, :140]
-    mask = (((x - 70) / 50) ** 2 + ((y - 66) / 36) ** 2 < 1) & ~((x - 70) ** 2 + y**2 < 35**2)
-    points = lesion_outline(mask).vertices
-    edge = np.argwhere(mask)
-
-    def all_pairs() -> float:
-        return float(pdist(edge).max())
-
-    assert len(points) > 100
-    show("Recist.from_mask, 100 pixels wide", seconds(lambda: Recist.from_mask(mask, (1, 1))),
-         "all pairs of pixels, long axis alone", seconds(all_pairs, runs=1))  # fmt: skip
 
 
 def prepare() -> None:
@@ -123,7 +88,8 @@ def mlflow() -> None:
 
 
 BENCHES: dict[str, Callable[[], None]] = {
-    "snakes": snakes, "recist": recist, "prepare": prepare, "mlflow": mlflow,
+    "snakes": snakes, "recist": recist, "segmentation": segmentation, "prepare": prepare,
+    "mlflow": mlflow,
 }  # fmt: skip
 
 if __name__ == "__main__":

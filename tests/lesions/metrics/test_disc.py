@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+
+from lesions.metrics import best_centred_disc, segmentation
+
+
+class TestBestCentredDisc:
+    def test_finds_the_disc_that_a_lesion_is(self):
+        y, x = np.mgrid[:50, :60]
+        discs = [(np.hypot(x - cx, y - cy) <= 0.2 * unit, (cx, cy), unit)
+                 for cx, cy, unit in ((25, 20, 50), (31.5, 24, 70.0), (20, 25, 30))]  # fmt: skip
+        factor, dices = best_centred_disc(discs)
+        assert factor == pytest.approx(0.2, abs=0.02)
+        np.testing.assert_array_equal(dices, 1)
+
+    def test_one_factor_serves_all(self):
+        y, x = np.mgrid[:50, :50]
+        distance = np.hypot(x - 25, y - 25)
+        cases = [(distance <= 5, (25, 25), 50.0), (distance <= 15, (25, 25), 50.0)]
+        factor, dices = best_centred_disc(cases)
+        disc = distance <= factor * 50
+        for (mask, _, _), dice in zip(cases, dices, strict=True):
+            assert dice == pytest.approx(segmentation(disc, mask)["dice"])
+        others = [np.mean([segmentation(distance <= radius, mask)["dice"] for mask, _, _ in cases])
+                  for radius in np.arange(0.5, 30, 0.25)]  # fmt: skip
+        assert dices.mean() >= max(others) - 1e-12
+
+    def test_an_empty_lesion_scores_nothing(self):
+        _, dices = best_centred_disc([(np.zeros((9, 9), bool), (4, 4), 9.0)])
+        assert dices.tolist() == [0]
+
+    @pytest.mark.parametrize("cases", [[], [(np.ones((3, 3), bool), (1, 1), 0.0)]])
+    def test_refuses(self, cases):
+        with pytest.raises(ValueError, match="at least one"):
+            best_centred_disc(cases)
