@@ -138,11 +138,12 @@ def chan_vese(
     """
     everywhere = np.ones(image.shape, dtype=np.uint8)
     allowed = everywhere if most is None else most.astype(np.uint8)
+    seen = image if most is None else image * allowed
     forced = 0 * everywhere if least is None else least.astype(np.uint8)
     contour = start.astype(np.uint8)
     step = 0
     for _ in range(iterations):
-        moved = _attracted(image, contour, allowed, lambda1, lambda2)
+        moved = _attracted(seen, np.count_nonzero(allowed), contour, lambda1, lambda2)
         for _ in range(smoothing):
             moved = _inf_sup(_sup_inf(moved)) if step % 2 else _sup_inf(_inf_sup(moved))
             step += 1
@@ -154,14 +155,19 @@ def chan_vese(
 
 
 def _attracted(
-    image: NDArray[np.float64], contour: Labels, allowed: Labels, lambda1: float, lambda2: float
+    seen: NDArray[np.float64], allowed: int, contour: Labels, lambda1: float, lambda2: float
 ) -> Labels:
-    """The contour's edge pixels given to the side whose mean they are nearer to."""
-    outside = allowed & (1 - contour)
-    mean_outside = (image * outside).sum() / (float(outside.sum()) + 1e-8)
-    mean_inside = (image * contour).sum() / (float(contour.sum()) + 1e-8)
+    """The contour's edge pixels given to the side whose mean they are nearer to.
+
+    `seen` is the image, 0 where the contour may not go, and `allowed` how many pixels are left.
+    """
+    inside = seen * contour
+    size = np.count_nonzero(contour)
+    mean_inside = inside.sum() / (size + 1e-8)
+    # The same products as those with the contour's complement, in half the time.
+    mean_outside = (seen - inside).sum() / (allowed - size + 1e-8)
     edge = np.flatnonzero((_slope(contour) | _slope(contour.T).T).view(np.bool_))
-    values = image.ravel()[edge]
+    values = seen.ravel()[edge]
     force = lambda1 * (values - mean_inside) ** 2 - lambda2 * (values - mean_outside) ** 2
     moved = contour.copy()
     moved.ravel()[edge] = np.where(force != 0, force < 0, contour.ravel()[edge])
