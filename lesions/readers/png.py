@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lesions.errors import InputError
 
 HU_OFFSET = 32768  # DeepLesion stores HU + 32768 as uint16.
+LARGEST_SIDE = 4096  # pixels; a few kB of PNG can ask for gigabytes
 
 
 def decode_slice(encoded: bytes) -> NDArray[np.int16]:
@@ -51,6 +52,9 @@ def encode_labels(labels: NDArray[np.uint8]) -> bytes:
 def _decode(encoded: bytes) -> NDArray[Any]:
     if not _is_whole(encoded):
         raise InputError("the PNG is truncated or no PNG", remedy="copy or download it again")
+    width, height = struct.unpack(">II", encoded[16:24])
+    if max(width, height) > LARGEST_SIDE:
+        raise InputError(f"the PNG is {width} × {height}, beyond {LARGEST_SIDE}")
     pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise InputError("the PNG cannot be decoded", remedy="copy or download it again")
