@@ -1,5 +1,8 @@
 """The systems by name: a new one is one line here."""
 
+from collections.abc import Callable
+from typing import Any
+
 from lesions import InputError
 from trainables.pdnet import PDNetSystem
 from trainables.system import System
@@ -12,3 +15,12 @@ def find_system(name: str) -> System:
     if name not in SYSTEMS:
         raise InputError(f"there is no system {name!r}", remedy=f"choose of {', '.join(SYSTEMS)}")
     return SYSTEMS[name]
+
+
+def find_variant(system: System, name: str) -> Callable[[Any], Any]:
+    """The system's variant of that name, from config to config; InputError with the choices."""
+    if name not in (variants := system.variants()):
+        raise InputError(
+            f"{system.name} has no variant {name!r}", remedy=f"choose of {', '.join(variants)}"
+        )
+    return variants[name]

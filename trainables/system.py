@@ -40,6 +40,10 @@ class System(ABC):
     def presets(self) -> Mapping[str, Callable[[], Any]]:
         """Full configs by name: "paper", and "tiny" for CPUs."""
 
+    def variants(self) -> Mapping[str, Callable[[Any], Any]]:
+        """Ablations and baselines by name: each makes its full config from any preset's."""
+        return {}
+
     @abstractmethod
     def model(self, config: Any, *, pretrained: bool = True) -> nn.Module:
         """The network; `pretrained=False` leaves out the backbone's weights from the hub."""
