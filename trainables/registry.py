@@ -6,8 +6,14 @@ from typing import Any
 from lesions import InputError
 from trainables.pdnet import PDNetSystem
 from trainables.system import System
+from trainables.tables import PaperTable
 
 SYSTEMS: dict[str, System] = {system.name: system for system in (PDNetSystem(),)}
+TABLES: dict[str, tuple[System, PaperTable]] = {
+    f"{system.name}-{number}": (system, table)
+    for system in SYSTEMS.values()
+    for number, table in system.tables().items()
+}
 
 
 def find_system(name: str) -> System:
@@ -24,3 +30,10 @@ def find_variant(system: System, name: str) -> Callable[[Any], Any]:
             f"{system.name} has no variant {name!r}", remedy=f"choose of {', '.join(variants)}"
         )
     return variants[name]
+
+
+def find_table(name: str) -> tuple[System, PaperTable]:
+    """The paper's table "pdnet-3" and its system; InputError with the choices."""
+    if name not in TABLES:
+        raise InputError(f"there is no table {name!r}", remedy=f"choose of {', '.join(TABLES)}")
+    return TABLES[name]

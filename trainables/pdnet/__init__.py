@@ -25,8 +25,10 @@ from trainables.pdnet.samples import (
     to_slice,
     training_sample,
 )
+from trainables.pdnet.tables import TABLES
 from trainables.pdnet.variants import VARIANTS
 from trainables.system import Batch, Prediction, Sample, System
+from trainables.tables import PaperTable
 
 PREDICT_BATCH = 16
 
@@ -44,6 +46,10 @@ class PDNetSystem(System):
     def variants(self) -> Mapping[str, Callable[[PDNetConfig], PDNetConfig]]:
         """Table 3's rows, and nnU-Net."""
         return VARIANTS
+
+    def tables(self) -> Mapping[str, PaperTable]:
+        """Tables 1, 2 and 3."""
+        return TABLES
 
     def model(self, config: PDNetConfig, *, pretrained: bool = True) -> nn.Module:
         """The network of one stage."""
