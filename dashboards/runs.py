@@ -119,6 +119,16 @@ def _artifacts(
     return lesions, config, overlays
 
 
+def lesion_records(client: MlflowClient, run_id: str) -> list[dict[str, Any]]:
+    """A run's test lesions, one record each as they were logged; empty where none were."""
+    with tempfile.TemporaryDirectory(prefix="lesion-report-") as folder:
+        if "best/lesions.json" not in {item.path for item in client.list_artifacts(run_id, "best")}:
+            return []
+        path = Path(client.download_artifacts(run_id, "best/lesions.json", folder))
+        records: list[dict[str, Any]] = _json(path, list)
+    return records
+
+
 def _json(path: Path | None, kind: type[list[Any]] | type[dict[str, Any]]) -> Any:
     """The file's content, or an empty one where the sweep has not written the file."""
     if path is None:

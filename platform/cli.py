@@ -30,6 +30,17 @@ class Which:
     preset: Preset = "auto"
 
 
+@dataclass(frozen=True, kw_only=True)
+class WhichVariant(Which):
+    """What is trained, and which ablation of it or baseline beside it.
+
+    Attributes:
+        variant: its name; without it the preset as it is.
+    """
+
+    variant: str | None = None
+
+
 def run(command: Callable[[], None]) -> None:
     """Run a command; InputError ends it with its message and exit status 2."""
     try:
@@ -59,28 +70,54 @@ def parse_system(
         has_gpu: asked only when the preset is "auto".
         make: from a config to the options' default.
     """
-    from trainables.registry import (  # torch takes seconds, and prepare needs none
-        SYSTEMS,
-        find_system,
-    )
+    from trainables.registry import SYSTEMS, find_system  # see `parse_config`
 
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(f"usage: {prog} SYSTEM [--preset auto|paper|tiny] [options]\n")
+        print(f"usage: {prog} SYSTEM [--preset auto|paper|tiny] [--variant NAME] [options]\n")
         print(f"SYSTEM is one of: {', '.join(SYSTEMS)}. All options: {prog} pdnet --help")
+        for name, system in SYSTEMS.items():
+            print(f"variants of {name}: {', '.join(system.variants())}")
         sys.exit(0 if arguments else 2)
     system = find_system(arguments[0])
-    which, rest = tyro.cli(
-        Which, prog=prog, args=_without_help(arguments), return_unknown_args=True, add_help=False
+    preset, parsed = parse_config(
+        system, options, prog=prog, has_gpu=has_gpu, make=make, which=WhichVariant
+    )
+    return system, preset, parsed
+
+
+def parse_config(
+    system: "System",
+    options: Any,
+    *,
+    prog: str,
+    has_gpu: Callable[[], bool],
+    make: Callable[[Any], Any],
+    which: type[Which] = Which,
+) -> tuple[str, Any]:
+    """The preset's name, and the options; the first word, which says the system, is read already.
+
+    Args:
+        system: whose presets and variants are taken.
+        options, prog, has_gpu, make: as of `parse_system`.
+        which: the words before the options.
+    """
+    from trainables.registry import find_variant  # torch takes seconds, and prepare needs none
+
+    arguments = sys.argv[1:]
+    chosen, rest = tyro.cli(
+        which, prog=prog, args=_without_help(arguments), return_unknown_args=True, add_help=False
     )
     rest += [word for word in arguments if word in ("-h", "--help")]
-    preset = which.preset
+    preset: str = chosen.preset
     if preset == "auto":
         preset = "paper" if has_gpu() else "tiny"
-    default = make(system.presets()[preset]())
-    typed = options[type(default.config)]
-    parsed = _cli(typed, prog=f"{prog} {system.name}", args=rest, default=default)
-    return system, preset, parsed
+    config = system.presets()[preset]()
+    if isinstance(chosen, WhichVariant) and chosen.variant is not None:
+        config = find_variant(system, chosen.variant)(config)
+    default = make(config)
+    typed = options[type(config)]
+    return preset, _cli(typed, prog=f"{prog} {chosen.system}", args=rest, default=default)
 
 
 def check_positive(options: Any, *names: str) -> None:

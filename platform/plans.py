@@ -52,13 +52,17 @@ class Planned:
         write_text(self.folder / self.file, json.dumps(plan | own, indent=1))
 
 
-def start(kind: type[P], system: System, preset: str, options: Any, storage: Path) -> P:
+def start(
+    kind: type[P], system: System, preset: str, options: Any, storage: Path, prefix: str = ""
+) -> P:
     """A new run of this kind; or, with `--resume`, an old one as its plan says.
+
+    A run that the user does not name is called after `prefix`, or the system, and the time.
 
     Raises:
         InputError: the name is taken, or none that was started, or no name at all.
     """
-    default = f"{system.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    default = f"{prefix or system.name}-{time.strftime('%Y%m%d-%H%M%S')}"
     name = check_name(options.resume or options.name or default)
     folder = storage / kind.place / name
     if options.resume:

@@ -159,6 +159,11 @@ def end_run(store: Store, run_id: str, state: str, at: float | None = None) -> N
     store.client.set_terminated(run_id, status, int((at or time.time()) * 1000))
 
 
+def is_finished(store: Store, run_id: str) -> bool:
+    """Whether the run was closed as finished: nothing of it is to be done again."""
+    return bool(store.client.get_run(run_id).data.tags.get("lesion.state") == "finished")
+
+
 @dataclass
 class Outbox:
     """Calls to a server that may be away for a while: kept in order, sent when it is back."""

@@ -169,12 +169,20 @@ def train_and_record(training: Training, storage: Path) -> Path:
         run_id = _open_run(training, store)
         print(f"training {training.name} on {training.data.description}\n"
               f"  go on after a kill with --resume {training.name}", flush=True)  # fmt: skip
-        with followed(training.folder / HISTORY, store, run_id):
-            checkpoint = train(training, gpu)
-        record_test(store, run_id, training.job, checkpoint, resources)
-        end_run(store, run_id, "finished")
-        _print_test(store.client.get_run(run_id).data.metrics)
+        checkpoint = record_training(training, store, run_id, gpu, resources)
     print(f"checkpoint: {checkpoint}")
+    return checkpoint
+
+
+def record_training(
+    training: Training, store: Store, run_id: str, gpu: bool, resources: dict[str, float]
+) -> Path:
+    """Train, from the last checkpoint if there is one, and measure, into a run; the checkpoint."""
+    with followed(training.folder / HISTORY, store, run_id):
+        checkpoint = train(training, gpu)
+    record_test(store, run_id, training.job, checkpoint, resources)
+    end_run(store, run_id, "finished")
+    _print_test(store.client.get_run(run_id).data.metrics)
     return checkpoint
 
 

@@ -1,10 +1,19 @@
 """The systems by name: a new one is one line here."""
 
+from collections.abc import Callable
+from typing import Any
+
 from lesions import InputError
 from trainables.pdnet import PDNetSystem
 from trainables.system import System
+from trainables.tables import PaperTable
 
 SYSTEMS: dict[str, System] = {system.name: system for system in (PDNetSystem(),)}
+TABLES: dict[str, tuple[System, PaperTable]] = {
+    f"{system.name}-{number}": (system, table)
+    for system in SYSTEMS.values()
+    for number, table in system.tables().items()
+}
 
 
 def find_system(name: str) -> System:
@@ -12,3 +21,19 @@ def find_system(name: str) -> System:
     if name not in SYSTEMS:
         raise InputError(f"there is no system {name!r}", remedy=f"choose of {', '.join(SYSTEMS)}")
     return SYSTEMS[name]
+
+
+def find_variant(system: System, name: str) -> Callable[[Any], Any]:
+    """The system's variant of that name, from config to config; InputError with the choices."""
+    if name not in (variants := system.variants()):
+        raise InputError(
+            f"{system.name} has no variant {name!r}", remedy=f"choose of {', '.join(variants)}"
+        )
+    return variants[name]
+
+
+def find_table(name: str) -> tuple[System, PaperTable]:
+    """The paper's table "pdnet-3" and its system; InputError with the choices."""
+    if name not in TABLES:
+        raise InputError(f"there is no table {name!r}", remedy=f"choose of {', '.join(TABLES)}")
+    return TABLES[name]

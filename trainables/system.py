@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lesions import Lesion, Recist
 from trainables.crops import Crop
+from trainables.tables import PaperTable
 
 Sample = Mapping[str, Any]
 Batch = Mapping[str, Tensor]
@@ -39,6 +40,14 @@ class System(ABC):
     @abstractmethod
     def presets(self) -> Mapping[str, Callable[[], Any]]:
         """Full configs by name: "paper", and "tiny" for CPUs."""
+
+    def variants(self) -> Mapping[str, Callable[[Any], Any]]:
+        """Ablations and baselines by name: each makes its full config from any preset's."""
+        return {}
+
+    def tables(self) -> Mapping[str, PaperTable]:
+        """The paper's tables that its variants make, by number."""
+        return {}
 
     @abstractmethod
     def model(self, config: Any, *, pretrained: bool = True) -> nn.Module:

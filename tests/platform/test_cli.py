@@ -4,11 +4,14 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lesions.sample import ROOT as SAMPLE
+from platform.cli import parse_system
+from platform.train import TrainOptions
 from tests.platform.conftest import ROOT, TINY, Cluster, command
 from trainables.configs import flatten
 from trainables.pdnet.config import tiny
@@ -16,6 +19,7 @@ from trainables.pdnet.config import tiny
 MISTAKES = {
     "system": (["pdnot"], "there is no system 'pdnot' (choose of pdnet)"),
     "preset": (["pdnet", "--preset", "huge"], "Expected one of ('auto', 'paper', 'tiny')"),
+    "variant": (["pdnet", "--variant", "bare"], "pdnet has no variant 'bare' (choose of base, "),
     "config name": (["pdnet", "--config.los.weight", "1"], "--config.loss.weight"),
     "option": (["pdnet", "--trails", "3"], "--trials"),
     "input size": (["pdnet", "--config.samples.input-size", "33"], "must be a multiple of 32"),
@@ -74,6 +78,17 @@ def test_a_taken_name_is_told(
         words = ["pdnet", "--name", "mine", "--data", tiny_set, "--storage", tmp_path]
         assert command(kind, *words) == 2
         assert "go on with it by --resume mine" in capfd.readouterr().err
+
+
+def test_a_variant_comes_before_the_config_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["train", "pdnet", "--variant", "base+PE", "--config.model.features", "4"]
+    monkeypatch.setattr(sys, "argv", words)
+    system, preset, options = parse_system(
+        TrainOptions, prog="train", has_gpu=lambda: False, make=lambda c: TrainOptions(config=c)
+    )
+    assert (system.name, preset) == ("pdnet", "tiny")
+    wanted = system.variants()["base+PE"](tiny())
+    assert options.config == replace(wanted, model=replace(wanted.model, features=4))
 
 
 def test_help_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:

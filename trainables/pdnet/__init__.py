@@ -17,6 +17,7 @@ from trainables.crops import Crop
 from trainables.pdnet.config import PDNetConfig, paper, tiny
 from trainables.pdnet.loss import pdnet_loss
 from trainables.pdnet.model import Outputs, PDNet
+from trainables.pdnet.nnunet import NNUNet
 from trainables.pdnet.samples import (
     evaluation_click,
     evaluation_crop,
@@ -24,7 +25,10 @@ from trainables.pdnet.samples import (
     to_slice,
     training_sample,
 )
+from trainables.pdnet.tables import TABLES
+from trainables.pdnet.variants import VARIANTS
 from trainables.system import Batch, Prediction, Sample, System
+from trainables.tables import PaperTable
 
 PREDICT_BATCH = 16
 
@@ -39,8 +43,18 @@ class PDNetSystem(System):
         """The paper's settings, and a small one for CPUs."""
         return {"paper": paper, "tiny": tiny}
 
+    def variants(self) -> Mapping[str, Callable[[PDNetConfig], PDNetConfig]]:
+        """Table 3's rows, and nnU-Net."""
+        return VARIANTS
+
+    def tables(self) -> Mapping[str, PaperTable]:
+        """Tables 1, 2 and 3."""
+        return TABLES
+
     def model(self, config: PDNetConfig, *, pretrained: bool = True) -> nn.Module:
         """The network of one stage."""
+        if config.network == "nnunet":
+            return NNUNet(config.nnunet, config.input_size)
         structure = config.model
         if not pretrained:
             bare = replace(structure.backbone, pretrained=False, weights_file=None)

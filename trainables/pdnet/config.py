@@ -5,6 +5,7 @@ from typing import Literal
 
 from lesions import InputError
 from trainables.backbones import BackboneConfig
+from trainables.nnunet import NNUNetConfig
 from trainables.pdnet.loss import LossConfig
 from trainables.pdnet.model import ModelConfig
 from trainables.training import TrainingConfig
@@ -55,12 +56,15 @@ class PDNetConfig:
     Attributes:
         stage: 1 sees the whole slice, 2 a crop around the lesion.
         pseudo_mask: the mask it learns from.
-        model, loss, samples, training: see each.
+        network: PDNet's own, of `model`, or the baseline beside it, of `nnunet`.
+        model, nnunet, loss, samples, training: see each.
     """
 
     stage: Literal[1, 2] = 2
     pseudo_mask: str = "snakes"
+    network: Literal["pdnet", "nnunet"] = "pdnet"
     model: ModelConfig = field(default_factory=ModelConfig)
+    nnunet: NNUNetConfig = field(default_factory=NNUNetConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     samples: SamplesConfig = field(default_factory=SamplesConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -91,6 +95,7 @@ def tiny() -> PDNetConfig:
     return replace(
         config,
         model=replace(config.model, backbone=backbone, features=16, rates=(1, 2, 3)),
+        nnunet=replace(config.nnunet, features=8),
         samples=replace(
             config.samples,
             input_size=96,

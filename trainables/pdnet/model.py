@@ -199,16 +199,24 @@ class PDNet(nn.Module):
 
 def _mask_head(channels: int) -> nn.Conv2d:
     head = nn.Conv2d(channels, 1, 3, padding=1)
-    # Lesions are small: starting at probability 0.12 halves the steps of starting at 0.5.
-    nn.init.constant_(cast("Tensor", head.bias), -2.0)
+    start_masks(cast("Tensor", head.bias))
     return head
 
 
 def _heatmap_head(channels: int) -> nn.Conv2d:
     head = nn.Conv2d(channels, HEATMAP_CHANNELS, 3, padding=1)
-    # Heat maps are nearly 0 everywhere: larger random ones would drown the masks at first.
-    nn.init.normal_(head.weight, std=0.001)
+    start_heatmaps(head.weight)
     return head
+
+
+def start_masks(bias: Tensor) -> None:
+    """Lesions are small: starting at probability 0.12 halves the steps of starting at 0.5."""
+    nn.init.constant_(bias, -2.0)
+
+
+def start_heatmaps(weight: Tensor) -> None:
+    """Heat maps are nearly 0 everywhere: larger random ones would drown the masks at first."""
+    nn.init.normal_(weight, std=0.001)
 
 
 def _resize(features: Tensor, like: Tensor) -> Tensor:

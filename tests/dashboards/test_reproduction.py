@@ -1,0 +1,108 @@
+"""Ours beside the paper's table: hand-computed rows, in the terminal and on the page."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from dashboards.reproduction import (
+    Reproduction,
+    Result,
+    print_reproduction,
+    render_reproduction,
+    summarised,
+)
+from dashboards.tables import paper_rows
+
+STAGES = {
+    "dice_stage1": ("stage1", "dice"),
+    "dice_stage2": ("stage2", "dice"),
+    "long_axis_error": ("stage2", "long_axis_error"),
+}
+
+
+def lesion(dice: float, error: float, kind: str = "lung") -> dict[str, object]:
+    return {"dice": dice, "long_axis_error": error, "lesion_type": kind, "file": "a.png"}
+
+
+MEASURED = {
+    "stage1": [lesion(0.5, 9.0), lesion(0.7, 9.0, "liver")],
+    "stage2": [lesion(0.8, 1.0), lesion(0.9, float("nan"), "liver")],
+}
+
+
+def result(method: str, dice: float, subgroup: str = "all") -> Result:
+    return Result(method=method, subgroup=subgroup, lesions=2, values={"dice_stage2": (dice, 0.1)})
+
+
+def view_of(table: str, results: list[Result], columns: list[str]) -> Reproduction:
+    return Reproduction(
+        name="evening",
+        paper="pdnet",
+        rows=paper_rows("pdnet", table),
+        results=results,
+        columns=columns,
+        data="the shipped sample, 63 test slices of 4 patients",
+        remarks=["Ours: <tiny>."],
+    )
+
+
+def test_a_row_takes_each_column_from_its_part() -> None:
+    row = summarised("base", "all", STAGES, MEASURED)
+    assert row.lesions == 2
+    assert row.values["dice_stage1"] == pytest.approx((0.6, 0.1))
+    assert row.values["dice_stage2"] == pytest.approx((0.85, 0.05))
+    assert row.values["long_axis_error"] == pytest.approx((1.0, 0.0)), "NaN is left out"
+    assert row.metrics["dice_stage1_std"] == pytest.approx(0.1)
+    assert row.metrics["test_n"] == 2
+
+
+def test_a_subgroup_is_a_lesion_type() -> None:
+    row = summarised("base", "liver", STAGES, MEASURED)
+    assert row.lesions == 1
+    assert row.values["dice_stage2"] == (0.9, 0.0)
+    assert "long_axis_error" not in row.values
+    assert summarised("base", "kidney", STAGES, MEASURED).values == {}
+
+
+def test_nothing_measured_is_a_row_of_dashes() -> None:
+    row = summarised("base", "all", STAGES, {"stage1": [], "stage2": []})
+    assert (row.lesions, row.values) == (0, {})
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_ours_stands_beside_the_papers(width: int) -> None:
+    view = view_of("3", [result("base", 0.7), result("base+PE", 0.6)], ["dice_stage2"])
+    out = io.StringIO()
+    print_reproduction(view, Console(file=out, width=width))
+    shown = " ".join(out.getvalue().split())
+    assert "PDNet, Table 3: evening" in shown
+    assert shown.index("base, ours") < shown.index("base+PE, ours") < shown.index("DeepLesion test")
+    for number in ("0.700", "0.909", "0.068", "0.924"):
+        assert number in shown
+    assert "By Dice, stage 2, ours: base > base+PE; the paper's: base+PE > base." in shown
+    assert "Ours: <tiny>." in shown
+    assert max(map(len, out.getvalue().splitlines())) <= width
+
+
+def test_categories_are_named_and_not_ranked() -> None:
+    rows = [
+        Result(method="PDNet", subgroup=kind, lesions=1, values={"dice": (0.5, 0.0)})
+        for kind in ("lung", "lymph_node")
+    ]
+    view = view_of("2", rows, ["dice"])
+    assert [line.measured_on for line in view.lines()][:2] == [
+        "the shipped sample, lung",
+        "the shipped sample, lymph node",
+    ]
+    assert not any("By Dice" in note for note in view.notes())
+    assert len(view.lines()) == 2 + 10
+
+
+def test_the_page() -> None:
+    html = render_reproduction(view_of("3", [result("base", 0.7)], ["dice_stage2"]))
+    assert "base, ours" in html
+    assert "0.700 ± 0.100" in html
+    assert "0.924 ± 0.045" in html
+    assert "Ours: &lt;tiny&gt;." in html
+    assert html == render_reproduction(view_of("3", [result("base", 0.7)], ["dice_stage2"]))

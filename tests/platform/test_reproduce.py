@@ -1,0 +1,190 @@
+"""A paper's table trained and measured over Ray; a kill -9 in the middle repeats nothing."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from dashboards.runs import runs_of_kind
+from dashboards.tables import paper_rows
+from tests.platform.conftest import TINY, Cluster, command, started, wait_for_line, wait_until
+from trainables.registry import TABLES, find_variant
+
+SMALL = (*TINY, "--config.nnunet.features", "4")
+ROWS_3 = ["base", "base+PE", "base+PE+T2D", "base+PE+T2D+B2U", "PDNet (base+PE+T2D+B2U+SA)"]
+
+
+def client_of(storage: Path) -> MlflowClient:
+    return MlflowClient(tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
+
+
+def runs_in(storage: Path, kind: str) -> list[Run]:
+    client = client_of(storage)
+    return runs_of_kind(client, client.get_experiment_by_name("pdnet").experiment_id, kind)
+
+
+def parts_in(storage: Path) -> dict[str, Run]:
+    """The trainings by name; each has one run."""
+    found = runs_in(storage, "part")
+    assert len({run.data.tags["lesion.train"] for run in found}) == len(found)
+    return {run.data.tags["lesion.train"]: run for run in found}
+
+
+def recorded(storage: Path, run: Run) -> Any:
+    """When a run was, every point of its curve and of its test result."""
+    client = client_of(storage)
+    points = [
+        (point.step, point.value, point.timestamp)
+        for name in ("train_loss", "dice")
+        for point in client.get_metric_history(run.info.run_id, name)
+    ]
+    return run.info.start_time, run.info.end_time, points
+
+
+def finished(storage: Path) -> dict[str, Run]:
+    return {n: run for n, run in parts_in(storage).items() if run.info.status == "FINISHED"}
+
+
+def killed(
+    cluster: Cluster, storage: Path, data: Path, table: str, epochs: int, said: tuple[str, str]
+) -> dict[str, Any]:
+    """Start a reproduction, kill it once it said both, in this order; what had finished by then."""
+    log, (first, second) = storage.with_suffix(".log"), said
+    words = (table, "--storage", storage, "--data", data, "--name", "again",
+             "--config.training.epochs", epochs, *SMALL)  # fmt: skip
+    with started(log, "reproduce", *words, address=cluster.address) as driver:
+        wait_for_line(driver, log, first, 120)
+        wait_until(lambda: second in log.read_text().partition(first)[2], 60, second)
+        os.kill(driver.pid, signal.SIGKILL)
+        driver.wait()
+    return {name: recorded(storage, run) for name, run in finished(storage).items()}
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # four starts of Ray Train, which are slow on a busy machine
+def test_a_killed_reproduction_repeats_no_training(
+    ray_cluster: Cluster, tiny_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage = tmp_path / "store"
+    before = killed(ray_cluster, storage, tiny_set, "pdnet-1", 8, ("[2/2]", "epoch 2 "))
+    assert list(before) == ["nnunet-stage2"]
+
+    assert command("reproduce", "pdnet-1", "--storage", storage, "--resume", "again") == 0
+    shown = capsys.readouterr().out
+    after = finished(storage)
+    assert list(after) == ["nnunet-stage2", "base+PE+T2D+B2U+SA-stage2"]
+    assert recorded(storage, after["nnunet-stage2"]) == before["nnunet-stage2"]
+    assert "[1/2] nnunet-stage2 is finished" in shown
+    assert "epoch 1 " not in shown, "the second training went on from its checkpoint"
+    assert "epoch 8 " in shown
+    for run in after.values():
+        steps = client_of(storage).get_metric_history(run.info.run_id, "train_loss")
+        assert [point.step for point in steps] == [*range(1, 9)]
+    assert after["nnunet-stage2"].data.params["network"] == "nnunet"
+
+    (parent,) = runs_in(storage, "reproduce")
+    assert parent.info.status == "FINISHED"
+    rows = {run.data.tags["lesion.method"]: run for run in runs_in(storage, "row")}
+    assert set(rows) == {"nnUNet", "PDNet"}
+    ours, part = rows["nnUNet"].data.metrics, after["nnunet-stage2"].data.metrics
+    for metric in ("precision", "recall", "dice", "long_axis_error", "short_axis_error"):
+        assert ours[metric] == pytest.approx(part[metric])
+        assert ours[f"{metric}_std"] == pytest.approx(part[f"{metric}_std"])
+    assert ours["test_n"] == 4
+    for run in (*rows.values(), *after.values()):
+        assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert len(runs_in(storage, "baseline")) == len(paper_rows("pdnet"))
+    assert f"{ours['dice']:.3f}" in shown
+    assert "0.924" in shown
+    assert "nnUNet, ours" in (storage / "reports" / "again.html").read_text()
+
+    assert command("reproduce", "pdnet-1", "--storage", storage, "--resume", "again") == 0
+    assert "epoch" not in capsys.readouterr().out.partition("PDNet, Table 1")[0]
+    assert {n: recorded(storage, run) for n, run in finished(storage).items()} == {
+        n: recorded(storage, run) for n, run in after.items()
+    }
+    assert command("reproduce", "pdnet-3", "--storage", storage, "--resume", "again") == 2
+    assert "again reproduces pdnet-1, not pdnet-3" in capsys.readouterr().err
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # eleven starts of Ray Train
+def test_table_3_has_five_rows_of_two_stages(
+    ray_cluster: Cluster, tiny_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage = tmp_path / "store"
+    before = killed(ray_cluster, storage, tiny_set, "pdnet-3", 1, ("[4/10]", "stage2"))
+    assert list(before) == ["base-stage1", "base-stage2", "base+PE-stage1"]
+    assert command("reproduce", "pdnet-3", "--storage", storage, "--resume", "again") == 0
+    after = finished(storage)
+    assert len(after) == 10
+    assert {name: recorded(storage, after[name]) for name in before} == before
+    rows = {run.data.tags["lesion.method"]: run.data.metrics for run in runs_in(storage, "row")}
+    assert sorted(rows) == sorted(ROWS_3)
+    for method, metrics in rows.items():
+        variant = TABLES["pdnet-3"][1].rows[method]
+        stage1, stage2 = (after[f"{variant}-stage{n}"].data for n in (1, 2))
+        assert (stage1.params["stage"], stage2.params["stage"]) == ("1", "2")
+        assert metrics["dice_stage1"] == pytest.approx(stage1.metrics["dice"])
+        assert metrics["dice_stage2"] == pytest.approx(stage2.metrics["dice"])
+        assert metrics["long_axis_error"] == pytest.approx(stage2.metrics["long_axis_error"])
+    shown = capsys.readouterr().out
+    assert all(method in shown for method in ("base+PE, ours", "base+PE+T2D, ours"))
+    assert "By Dice, stage 2, ours:" in " ".join(shown.split())
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_names_what_the_paper_and_the_system_have(name: str) -> None:
+    system, table = TABLES[name]
+    rows = paper_rows(system.paper, table.number)
+    assert set(table.rows) <= {row.method for row in rows}
+    for row in rows:
+        if row.method in table.rows:
+            assert set(row.metrics) == set(table.columns)
+            assert (row.subgroup != "all") == table.by_type
+            assert find_variant(system, table.rows[row.method])
+    assert {part for part, _ in table.columns.values()} == set(table.parts)
+
+
+def test_table_3_is_whole() -> None:
+    assert [row.method for row in paper_rows("pdnet", "3")] == ROWS_3
+    assert list(TABLES["pdnet-3"][1].rows) == ROWS_3
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["pdnet-4"], "there is no table 'pdnet-4' (choose of pdnet-1, pdnet-2, pdnet-3)"),
+        (["pdnet-3", "--resume", "gone"], "there is no run 'gone' to go on with"),
+        (["pdnet-3", "--variant", "base"], "--variant"),
+        (["pdnet-3", "--workers", "0"], "--workers is 0; it must be above 0"),
+        (["pdnet-3", "--table", "pdnet-1"], "--table"),
+    ],
+)
+def test_mistakes(
+    words: list[str], said: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert command("reproduce", *words, "--preset", "tiny", "--storage", tmp_path) == 2
+    shown = capfd.readouterr().err
+    assert said in shown
+    assert "Traceback" not in shown
+
+
+def test_without_words_it_names_the_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("reproduce") == 2
+    assert command("reproduce", "--help") == 0
+    assert capsys.readouterr().out.count("TABLE is one of: pdnet-1, pdnet-2, pdnet-3") == 2
+
+
+def test_help_lists_the_options(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("reproduce", "pdnet-3", "--preset", "tiny", "--help") == 0
+    shown = capsys.readouterr().out
+    assert "--config.training.epochs" in shown
+    assert "--resume" in shown
+    assert "--table" not in shown

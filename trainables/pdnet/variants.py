@@ -1,0 +1,35 @@
+"""Table 3's ablations, and the baseline beside PDNet, by name; each edits any config."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from trainables.configs import edited
+from trainables.pdnet.config import PDNetConfig
+
+SWITCHES = {
+    "PE": "prior_encoder",
+    "T2D": "top_down",
+    "B2U": "bottom_up",
+    "SA": "scale_attention",
+}
+
+
+def ablated(config: PDNetConfig, *parts: str) -> PDNetConfig:
+    """The config with these parts of PDNet (keys of `SWITCHES`) switched on, all others off."""
+    switches = {f"model.{field}": part in parts for part, field in SWITCHES.items()}
+    return edited(config, {"network": "pdnet", **switches})
+
+
+def nnunet(config: PDNetConfig) -> PDNetConfig:
+    """The config with nnU-Net's network; inputs, loss, samples and training stay."""
+    return replace(config, network="nnunet")
+
+
+VARIANTS: Mapping[str, Callable[[PDNetConfig], PDNetConfig]] = {
+    "base": ablated,
+    "base+PE": lambda config: ablated(config, "PE"),
+    "base+PE+T2D": lambda config: ablated(config, "PE", "T2D"),
+    "base+PE+T2D+B2U": lambda config: ablated(config, "PE", "T2D", "B2U"),
+    "base+PE+T2D+B2U+SA": lambda config: ablated(config, "PE", "T2D", "B2U", "SA"),
+    "nnunet": nnunet,
+}
