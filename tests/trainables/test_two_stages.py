@@ -32,6 +32,7 @@ from trainables.pdnet.two_stages import (
     SPREAD_FLOOR,
     Stage,
     TwoStages,
+    canonical_order,
     crop_around,
     flipped,
     load_two_stages,
@@ -164,6 +165,14 @@ def test_tta_does_not_depend_on_how_the_slice_is_mirrored(both: TwoStages) -> No
              (SHAPE[1] - 1 - x, SHAPE[0] - 1 - y))]  # fmt: skip
     # Without it the two differ: the test above tests something.
     assert plain[0].peaks != pytest.approx(plain[1].peaks[::-1], abs=1e-3)
+
+
+def test_endpoints_found_swapped_are_put_in_order() -> None:
+    points = np.array([(50, 20), (12, 30), (36, 45), (25, 8)], float)
+    order = canonical_order(points)
+    assert order == [1, 0, 3, 2]
+    assert np.array_equal(points[order], Recist(points).points)
+    assert canonical_order(points[order]) == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0), (0.5, 0.5)])

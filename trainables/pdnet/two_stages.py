@@ -50,9 +50,9 @@ class ClickResult:
     Attributes:
         mask: uint8 (H, W), 1 = lesion.
         recist: the four endpoints below a pixel, or None where those of an axis coincide.
-        spread_mm: of each endpoint's heat map, in the order of the network's channels, which is
-            the canonical one; see `spread_mm`. None where a map has no peak above 0.
-        peaks: each map's highest value; 1 is what it was trained for.
+        spread_mm: of each endpoint's heat map, in the order of `recist`; see `spread_mm`. None
+            where a map has no peak above 0.
+        peaks: each map's highest value, likewise; 1 is what it was trained for.
         crop: what stage 2 saw.
         found: whether stage 1 found the click's lesion; without it the crop is FALLBACK_MM's.
         seconds: taken by "stage1" and "stage2".
@@ -124,6 +124,8 @@ class TwoStages:
         between = time.perf_counter()
         probability, maps = self._run(self.stage2, slice_hu, window, crop, click)
         points, peaks = endpoints(maps)
+        order = canonical_order(points)
+        points, peaks, maps = points[order], peaks[order], maps[order]
         return ClickResult(
             mask=(crop.back(probability, shape) > 0.5).astype(np.uint8),
             recist=to_slice(crop, points),
@@ -225,6 +227,12 @@ def unflipped_maps(maps: Tensor, flip_x: bool, flip_y: bool) -> Tensor:
     order = [1, 0] if flip_x else [0, 1]
     order += [3, 2] if flip_y else [2, 3]
     return flipped(maps[order], flip_x, flip_y)
+
+
+def canonical_order(points: NDArray[np.float64]) -> list[int]:
+    """The order of endpoints (4, 2) in a RECIST: a network may find two of them swapped."""
+    a, b, c, d = (tuple(point) for point in points.tolist())
+    return [*((1, 0) if b < a else (0, 1)), *((3, 2) if d[::-1] < c[::-1] else (2, 3))]
 
 
 def sum_of(tensors: Sequence[Tensor]) -> Tensor:
