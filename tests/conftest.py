@@ -10,6 +10,7 @@ from lesions.prepared.manifest import write_manifest
 from lesions.prepared.preparing import Plan, parts_of, prepare_part
 from lesions.readers.deeplesion import read_table
 from lesions.sample import ROOT as SAMPLE
+from tests.discs import Checkpoints, train
 
 # The same examples on every machine: a failure that comes and goes helps nobody.
 settings.register_profile("fixed", derandomize=True)
@@ -45,3 +46,10 @@ def prepared_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def training_lesions(prepared_sample: Path) -> PreparedSet:
     """The sample's training lesions."""
     return PreparedSet(prepared_sample, "train")
+
+
+@pytest.fixture(scope="session")
+def two_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
+    """Stage 1 and stage 2 of a tiny PDNet that learned discs: about 20 s on one core."""
+    folder = tmp_path_factory.mktemp("discs")
+    return train(1, folder / "stage1", 90), train(2, folder / "stage2", 70)

@@ -14,7 +14,7 @@ from lesions.readers.display import display_order, spacing_of
 from lesions.volume import Volume
 
 # NIfTI's world points right, front, head; DICOM's and ours left, back, head.
-_TO_LEFT_BACK_HEAD = np.diag([-1.0, -1.0, 1.0, 1.0])
+TO_LEFT_BACK_HEAD = np.diag([-1.0, -1.0, 1.0, 1.0])
 _MOST_DEFLATED = 1032  # gzip shrinks nothing further
 
 
@@ -49,7 +49,7 @@ def _read(path: Path) -> Volume:
     voxels = np.asanyarray(image.dataobj)
     if voxels.ndim == 4 and voxels.shape[3] == 1:
         voxels = voxels[..., 0]
-    axial, affine = display_order(voxels, _TO_LEFT_BACK_HEAD @ image.affine)
+    axial, affine = display_order(voxels, TO_LEFT_BACK_HEAD @ image.affine)
     return Volume(hu=_whole(axial), spacing=spacing_of(affine), source=path, affine=affine)
 
 

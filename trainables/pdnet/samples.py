@@ -38,8 +38,19 @@ def training_sample(config: PDNetConfig, lesion: Lesion, rng: np.random.Generato
 def network_input(
     config: PDNetConfig, lesion: Lesion, crop: Crop, click: Point
 ) -> NDArray[np.float32]:
+    """(3, S, S) of a lesion: see `slice_input`."""
+    return slice_input(config, lesion.slice_hu, lesion.window, crop, click)
+
+
+def slice_input(
+    config: PDNetConfig,
+    slice_hu: NDArray[np.int16],
+    window: tuple[float, float],
+    crop: Crop,
+    click: Point,
+) -> NDArray[np.float32]:
     """(3, S, S): the CT windowed to 0…1, the click image, the distance image."""
-    image = crop.image(lesion.slice_hu, lesion.window)
+    image = crop.image(slice_hu, window)
     x, y = crop.points(np.array([click]))[0]
     prior = click_prior((float(x), float(y)), image.shape, config.samples.click_sigma)
     return np.concatenate([image[None], prior])

@@ -1,0 +1,190 @@
+"""The slice that a click means, in any image that we read, and the way back to its own pixels."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+from numpy.typing import NDArray
+
+from lesions.errors import InputError
+from lesions.readers.dicom.header import read_header
+from lesions.readers.dicom.reading import read_dicom
+from lesions.readers.nifti import TO_LEFT_BACK_HEAD, read_nifti
+from lesions.readers.png import decode_slice
+from lesions.volume import SliceOrigin, Volume
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClickedSlice:
+    """A slice in display order, and where its pixels lie in the image.
+
+    Attributes:
+        image: the file or folder.
+        kind: "png", "dicom" or "nifti".
+        hu: (H, W), display order: rows to the back, columns to the patient's left; a PNG as it is.
+        spacing: (x, y, z) mm.
+        index: the slice, 0 = the lowest.
+        click: (x, y), `hu`'s pixels.
+        to_image: (4, 4), (x, y, index, 1) of `hu` → the image's own indices: (column, row, 0, 1)
+            of a PNG or a DICOM frame, (i, j, k, 1) of a NIfTI file.
+        image_shape: rows and columns of a PNG or a DICOM frame, all axes of a NIfTI file.
+        origin: the DICOM frame.
+    """
+
+    image: Path
+    kind: str
+    hu: NDArray[np.int16]
+    spacing: tuple[float, float, float]
+    index: int
+    click: Point
+    to_image: NDArray[np.float64]
+    image_shape: tuple[int, ...]
+    origin: SliceOrigin | None = None
+
+    def points_in_image(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N, 2), (x, y) of `hu`, in the image's own indices: (N, 3)."""
+        count = len(points)
+        indices = np.column_stack([points, np.full(count, self.index), np.ones(count)])
+        return np.asarray((indices @ self.to_image.T)[:, :3])
+
+    def mask_in_image(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A mask (H, W) of `hu` in the image's own geometry, `image_shape`."""
+        found = np.zeros(self.image_shape, np.uint8)
+        rows, columns = np.nonzero(mask)
+        points = np.column_stack([columns, rows]).astype(np.float64)
+        first, second, third = np.rint(self.points_in_image(points)).astype(int).T
+        if self.kind == "nifti":
+            found.reshape(self.image_shape[:3])[first, second, third] = mask[rows, columns]
+        else:
+            found[second, first] = mask[rows, columns]
+        return found
+
+
+def read_clicked(
+    image: Path, click: Point, index: int | None, spacing: tuple[float, float] | None
+) -> ClickedSlice:
+    """The slice of a 16-bit PNG, a DICOM file, a folder with one CT series, or a NIfTI file.
+
+    Args:
+        image: the file or folder.
+        click: (column, row), 0 = the first, of the PNG's or the stored DICOM frame's pixels, as
+            viewers show them. Of NIfTI, which says nothing of rows and columns: of the axial slice
+            in display order, rows to the patient's back and columns to the left.
+        index: the slice, 0 = the lowest, whatever the files are called and however they are
+            stored; None where there is one alone.
+        spacing: (x, y) mm, of a PNG and of nothing else.
+
+    Raises:
+        InputError: the image cannot be read, the slice is absent, the click lies outside, a
+            spacing is missing or not wanted.
+    """
+    if not image.exists():
+        raise InputError("there is no such file", file=image)
+    name = image.name.lower()
+    if image.is_file() and name.endswith(".png"):
+        return _png(image, click, index, spacing)
+    if spacing is not None:
+        raise InputError("the image says its spacing itself: --spacing is for PNG", file=image)
+    if image.is_file() and name.endswith((".nii", ".nii.gz")):
+        return _nifti(image, click, index)
+    return _dicom(image, click, index)
+
+
+def _png(
+    image: Path, click: Point, index: int | None, spacing: tuple[float, float] | None
+) -> ClickedSlice:
+    if spacing is None:
+        raise InputError(
+            "a PNG does not say its pixel spacing",
+            file=image,
+            remedy="add --spacing X Y (mm)",
+        )
+    if not all(np.isfinite(size) and size > 0 for size in spacing):
+        raise InputError(f"--spacing is {spacing}; both must be above 0")
+    if index:
+        raise InputError(f"there is no slice {index}: a PNG has slice 0 alone", file=image)
+    try:
+        hu = decode_slice(image.read_bytes())
+    except InputError as error:
+        raise InputError(error.reason, file=image, remedy=error.remedy) from None
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=image) from None
+    _check_click(image, click, hu.shape)
+    return ClickedSlice(
+        image=image, kind="png", hu=hu, spacing=(*spacing, 1.0), index=0, click=click,
+        to_image=np.eye(4), image_shape=hu.shape,
+    )  # fmt: skip
+
+
+def _nifti(image: Path, click: Point, index: int | None) -> ClickedSlice:
+    volume = read_nifti(image)
+    at = _index(volume, index, image)
+    hu = volume.hu[at]
+    _check_click(image, click, hu.shape)
+    stored: Any = nibabel.load(image)
+    back = np.linalg.inv(TO_LEFT_BACK_HEAD @ stored.affine) @ _affine(volume)
+    return ClickedSlice(
+        image=image, kind="nifti", hu=hu, spacing=volume.spacing, index=at, click=click,
+        to_image=np.rint(back), image_shape=tuple(stored.shape),
+    )  # fmt: skip
+
+
+def _dicom(image: Path, click: Point, index: int | None) -> ClickedSlice:
+    volumes = read_dicom(image)
+    if len(volumes) > 1:
+        folders = ", ".join(sorted({str(volume.source) for volume in volumes}))
+        raise InputError(
+            f"holds {len(volumes)} CT series, not one", file=image, remedy=f"take one of {folders}"
+        )
+    (volume,) = volumes
+    at = _index(volume, index, image)
+    origin = volume.slices[at]
+    frame = read_header(origin.file)[origin.frame - 1]
+    stored = np.eye(4)
+    stored[:3, :2] = frame.directions.T * frame.spacing
+    stored[:3, 2], stored[:3, 3] = frame.normal, frame.position
+    _check_click(image, click, frame.format.shape)
+    # Both are the same pixels turned by right angles: whole numbers but for the rounding of mm.
+    in_plane = np.rint((np.linalg.inv(_affine(volume)) @ stored)[:2][:, [0, 1, 3]])
+    back = np.zeros((4, 4))
+    back[:2, :2] = np.linalg.inv(in_plane[:, :2])
+    back[:2, 3] = -back[:2, :2] @ in_plane[:, 2]
+    back[3, 3] = 1
+    x, y = in_plane @ (*click, 1)
+    return ClickedSlice(
+        image=image, kind="dicom", hu=volume.hu[at], spacing=volume.spacing, index=at,
+        click=(float(x), float(y)), to_image=back, image_shape=frame.format.shape, origin=origin,
+    )  # fmt: skip
+
+
+def _affine(volume: Volume) -> NDArray[np.float64]:
+    if volume.affine is None:
+        raise ValueError(f"{volume.source} has no affine")
+    return volume.affine
+
+
+def _index(volume: Volume, index: int | None, image: Path) -> int:
+    count = len(volume.hu)
+    if index is None:
+        if count > 1:
+            raise InputError(
+                f"has {count} slices", file=image, remedy=f"say which: --slice 0…{count - 1}"
+            )
+        return 0
+    if not 0 <= index < count:
+        raise InputError(
+            f"there is no slice {index}", file=image, remedy=f"it has 0…{count - 1}, from the feet"
+        )
+    return index
+
+
+def _check_click(image: Path, click: Point, shape: tuple[int, ...]) -> None:
+    (x, y), (height, width) = click, shape
+    if not (0 <= x <= width - 1 and 0 <= y <= height - 1):
+        raise InputError(
+            f"the click {x:g},{y:g} lies outside its {width} × {height} pixels", file=image
+        )

@@ -1,0 +1,186 @@
+"""DICOM SEG and a TID 1500 measurement report of one lesion on one CT frame, by highdicom."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import highdicom
+import numpy as np
+import pydicom
+from highdicom import sr
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+
+from lesions.files import replace_with
+from lesions.volume import SliceOrigin
+
+MAKER = "Lesion Platform"
+# What highdicom copies from the image: by the standard they may be empty, and files leave them out.
+MAY_BE_EMPTY = (
+    "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyID", "StudyDate",
+    "StudyTime", "AccessionNumber", "ReferringPhysicianName",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Algorithm:
+    """What measured: for both objects' headers."""
+
+    name: str
+    version: str
+
+
+def segmentation(origin: SliceOrigin, mask: NDArray[np.uint8], algorithm: Algorithm) -> Any:
+    """A DICOM SEG with one binary segment on one frame.
+
+    Args:
+        origin: the CT frame.
+        mask: uint8 (rows, columns) of the stored frame, 1 = lesion; not empty.
+        algorithm: what made it.
+    """
+    image = _image(origin)
+    pixels = np.zeros((int(image.get("NumberOfFrames", 1)), *mask.shape), np.uint8)
+    pixels[origin.frame - 1] = mask == 1
+    identity = highdicom.AlgorithmIdentificationSequence(
+        name=algorithm.name,
+        family=codes.cid7162.ArtificialIntelligence,
+        version=algorithm.version,
+    )
+    segment = highdicom.seg.SegmentDescription(
+        segment_number=1,
+        segment_label="Lesion",
+        segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
+        segmented_property_type=codes.SCT.Lesion,
+        algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.SEMIAUTOMATIC,
+        algorithm_identification=identity,
+        tracking_uid=highdicom.UID(),
+        tracking_id="Lesion 1",
+    )
+    return highdicom.seg.Segmentation(
+        source_images=[image],
+        pixel_array=pixels,
+        segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
+        segment_descriptions=[segment],
+        series_instance_uid=highdicom.UID(),
+        series_number=900,
+        sop_instance_uid=highdicom.UID(),
+        instance_number=1,
+        manufacturer=MAKER,
+        manufacturer_model_name=algorithm.name,
+        software_versions=algorithm.version,
+        device_serial_number="0",
+        content_label="LESION",
+        series_description=f"{algorithm.name} lesion (research only)",
+    )
+
+
+def report(
+    origin: SliceOrigin,
+    seg: Any,
+    points: NDArray[np.float64],
+    diameters_mm: tuple[float, float],
+    algorithm: Algorithm,
+) -> Any:
+    """A TID 1500 report: the segment (TID 1410), and both axes with ends and lengths (TID 1501).
+
+    Args:
+        origin: the CT frame.
+        seg: `segmentation`'s.
+        points: (4, 2), (column, row) of the stored frame, pixel centres at integers: long axis
+            start and end, short axis start and end.
+        diameters_mm: (long, short).
+        algorithm: what measured.
+    """
+    image = _image(origin)
+    segment = seg.SegmentSequence[0]
+    tracking = {"uid": segment.TrackingUID, "identifier": segment.TrackingID}
+    made_by = sr.AlgorithmIdentification(name=algorithm.name, version=algorithm.version)
+    # Two groups of one lesion: a group with a region may not hold lines of its own.
+    region = sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=sr.TrackingIdentifier(**tracking),
+        # Not from_segmentation(), which looks for the segment in each frame: one frame shares it.
+        referenced_segment=sr.ReferencedSegmentationFrame(
+            sop_class_uid=seg.SOPClassUID,
+            sop_instance_uid=seg.SOPInstanceUID,
+            frame_number=1,
+            segment_number=1,
+            source_image=sr.SourceImageForSegmentation(
+                image.SOPClassUID, image.SOPInstanceUID, _frames(image, origin)
+            ),
+        ),
+        finding_type=codes.SCT.Lesion,
+        algorithm_id=made_by,
+    )
+    axes = sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=sr.TrackingIdentifier(**tracking),
+        finding_type=codes.SCT.Lesion,
+        algorithm_id=made_by,
+        measurements=[
+            _axis(name, mm, ends, image, origin)
+            for name, mm, ends in zip(
+                (codes.SCT.LongAxis, codes.SCT.ShortAxis),
+                diameters_mm,
+                (points[:2], points[2:]),
+                strict=True,
+            )
+        ],
+    )
+    content = sr.MeasurementReport(
+        observation_context=sr.ObservationContext(
+            observer_device_context=sr.ObserverContext(
+                observer_type=codes.DCM.Device,
+                observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
+                    uid=highdicom.UID(), name=algorithm.name, manufacturer_name=MAKER
+                ),
+            )
+        ),
+        procedure_reported=codes.LN.CTUnspecifiedBodyRegion,
+        imaging_measurements=[region, axes],
+        title=codes.DCM.ImagingMeasurementReport,
+    )
+    return sr.Comprehensive3DSR(
+        evidence=[image, seg],
+        content=content,
+        series_instance_uid=highdicom.UID(),
+        series_number=901,
+        sop_instance_uid=highdicom.UID(),
+        instance_number=1,
+        manufacturer=MAKER,
+        series_description=f"{algorithm.name} measurements (research only)",
+    )
+
+
+def write(dataset: Dataset, path: Path) -> None:
+    """A DICOM file, whole or not at all."""
+    with replace_with(path) as partial:
+        dataset.save_as(partial, enforce_file_format=True)
+
+
+def _axis(
+    name: Any, mm: float, ends: Sequence[Any] | NDArray[np.float64], image: Dataset,
+    origin: SliceOrigin,
+) -> Any:  # fmt: skip
+    line = sr.CoordinatesForMeasurement(
+        graphic_type=sr.GraphicTypeValues.POLYLINE,
+        # DICOM counts from the corner of the first pixel, we from its centre.
+        graphic_data=np.asarray(ends) + 0.5,
+        source_image=sr.SourceImageForRegion.from_source_image(image, _frames(image, origin)),
+    )
+    return sr.Measurement(
+        name=name, value=float(mm), unit=codes.UCUM.Millimeter, referenced_coordinates=[line]
+    )
+
+
+def _frames(image: Dataset, origin: SliceOrigin) -> list[int] | None:
+    """The frame, where the image has several."""
+    return [origin.frame] if "NumberOfFrames" in image else None
+
+
+def _image(origin: SliceOrigin) -> Dataset:
+    image = pydicom.dcmread(origin.file, stop_before_pixels=True)
+    for keyword in MAY_BE_EMPTY:
+        if keyword not in image:
+            setattr(image, keyword, "")
+    return image

@@ -1,0 +1,230 @@
+"""A click through both stages: the right lesion, in the right place, however the view is turned."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lesions import InputError, Recist
+from lesions.heatmaps import endpoints, heatmaps
+from tests.discs import (
+    SHAPE,
+    SPACING,
+    WINDOW,
+    Checkpoints,
+    config_of,
+    dice,
+    lesions_of,
+    middle_of,
+    slice_with_discs,
+)
+from trainables.crops import Crop
+from trainables.evaluate import REPORTED, summarise
+from trainables.pdnet.model import Outputs
+from trainables.pdnet.samples import evaluation_click
+from trainables.pdnet.two_stages import (
+    FALLBACK_MM,
+    FLIPS,
+    SPREAD_FLOOR,
+    Stage,
+    TwoStages,
+    canonical_order,
+    crop_around,
+    flipped,
+    load_two_stages,
+    measure_two_stages,
+    part_at,
+    spread_mm,
+    unflipped_maps,
+)
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def both(two_checkpoints: Checkpoints) -> TwoStages:
+    return load_two_stages(*two_checkpoints, CPU)
+
+
+@pytest.mark.parametrize("tta", [False, True])
+@pytest.mark.parametrize("corner", range(4))
+def test_each_corners_lesion(both: TwoStages, corner: int, tta: bool) -> None:
+    hu, masks = slice_with_discs(100)
+    result = replace(both, tta=tta)(hu, WINDOW, SPACING, middle_of(masks[corner]))
+    assert result.found
+    assert result.mask.shape == hu.shape
+    assert dice(result.mask, masks[corner]) > 0.85
+    assert [dice(result.mask, other) for other in masks].count(0) == 3
+    assert result.recist is not None
+    # The endpoints lie around the lesion too: their crossing is in it.
+    x, y = np.rint(result.recist.centre).astype(int)
+    assert masks[corner][y, x] == 1
+    assert all(spread is not None and 0 < spread < 20 for spread in result.spread_mm)
+    assert set(result.seconds) == {"stage1", "stage2"}
+
+
+def test_stage_2_sees_two_and_a_half_long_sides(both: TwoStages) -> None:
+    hu, masks = slice_with_discs(101)
+    result = both(hu, WINDOW, SPACING, middle_of(masks[2]))
+    rows, columns = np.nonzero(masks[2])
+    long_side = max(np.ptp(rows), np.ptp(columns)) + 1
+    assert result.crop.side == pytest.approx(2.5 * long_side, rel=0.3)
+    middle = np.array([columns.min() + columns.max(), rows.min() + rows.max()]) / 2
+    assert np.abs(np.array(result.crop.centre) - middle).max() < 4
+
+
+def test_the_part_that_holds_the_click_or_is_nearest() -> None:
+    segmentation = np.zeros((9, 12), bool)
+    segmentation[1:4, 1:4] = segmentation[4, 4] = True  # touch at a corner: one part
+    segmentation[2:5, 9:11] = True
+    left = part_at(segmentation, (2, 2))
+    assert np.array_equal(np.flatnonzero(left.any(axis=0)), [1, 2, 3, 4])
+    assert np.array_equal(part_at(segmentation, (5, 4)), left)
+    right = part_at(segmentation, (11, 8))
+    assert np.array_equal(left | right, segmentation)
+    assert not (left & right).any()
+    assert not part_at(np.zeros((9, 12), bool), (2, 2)).any()
+
+
+def test_the_crop_around_a_part() -> None:
+    config, part = config_of(2), np.zeros((50, 60), bool)
+    part[10:14, 20:30] = True
+    crop = crop_around(config, part, (25, 12))
+    assert crop == Crop(centre=(24.5, 11.5), side=25.0, size=64)
+    assert crop_around(config, part, (37, 12)) == crop
+    assert crop_around(config, part, (37.1, 12)) is None
+    assert crop_around(config, part & False, (25, 12)) is None
+
+
+class Silent(nn.Module):
+    """Segments nothing; each heat map peaks in one corner of its own."""
+
+    def forward(self, inputs: torch.Tensor) -> Outputs:
+        count, _, height, width = inputs.shape
+        corners = [(1, 1), (width - 2, 1), (1, height - 2), (width - 2, height - 2)]
+        maps = torch.from_numpy(heatmaps(corners, (height, width), 3.0))
+        mask = torch.full((count, 1, height, width), -9.0)
+        return Outputs([mask], [maps.expand(count, -1, -1, -1)])
+
+
+def test_nothing_found_falls_back_to_the_click() -> None:
+    stages = [Stage(config=config_of(number), model=Silent()) for number in (1, 2)]
+    silent = TwoStages(stage1=stages[0], stage2=stages[1], device=CPU)
+    hu, _ = slice_with_discs(100)
+    result = silent(hu, WINDOW, (0.5, 0.5, 5.0), (30.0, 40.0))
+    assert not result.found
+    assert result.crop == Crop(centre=(30.0, 40.0), side=2.5 * FALLBACK_MM / 0.5, size=64)
+    assert not result.mask.any()
+    assert result.recist is not None
+
+
+@pytest.mark.parametrize("click", [(-1, 5), (SHAPE[1], 5), (5, SHAPE[0]), (float("nan"), 5)])
+def test_a_click_outside(both: TwoStages, click: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="outside"):
+        both(np.zeros(SHAPE, np.int16), WINDOW, SPACING, click)
+
+
+@pytest.mark.parametrize("flip", FLIPS)
+def test_flipped_maps_come_back_in_canonical_order(flip: tuple[bool, bool]) -> None:
+    """What a perfect network sees in a mirrored view, put back, is what it sees without."""
+    recist = Recist([(12, 30), (50, 20), (25, 8), (36, 45)])
+    view = Crop(centre=(31.5, 31.5), side=64.0, size=64)
+    mirrored = replace(view, flip_x=flip[0], flip_y=flip[1])
+    seen = Recist(mirrored.points(recist.points))  # canonical in the mirrored view
+    maps = torch.from_numpy(heatmaps(seen.points, (64, 64), 3.0))
+    points, _ = endpoints(unflipped_maps(maps, *flip).numpy())
+    assert points == pytest.approx(recist.points, abs=1e-3)
+
+
+@pytest.mark.parametrize("flip", FLIPS)
+def test_a_flipped_image_is_the_mirrored_crops(flip: tuple[bool, bool]) -> None:
+    hu, _ = slice_with_discs(100)
+    view = Crop(centre=(70.0, 50.0), side=64.0, size=64)
+    mirrored = replace(view, flip_x=flip[0], flip_y=flip[1]).image(hu, WINDOW)
+    image = flipped(torch.from_numpy(view.image(hu, WINDOW)), *flip)
+    assert image.numpy() == pytest.approx(mirrored, abs=1e-5)
+
+
+def test_tta_does_not_depend_on_how_the_slice_is_mirrored(both: TwoStages) -> None:
+    """Averaged over all flips, the mirrored slice gives the mirrored answer."""
+    averaged = replace(both, tta=True)
+    hu, masks = slice_with_discs(102)
+    x, y = middle_of(masks[1])
+    one = averaged(hu, WINDOW, SPACING, (x, y))
+    other = averaged(hu[::-1, ::-1].copy(), WINDOW, SPACING, (SHAPE[1] - 1 - x, SHAPE[0] - 1 - y))
+    assert dice(other.mask[::-1, ::-1].copy(), one.mask) > 0.99
+    assert one.recist is not None
+    assert other.recist is not None
+    there = one.recist.transformed([[-1, 0, SHAPE[1] - 1], [0, -1, SHAPE[0] - 1]])
+    assert other.recist.points == pytest.approx(there.points, abs=0.5)
+    plain = [both(hu, WINDOW, SPACING, (x, y)), both(hu[::-1, ::-1].copy(), WINDOW, SPACING,
+             (SHAPE[1] - 1 - x, SHAPE[0] - 1 - y))]  # fmt: skip
+    # Without it the two differ: the test above tests something.
+    assert plain[0].peaks != pytest.approx(plain[1].peaks[::-1], abs=1e-3)
+
+
+def test_endpoints_found_swapped_are_put_in_order() -> None:
+    points = np.array([(50, 20), (12, 30), (36, 45), (25, 8)], float)
+    order = canonical_order(points)
+    assert order == [1, 0, 3, 2]
+    assert np.array_equal(points[order], Recist(points).points)
+    assert canonical_order(points[order]) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (0.5, 0.5)])
+def test_the_spread_of_a_gaussian_in_mm(spacing: tuple[float, float]) -> None:
+    crop = Crop(centre=(50.0, 50.0), side=192.0, size=64)  # 3 slice pixels a network pixel
+    points = np.array([(20, 20), (44, 20), (30, 12), (30, 40)], float)
+    maps = heatmaps(points, (64, 64), 3.0)
+    sigma_mm = 3.0 * 3 * spacing[0]
+    # A Gaussian cut off where it falls to the floor: (1 − f(1 − ln f)) / (1 − f) of its variance.
+    floor = SPREAD_FLOOR
+    cut = np.sqrt((1 - floor * (1 - np.log(floor))) / (1 - floor))
+    expected = [pytest.approx(cut * sigma_mm, rel=0.03)] * 4
+    assert list(spread_mm(maps, points, crop, spacing)) == expected
+    # Half as high everywhere, the same; without a peak, nothing to say.
+    assert list(spread_mm(maps / 2, points, crop, spacing)) == expected
+    assert spread_mm(maps * 0, points, crop, spacing) == (None,) * 4
+
+
+def test_the_spread_of_two_hills() -> None:
+    crop = Crop(centre=(31.5, 31.5), side=64.0, size=64)
+    hills = heatmaps([(12, 30), (52, 30), (12, 30), (52, 30)], (64, 64), 2.0)
+    doubtful = hills[:1] + 0.99 * hills[1:2]
+    sure, unsure = (
+        spread_mm(maps, np.array([(12.0, 30.0)]), crop, (1.0, 1.0))[0]
+        for maps in (hills[:1], doubtful)
+    )
+    assert sure == pytest.approx(0.86 * 2, rel=0.05)
+    assert unsure == pytest.approx(np.hypot(1.72, 40 / 2), rel=0.03)  # 40²/2 about one, per axis/2
+
+
+def test_rows_for_a_table(both: TwoStages) -> None:
+    lesions = lesions_of(103)
+    rows = measure_two_stages(both, lesions)
+    assert [row["row"] for row in rows] == [1, 2, 3, 4]
+    assert all(row["truth"] == "human" and row["found"] for row in rows)
+    summary = summarise(rows)
+    assert set(REPORTED) <= {*summary}
+    assert summary["dice"] > 0.85
+    first = lesions[0]
+    result = both(first.slice_hu, first.window, first.spacing, evaluation_click(first))
+    assert rows[0]["dice"] == dice(result.mask, first.mask("human"))
+
+
+def test_stages_in_the_wrong_order(two_checkpoints: Checkpoints) -> None:
+    stage1, stage2 = two_checkpoints
+    with pytest.raises(InputError, match="holds pdnet stage 2, not pdnet stage 1"):
+        load_two_stages(stage2, stage1, CPU)
+
+
+def test_no_checkpoint(two_checkpoints: Checkpoints, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no checkpoint"):
+        load_two_stages(two_checkpoints[0], tmp_path, CPU)
+    (tmp_path / "run.json").write_text(json.dumps({"system": "ahrnet", "config": {}}))
+    with pytest.raises(InputError, match="no system 'ahrnet'"):
+        load_two_stages(tmp_path, two_checkpoints[1], CPU)
