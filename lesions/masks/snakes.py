@@ -143,7 +143,7 @@ def chan_vese(
     contour = start.astype(np.uint8)
     step = 0
     for _ in range(iterations):
-        moved = _attracted(seen, np.count_nonzero(allowed), contour, lambda1, lambda2)
+        moved = _attracted(seen, int(np.count_nonzero(allowed)), contour, lambda1, lambda2)
         for _ in range(smoothing):
             moved = _inf_sup(_sup_inf(moved)) if step % 2 else _sup_inf(_inf_sup(moved))
             step += 1
