@@ -32,3 +32,9 @@ class InputError(ValueError):
 
 def _rebuild(reason: str, file: str | None, row: int | None, remedy: str | None) -> InputError:
     return InputError(reason, file=file, row=row, remedy=remedy)
+
+
+def shown(words: str) -> str:
+    """Words from a file, fit for a message: one short line, whatever a damaged file holds."""
+    line = "".join(letter if letter.isprintable() else "?" for letter in words)
+    return line if len(line) <= 100 else f"{line[:99]}…"

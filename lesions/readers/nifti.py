@@ -9,7 +9,7 @@ from nibabel.imageglobals import LoggingOutputSuppressor
 from nibabel.openers import Opener
 from numpy.typing import NDArray
 
-from lesions.errors import InputError
+from lesions.errors import InputError, shown
 from lesions.readers.display import display_order, spacing_of
 from lesions.volume import Volume
 
@@ -38,7 +38,7 @@ def read_nifti(path: str | Path) -> Volume:
     except InputError as error:
         raise InputError(error.reason, file=path, remedy=error.remedy) from None
     except Exception as error:  # nibabel raises many kinds on a damaged file
-        raise InputError(f"no readable NIfTI: {error}", file=path) from None
+        raise InputError(f"no readable NIfTI: {shown(str(error))}", file=path) from None
 
 
 def _read(path: Path) -> Volume:

@@ -7,8 +7,9 @@ The other decoders that pydicom names were tried on mutated bytes: GDCM and pyli
 process, pylibjpeg-libjpeg is GPL. See docs/dicom.md.
 """
 
+import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import imagecodecs
@@ -16,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import uid
 
-from lesions.errors import InputError
+from lesions.errors import InputError, shown
 from lesions.readers.dicom.header import PixelFormat
-from lesions.readers.dicom.tags import shown
 
-# Start-of-frame markers of JPEG (with JPEG-LS's F7): all of C0…CF but tables and restarts.
-_FRAME_STARTS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
+# Start-of-frame markers: baseline, extended, lossless, JPEG-LS; DICOM has no other, and a
+# progressive file of a megabyte can hold scans for minutes.
+_FRAME_STARTS = (0xC0, 0xC1, 0xC3, 0xF7)
+_COD, _SOT = 0xFF52, 0xFF90
 _J2K_START = b"\xff\x4f\xff\x51"
 
 
@@ -51,6 +53,8 @@ def decode(frame: bytes, syntax: str, pixels: PixelFormat) -> NDArray[Any]:
         raise InputError("the codestream ends early")
     try:
         values = np.asarray(_DECODERS[syntax](frame))
+    except InputError:
+        raise
     except Exception as error:  # every codec has its own kind
         raise InputError(f"the codestream cannot be decoded: {error}") from None
     if values.shape != pixels.shape or values.dtype.kind not in "iu":
@@ -59,6 +63,19 @@ def decode(frame: bytes, syntax: str, pixels: PixelFormat) -> NDArray[Any]:
         raise InputError(
             f"signed values of {pixels.stored} bits in a codestream of {coded.bits} unsigned bits"
         )
+    return values
+
+
+def _jpeg_values(frame: bytes) -> NDArray[Any]:
+    """JPEG, all of it there: libjpeg makes up what is missing, and only warns.
+
+    Where the data end early, bytes put before the end are read as pixels and change the image.
+    """
+    values = np.asarray(imagecodecs.jpeg8_decode(frame))
+    end = frame.rindex(b"\xff\xd9")
+    longer = frame[:end] + b"\x5a\xc3\x99\x66" * 16 + frame[end:]
+    if not np.array_equal(values, imagecodecs.jpeg8_decode(longer)):
+        raise InputError("the codestream ends early")
     return values
 
 
@@ -88,9 +105,32 @@ def _jpeg(frame: bytes) -> _Coded:
 
 def _jpeg_2000(frame: bytes) -> _Coded:
     """The SIZ segment: image area, tiles, components."""
-    x1, y1, x0, y0 = struct.unpack_from(">4L", frame, 8)
+    x1, y1, x0, y0, *tile = struct.unpack_from(">6L", frame, 8)
     components, depth = struct.unpack_from(">HB", frame, 40)
-    return _Coded((y1 - y0, x1 - x0), components, (depth & 0x7F) + 1)
+    shape = (y1 - y0, x1 - x0)
+    if _packets(frame, shape, tile) > len(frame):  # each takes a byte or more
+        raise InputError("the codestream ends early")
+    return _Coded(shape, components, (depth & 0x7F) + 1)
+
+
+def _packets(frame: bytes, shape: tuple[int, int], tile: Sequence[int]) -> int:
+    """The least packets of a JPEG 2000 codestream: damaged ones ask for memory for millions."""
+    at = 2
+    while (marker := struct.unpack_from(">H", frame, at)[0]) not in (_COD, _SOT):
+        at += 2 + struct.unpack_from(">H", frame, at + 2)[0]
+    if marker == _SOT:
+        raise InputError("the codestream has no coding style")
+    layers: int = struct.unpack_from(">H", frame, at + 6)[0]
+    levels, sized = frame[at + 9], frame[at + 4] & 1
+    sizes = frame[at + 14 : at + 15 + levels] if sized else b"\xff" * (levels + 1)
+    height, width = shape
+    tiles = math.ceil(width / max(tile[0], 1)) * math.ceil(height / max(tile[1], 1))
+    precincts = sum(
+        math.ceil(width / (1 << levels - r + (size & 15)))
+        * math.ceil(height / (1 << levels - r + (size >> 4)))
+        for r, size in enumerate(sizes)
+    )
+    return layers * max(tiles * (levels + 1), precincts)
 
 
 def _run_lengths(frame: bytes, pixels: PixelFormat) -> NDArray[Any]:
@@ -119,7 +159,7 @@ _Decoder = Callable[[bytes], Any]
 _DECODERS: dict[str, _Decoder] = {
     **dict.fromkeys(
         (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1),
-        imagecodecs.jpeg8_decode,
+        _jpeg_values,
     ),
     **dict.fromkeys((uid.JPEGLSLossless, uid.JPEGLSNearLossless), imagecodecs.jpegls_decode),
     **dict.fromkeys(

@@ -13,20 +13,20 @@ from pydicom.uid import (
     LegacyConvertedEnhancedCTImageStorage,
 )
 
-from lesions.errors import InputError
+from lesions.errors import InputError, shown
 from lesions.readers.dicom.tags import (
+    items,
     named_errors,
     numbers,
     open_dicom,
     positive,
-    shown,
     text,
     whole,
 )
 from lesions.readers.display import MOST_TILT
+from lesions.readers.png import LARGEST_SIDE
 
 MULTI_FRAME = (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
-LARGEST_SIDE = 4096  # pixels; damaged files ask for 65535 × 65535
 TAGS = (
     "SOPClassUID", "SOPInstanceUID", "PatientID", "StudyInstanceUID", "SeriesInstanceUID",
     "FrameOfReferenceUID", "ImageType", "NumberOfFrames", "Rows", "Columns", "SamplesPerPixel",
@@ -95,7 +95,7 @@ def read_header(path: Path) -> list[Slice]:
         count = whole(dataset, "NumberOfFrames", default=1)
         frames = [dataset]
         if sop_class in MULTI_FRAME:
-            frames = list(dataset.get("PerFrameFunctionalGroupsSequence") or ())
+            frames = list(items(dataset, "PerFrameFunctionalGroupsSequence"))
         if count < 1 or count != len(frames):
             raise InputError(f"NumberOfFrames is {count}, the file describes {len(frames)}")
         pixels = _pixel_format(dataset)
@@ -157,12 +157,12 @@ def _check_tilt(acquisition: Dataset) -> None:
 
 def _group(dataset: Dataset, index: int, sequence: str) -> Dataset:
     """Where a multi-frame file keeps these tags: the frame's own, or shared, or the top level."""
-    own = dataset.get("PerFrameFunctionalGroupsSequence")
-    shared = dataset.get("SharedFunctionalGroupsSequence")
+    own = items(dataset, "PerFrameFunctionalGroupsSequence")
+    shared = items(dataset, "SharedFunctionalGroupsSequence")
     places = [*([own[index]] if own else []), *([shared[0]] if shared else [])]
     for place in places:
-        if items := place.get(sequence):
-            return items[0]
+        if found := items(place, sequence):
+            return found[0]
     return dataset
 
 

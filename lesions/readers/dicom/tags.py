@@ -2,6 +2,7 @@
 
 import math
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.tag import Tag
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from lesions.errors import InputError
+from lesions.errors import InputError, shown
 
-# A deflated file grows by at most 1032 ×, so that this one stays below 4 GB.
-MOST_DEFLATED = 4 << 20
+# What a deflated file may grow to: 500 kB of it can ask for gigabytes and minutes.
+MOST_INFLATED = 64 << 20
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")
 
 
@@ -28,9 +31,14 @@ def named_errors(path: Path) -> Iterator[None]:
     except InputError as error:
         raise InputError(error.reason, file=path, remedy=error.remedy) from None
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=path) from None
+        raise InputError(
+            f"cannot be read: {error.strerror or shown(str(error))}", file=path
+        ) from None
     except Exception as error:  # pydicom raises many kinds on a damaged file
-        raise InputError(f"the DICOM file is damaged: {shown(str(error))}", file=path) from None
+        kind = type(error).__name__
+        raise InputError(
+            f"the DICOM file is damaged: {shown(str(error)) or kind}", file=path
+        ) from None
 
 
 def open_dicom(path: Path, tags: tuple[str, ...] | None = None) -> Dataset:
@@ -48,10 +56,7 @@ def open_dicom(path: Path, tags: tuple[str, ...] | None = None) -> Dataset:
     if not marked and head[:2] not in _FIRST_GROUPS:
         raise InputError("no DICOM file")
     if marked:
-        meta = pydicom.filereader.read_file_meta_info(path)
-        deflated = meta.get("TransferSyntaxUID") == pydicom.uid.DeflatedExplicitVRLittleEndian
-        if deflated and path.stat().st_size > MOST_DEFLATED:
-            raise InputError("a deflated file of more than 4 MB", remedy="store it inflated")
+        _check_inflated(path)
     return pydicom.dcmread(
         path,
         force=not marked,
@@ -60,15 +65,28 @@ def open_dicom(path: Path, tags: tuple[str, ...] | None = None) -> Dataset:
     )
 
 
+def _check_inflated(path: Path) -> None:
+    meta = pydicom.filereader.read_file_meta_info(path)
+    last: Any = meta.get_item(max(meta.keys(), default=Tag(2, 0)))
+    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+        return
+    deflated = path.read_bytes()[last.value_tell + last.length :]
+    inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(deflated, MOST_INFLATED)
+    if len(inflated) == MOST_INFLATED:
+        raise InputError("a deflated file of more than 64 MB", remedy="store it inflated")
+
+
 def text(dataset: Dataset, keyword: str) -> str:
     """A tag as text, several values joined by a backslash; "" when absent."""
     return "\\".join("" if one is None else str(one).strip() for one in _values(dataset, keyword))
 
 
-def shown(words: str) -> str:
-    """Words from a file, fit for a message: one short line, whatever a damaged file holds."""
-    line = "".join(letter if letter.isprintable() else "?" for letter in words)
-    return line if len(line) <= 100 else f"{line[:99]}…"
+def items(dataset: Dataset, keyword: str) -> Sequence[Dataset]:
+    """A sequence's data sets; none when it is absent."""
+    value, *_ = _values(dataset, keyword)
+    if value is not None and not isinstance(value, pydicom.Sequence):
+        raise InputError(f"{keyword} is no sequence")
+    return value or ()
 
 
 def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...]:

@@ -126,3 +126,18 @@ def test_an_enhanced_file_of_hu_reads(shared_data: Path, tmp_path: Path) -> None
     np.testing.assert_array_equal(volume.hu, stored[:, :, ::-1] - 1024)
     assert volume.spacing == pytest.approx((0.388672, 0.388672, 10))
     assert [s.frame for s in volume.slices] == [1, 2]
+
+
+@pytest.mark.parametrize("patient", ["CT1", "CT2"])
+def test_a_jpeg_without_its_middle_is_refused(
+    shared_data: Path, tmp_path: Path, patient: str
+) -> None:
+    """libjpeg makes the missing pixels up and only warns."""
+    source = shared_data / "dicom" / "wg04_ct_transfer_syntaxes" / f"{patient}_JPLL.dcm"
+    dataset = pydicom.dcmread(source)
+    frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
+    cut = frame[: len(frame) // 2].rstrip(b"\xff") + b"\xff\xd9"
+    dataset.PixelData = pydicom.encaps.encapsulate([cut])
+    dataset.save_as(tmp_path / "cut.dcm")
+    with pytest.raises(InputError, match="the codestream ends early"):
+        read_dicom(tmp_path / "cut.dcm")
