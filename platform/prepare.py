@@ -28,7 +28,8 @@ class PrepareOptions:
     Attributes:
         source: the folder that holds DL_info.csv and Images_png/.
         out: where the prepared set goes; run again after a kill, it goes on where it was.
-        masks: the pseudo masks to make, comma-separated.
+        masks: the pseudo masks to make, comma-separated; a set that is there is given those that
+            it lacks, and keeps the others.
         keep_noisy: take rows that the data set flags as possibly noisy.
     """
 
@@ -50,22 +51,24 @@ class PrepareOptions:
 
 
 def prepare(plan: Plan) -> dict[str, Any]:
-    """Make the prepared set of a plan; its manifest.
+    """Make the prepared set of a plan, or give a set the masks that it lacks; its manifest.
 
     Every part is written by the worker that made it, so neither the driver nor the object store
-    ever holds pixels, and a part that an earlier run finished is not made again.
+    ever holds pixels, and a part that an earlier run finished is not made again. While a set is
+    given masks its manifest stays, and stays true: a kill leaves the set as it was.
 
     Raises:
         InputError: the table cannot be used, `out` holds something else or cannot be written.
     """
-    rows = read_table(plan.source)
-    claim(plan)
+    parts, read = _parts(plan.source)
+    whole = claim(plan)
     if (plan.out / MANIFEST).exists():
-        return PreparedSet(plan.out).manifest
-    parts = parts_of(rows)
+        manifest = PreparedSet(plan.out).manifest
+        if set(plan.masks) <= set(manifest["masks"]):
+            return manifest
     with _progress_bar() as progress:
-        task = progress.add_task("preparing", total=len(rows))
-        for outcome in run_parts(parts, plan):
+        task = progress.add_task("preparing", total=read)
+        for outcome in run_parts(parts, whole):
             if outcome["error"]:
                 raise InputError(
                     f"a part cannot be written: {outcome['error']}",
@@ -73,10 +76,16 @@ def prepare(plan: Plan) -> dict[str, Any]:
                     remedy="make room and run the same command again: finished parts are kept",
                 )
             progress.advance(task, outcome["rows"])
-    return write_manifest(plan, len(rows), len(parts))
+    return write_manifest(whole, read, len(parts))
 
 
-def run_parts(parts: list[str], plan: Plan) -> Iterator[dict[str, Any]]:
+def _parts(source: Path) -> tuple[list[bytes], int]:
+    """The parts of a table and how many rows it has; the rows themselves are let go."""
+    rows = read_table(source)
+    return parts_of(rows), len(rows)
+
+
+def run_parts(parts: list[bytes], plan: Plan) -> Iterator[dict[str, Any]]:
     """Make the parts on the cluster's cores; each one's outcome as it is done."""
     with cluster() as resources:
         import ray

@@ -4,6 +4,7 @@ import hashlib
 import importlib.metadata
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,13 @@ import pyarrow.parquet as pq
 
 from lesions.errors import InputError
 from lesions.files import replace_with, write_text
-from lesions.prepared.prepared_set import (
-    INDEX,
-    MANIFEST,
-    REJECTED,
-    part_path,
-    read_index,
-    read_rejected,
-)
+from lesions.prepared.part import FACTS, part_path, read_index
+from lesions.prepared.prepared_set import INDEX, MANIFEST, REJECTED
 from lesions.prepared.preparing import Plan
 from lesions.readers.deeplesion import TABLE
 
 PLAN = "plan.json"
+PARTS_AT_ONCE = 128
 VERSIONED = ("numpy", "opencv-python-headless", "pyarrow", "scikit-image", "scipy")
 
 
@@ -32,54 +28,70 @@ def table_digest(source: Path) -> str:
     return hashlib.sha256((source / TABLE).read_bytes()).hexdigest()
 
 
-def claim(plan: Plan) -> None:
-    """Mark `out` as this plan's; refuse a folder that holds another plan's set."""
-    ours = {"table": table_digest(plan.source), "masks": list(plan.masks),
-            "keep_noisy": plan.keep_noisy}  # fmt: skip
+def claim(plan: Plan) -> Plan:
+    """Mark `out` as this plan's; refuse a folder that holds a set of other lesions.
+
+    Returns:
+        The plan with the masks that the set at `out` has, or was to have, before its own.
+    """
     path = plan.out / PLAN
-    try:
-        theirs = json.loads(path.read_text())
-    except FileNotFoundError:
-        write_text(path, json.dumps(ours, indent=1))
-    else:
-        if theirs != ours:
-            raise InputError(
-                "holds a set that was prepared otherwise", file=plan.out,
-                remedy="choose another --out, or remove it",
-            )  # fmt: skip
+    ours = {"table": table_digest(plan.source), "keep_noisy": plan.keep_noisy}
+    theirs = json.loads(path.read_text()) if path.exists() else None
+    if theirs is not None and theirs | ours != theirs:
+        raise InputError(
+            "holds a set that was prepared otherwise", file=plan.out,
+            remedy="choose another --out, or remove it",
+        )  # fmt: skip
+    had = theirs["masks"] if theirs else []
+    masks = tuple(dict.fromkeys([*had, *plan.masks]))
+    claimed = ours | {"masks": [*masks]}
+    if claimed != theirs:
+        write_text(path, json.dumps(claimed, indent=1))
+    return replace(plan, masks=masks)
 
 
 def write_manifest(plan: Plan, read: int, parts: int) -> dict[str, Any]:
     """Gather the finished parts into the index, the rejected rows and the manifest."""
-    paths = [part_path(plan.out, number) for number in range(parts)]
-    index = pa.concat_tables([read_index(path, n) for n, path in enumerate(paths)])
-    rejected = [row for path in paths for row in read_rejected(path)]
-    digests = hashlib.sha256("\n".join(index["digest"].to_pylist()).encode())
-    human = sum(_has_human(path) for path in paths)
-    reasons = Counter(row["reason"].partition(":")[0] for row in rejected)
-    manifest: dict[str, Any] = {
-        "read": read,
-        "accepted": len(index),
-        "rejected": len(rejected),
-        "reasons": dict(reasons.most_common()),
-        "splits": dict(Counter(index["split"].to_pylist())),
-        "human_masks": human,
-        "masks": list(plan.masks),
-        "source": str(plan.source),
-        "table": table_digest(plan.source),
-        "fingerprint": digests.hexdigest(),
-        "versions": {name: importlib.metadata.version(name) for name in VERSIONED},
-    }
-    assert manifest["accepted"] + manifest["rejected"] == read
+    lesions, rejected = _write_index(plan.out, parts)
     schema = pa.schema([("file", pa.string()), ("row", pa.int32()), ("reason", pa.string())])
     with replace_with(plan.out / REJECTED) as partial:
         pq.write_table(pa.Table.from_pylist(rejected, schema=schema), partial)
-    with replace_with(plan.out / INDEX) as partial:
-        pq.write_table(index, partial)
+    reasons = Counter(row["reason"].partition(":")[0] for row in rejected)
+    manifest = {
+        "read": read,
+        **lesions,
+        "rejected": len(rejected),
+        "reasons": dict(reasons.most_common()),
+        "masks": list(plan.masks),
+        "source": str(plan.source),
+        "table": table_digest(plan.source),
+        "versions": {name: importlib.metadata.version(name) for name in VERSIONED},
+    }
+    assert manifest["accepted"] + manifest["rejected"] == read
     write_text(plan.out / MANIFEST, json.dumps(manifest, indent=1))
     return manifest
 
 
-def _has_human(part: Path) -> int:
-    column = pq.read_table(part, columns=["mask_human"])["mask_human"]
-    return len(column) - int(column.null_count)
+def _write_index(out: Path, parts: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Write the index; what the manifest says of the lesions, and the rejected rows."""
+    rejected: list[dict[str, Any]] = []
+    splits: Counter[str] = Counter()
+    human, fingerprint = 0, hashlib.sha256()
+    with replace_with(out / INDEX) as partial, pq.ParquetWriter(partial, FACTS) as writer:
+        # A part is little for a row group, and all of them are much for the memory.
+        for first in range(0, parts, PARTS_AT_ONCE):
+            numbers = range(first, min(first + PARTS_AT_ONCE, parts))
+            gathered = [read_index(part_path(out, number), number) for number in numbers]
+            rejected += [row for _, aside in gathered for row in aside]
+            index = pa.concat_tables([table for table, _ in gathered])
+            splits.update(index["split"].to_pylist())
+            human += sum(index["human"].to_pylist())
+            fingerprint.update("".join(index["digest"].to_pylist()).encode())
+            writer.write_table(index)
+    lesions = {
+        "accepted": splits.total(),
+        "splits": dict(splits),
+        "human_masks": human,
+        "fingerprint": fingerprint.hexdigest(),
+    }
+    return lesions, rejected

@@ -6,13 +6,12 @@ python -m tests.bench recist     # one
 
 import sys
 import tempfile
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
 from tests.bench.metrics import recist, segmentation
+from tests.bench.prepare import masks, prepare, prepare_memory
 from tests.bench.timing import seconds, show
 
 
@@ -41,34 +40,6 @@ def snakes() -> None:
         )
 
 
-def prepare() -> None:
-    """The sample four times over: Ray Data on all cores against one plain loop, start-up out."""
-    import os
-    from dataclasses import replace
-
-    os.environ.setdefault("RAY_ADDRESS", "local")
-    from lesions.prepared.preparing import Plan, parts_of, prepare_part
-    from lesions.readers.deeplesion import read_table
-    from lesions.sample import ROOT
-    from platform.cluster import cluster
-    from platform.prepare import run_parts
-
-    rows = [replace(row, nth=1) for row in read_table(ROOT)] * 4
-    parts = parts_of(rows)
-    with tempfile.TemporaryDirectory() as folder, cluster():
-        warm = Plan(source=ROOT, out=Path(folder) / "warm")
-        list(run_parts(parts[:4], warm))
-        started = time.perf_counter()
-        list(run_parts(parts, replace(warm, out=Path(folder) / "ray")))
-        ours = time.perf_counter() - started
-        started = time.perf_counter()
-        for number, part in enumerate(parts):
-            prepare_part({"part": number, "rows": part}, replace(warm, out=Path(folder) / "loop"))
-        theirs = time.perf_counter() - started
-    show(f"prepare, {len(rows)} lesions (a lesion)", ours / len(rows),
-         "one plain loop (a lesion)", theirs / len(rows))  # fmt: skip
-
-
 def mlflow() -> None:
     """An epoch's 20 metrics in one call against a call each, on SQLite."""
     from platform.tracking import Store, log_metrics
@@ -88,8 +59,8 @@ def mlflow() -> None:
 
 
 BENCHES: dict[str, Callable[[], None]] = {
-    "snakes": snakes, "recist": recist, "segmentation": segmentation, "prepare": prepare,
-    "mlflow": mlflow,
+    "snakes": snakes, "recist": recist, "segmentation": segmentation, "masks": masks,
+    "prepare": prepare, "prepare_memory": prepare_memory, "mlflow": mlflow,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -14,8 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from lesions import InputError
+from lesions.masks import PSEUDO_MASKS
 from lesions.prepared.manifest import claim, write_manifest
-from lesions.prepared.prepared_set import PreparedSet, part_path
+from lesions.prepared.part import masks_in, part_path
+from lesions.prepared.prepared_set import PreparedSet
 from lesions.prepared.preparing import ROWS_PER_PART, Plan, parts_of, prepare_part
 from lesions.readers.deeplesion import read_table
 from lesions.sample import ROOT as SAMPLE
@@ -48,8 +51,8 @@ def files_of(root: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (root / "parts").iterdir()}
 
 
-def prepared_in_process(source: Path, out: Path) -> dict[str, Any]:
-    plan = Plan(source=source, out=out)
+def prepared_in_process(source: Path, out: Path, masks: Iterable[str]) -> dict[str, Any]:
+    plan = Plan(source=source, out=out, masks=tuple(masks))
     rows = read_table(source)
     claim(plan)
     for number, part in enumerate(parts := parts_of(rows)):
@@ -67,9 +70,10 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def over_ray(ray_cluster: Cluster, mixed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The mixed table, prepared by two nodes."""
+    """The mixed table with every mask there is, prepared by two nodes."""
     out = tmp_path_factory.mktemp("over_ray")
-    assert command("prepare", "--source", mixed, "--out", out) == 0
+    words = ["--source", mixed, "--out", out, "--masks", ",".join(PSEUDO_MASKS)]
+    assert command("prepare", *words) == 0
     return out
 
 
@@ -91,7 +95,7 @@ def test_the_bytes_do_not_depend_on_who_made_them(
     over_ray: Path, mixed: Path, tmp_path: Path
 ) -> None:
     """Two workers, or this process alone."""
-    here = prepared_in_process(mixed, tmp_path)
+    here = prepared_in_process(mixed, tmp_path, PSEUDO_MASKS)
     assert here["fingerprint"] == PreparedSet(over_ray).fingerprint
     assert files_of(tmp_path) == files_of(over_ray)
 
@@ -100,18 +104,20 @@ def test_the_bytes_do_not_depend_on_who_made_them(
 def test_a_second_call_does_nothing(
     over_ray: Path, mixed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Nor does one that asks for masks that the set has."""
     times = {path: path.stat().st_mtime_ns for path in over_ray.rglob("*")}
-    assert command("prepare", "--source", mixed, "--out", over_ray) == 0
-    assert {path: path.stat().st_mtime_ns for path in over_ray.rglob("*")} == times
-    assert "40 lesions of 52 rows" in capsys.readouterr().out
+    for masks in (",".join(PSEUDO_MASKS), "ellipse"):
+        words = ["--source", mixed, "--out", over_ray, "--masks", masks]
+        assert command("prepare", *words) == 0
+        assert {path: path.stat().st_mtime_ns for path in over_ray.rglob("*")} == times
+        assert "40 lesions of 52 rows" in capsys.readouterr().out
 
 
 @pytest.mark.ray
 def test_another_plan_on_the_same_folder_is_refused(
     over_ray: Path, mixed: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--source", mixed, "--out", over_ray, "--masks", "ellipse"]
-    assert command("prepare", *words) == 2
+    assert command("prepare", "--source", mixed, "--out", over_ray, "--keep-noisy") == 2
     assert "prepared otherwise (choose another --out, or remove it)" in capfd.readouterr().err
 
 
@@ -133,6 +139,29 @@ def test_a_kill_loses_no_finished_part(ray_cluster: Cluster, tmp_path: Path) -> 
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert PreparedSet(out).manifest["accepted"] == 6 * ROWS_PER_PART
     assert not [*out.rglob("*.partial")]
+
+
+@pytest.mark.ray
+def test_a_set_is_given_further_masks_and_survives_a_kill(
+    ray_cluster: Cluster, tmp_path: Path
+) -> None:
+    source = write_source(tmp_path / "source", sample_rows()[: 4 * ROWS_PER_PART])
+    out, log = tmp_path / "out", tmp_path / "log"
+    before = prepared_in_process(source, out, ["ellipse"])
+    words = ("--source", source, "--out", out, "--masks", "grabcut_i,recist")
+
+    def given() -> int:
+        return sum("recist" in (masks_in(path) or ()) for path in out.glob("parts/*.parquet"))
+
+    with started(log, "prepare", *words, address=ray_cluster.address) as driver:
+        wait_until(lambda: given() >= 1, 60, "a part with the further masks")
+        os.kill(driver.pid, signal.SIGKILL)
+        driver.wait()
+    assert given() < 4
+    assert PreparedSet(out).manifest == before
+    assert command("prepare", *words) == 0
+    assert PreparedSet(out).manifest["masks"] == ["ellipse", "grabcut_i", "recist"]
+    assert given() == 4
 
 
 @pytest.mark.ray
@@ -227,10 +256,10 @@ def memory_after_each_pass(folder: Path, passes: int) -> list[int]:
 
 
 def test_memory_does_not_grow_with_the_data(tmp_path: Path) -> None:
-    """A worker holds one part, however many it makes; the driver holds a row's text alone."""
+    """A worker holds one part, however many it makes; the driver holds packed rows alone."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         used = pool.submit(memory_after_each_pass, tmp_path, 5).result()
     written = sum(path.stat().st_size for path in tmp_path.rglob("*.parquet"))
-    assert written > 50e6
+    assert written > 40e6
     assert used[-1] - used[1] < written / 5
-    assert max(map(len, parts_of(read_table(SAMPLE)))) < 2000 * ROWS_PER_PART
+    assert max(map(len, parts_of(read_table(SAMPLE)))) < 200 * ROWS_PER_PART

@@ -1,6 +1,6 @@
 """Prepared sets: what goes in comes out, whole or not at all, the same bytes however made."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +9,9 @@ import pytest
 from lesions import InputError
 from lesions.files import replace_with
 from lesions.masks import pseudo_mask
-from lesions.prepared.prepared_set import PreparedSet, part_path, read_rejected, write_part
-from lesions.prepared.preparing import Plan, parts_of, prepare_part
+from lesions.prepared.part import part_path, read_part, write_part
+from lesions.prepared.prepared_set import PreparedSet
+from lesions.prepared.preparing import Plan, parts_of, prepare_part, rows_of
 from lesions.readers.deeplesion import read_deeplesion, read_table
 from lesions.sample import ROOT as SAMPLE
 
@@ -53,9 +54,19 @@ def test_a_part_that_is_there_is_not_made_again(tmp_path: Path) -> None:
     plan = Plan(source=SAMPLE, out=tmp_path)
     part = {"part": 0, "rows": parts_of(read_table(SAMPLE)[:2])[0]}
     prepare_part(part, plan)
-    part_path(tmp_path, 0).write_bytes(b"kept")
+    made = part_path(tmp_path, 0).stat()
     prepare_part(part, plan)
-    assert part_path(tmp_path, 0).read_bytes() == b"kept"
+    assert part_path(tmp_path, 0).stat() == made
+
+
+def test_a_part_that_does_not_read_is_made_again(tmp_path: Path) -> None:
+    plan = Plan(source=SAMPLE, out=tmp_path)
+    part = {"part": 0, "rows": parts_of(read_table(SAMPLE)[:2])[0]}
+    prepare_part(part, plan)
+    sound = part_path(tmp_path, 0).read_bytes()
+    part_path(tmp_path, 0).write_bytes(sound[:-9])
+    prepare_part(part, plan)
+    assert part_path(tmp_path, 0).read_bytes() == sound
 
 
 def test_rejected_rows_travel_with_their_part(tmp_path: Path) -> None:
@@ -63,7 +74,7 @@ def test_rejected_rows_travel_with_their_part(tmp_path: Path) -> None:
     rows[1] = replace(rows[1], fields={**rows[1].fields, "Spacing_mm_px_": "0, 0, 0"})
     plan = Plan(source=SAMPLE, out=tmp_path)
     prepare_part({"part": 0, "rows": parts_of(rows)[0]}, plan)
-    (rejected,) = read_rejected(part_path(tmp_path, 0))
+    (rejected,) = read_part(part_path(tmp_path, 0))[1]
     assert rejected["row"] == 2
     assert "not positive" in rejected["reason"]
 
@@ -75,7 +86,7 @@ def test_an_unforeseen_error_sets_one_row_aside(tmp_path: Path) -> None:
     (tmp_path / "Images_png" / name[:12] / name[13:]).mkdir(parents=True)
     plan = Plan(source=tmp_path, out=tmp_path / "out")
     prepare_part({"part": 0, "rows": parts_of(rows)[0]}, plan)
-    first, second = read_rejected(part_path(plan.out, 0))
+    first, second = read_part(part_path(plan.out, 0))[1]
     assert "cannot be read" in first["reason"]
     assert "absent" in second["reason"]
 
@@ -117,8 +128,5 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_rows_survive_the_journey_to_a_worker() -> None:
-    import json
-
     rows = read_table(SAMPLE)
-    back = [row for part in parts_of(rows) for row in json.loads(part)]
-    assert back == [asdict(row) for row in rows]
+    assert [row for part in parts_of(rows) for row in rows_of(part)] == rows
