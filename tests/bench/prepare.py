@@ -1,6 +1,6 @@
 """How fast `platform.prepare` is, and what it takes in memory: the sample, many times over.
 
-python -m tests.bench prepare         # Ray Data on all cores, and one plain loop
+python -m tests.bench prepare         # Ray on all cores, and one plain loop
 python -m tests.bench prepare_memory  # 2,000 lesions, and 20,000
 python -m tests.bench masks           # each pseudo mask: lesions/s per core
 """
@@ -76,7 +76,7 @@ def by_pool(plan: Plan, pool: ProcessPoolExecutor | None) -> None:
 
 
 def prepare() -> None:
-    """2,000 lesions: Ray Data on all cores, plain processes, one plain loop; start-up excluded.
+    """2,000 lesions: Ray on all cores, plain processes, one plain loop; start-up excluded.
 
     What plain processes reach is what the machine gives at that moment: with other work on it,
     less than its number of cores.
@@ -96,7 +96,7 @@ def prepare() -> None:
             def pool(plan: Plan) -> None:
                 by_pool(plan, all_cores)
 
-            ways = {"Ray Data": by_ray, "plain processes": pool, "plain loop": loop}
+            ways = {"platform.prepare": by_ray, "plain processes": pool, "plain loop": loop}
             for masks in MASK_SETS:
                 for way in ways.values():  # start-up
                     spent(way, Plan(source=few, out=root / "out", masks=masks))
@@ -108,7 +108,7 @@ def prepare() -> None:
                 print(f"prepare, {LESIONS} lesions, {','.join(masks)}; "
                       f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")  # fmt: skip
                 for name, seconds in best.items():
-                    print(f"  {name:<16} {seconds:7.2f} s  {LESIONS / seconds:6.0f} lesions/s  "
+                    print(f"  {name:<17} {seconds:7.2f} s  {LESIONS / seconds:6.0f} lesions/s  "
                           f"{best['plain loop'] / seconds:5.2f} ×")  # fmt: skip
 
 
