@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,13 @@ from lesions import InputError
 from lesions.masks import PSEUDO_MASKS
 from lesions.prepared.manifest import claim, write_manifest
 from lesions.prepared.prepared_set import MANIFEST, REJECTED, PreparedSet
-from lesions.prepared.preparing import Plan, parts_of, prepare_part
+from lesions.prepared.preparing import Plan, parts_of, prepare_parts
 from lesions.readers.deeplesion import TABLE, read_table
 from platform.cli import parse, run
 from platform.cluster import cluster
 from platform.storage import writable
 
-AHEAD = 2  # parts a core that wait for it
+MOST_PARTS = 8  # in a task: the progress bar moves when one is done
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,19 +85,32 @@ def _parts(source: Path) -> tuple[list[bytes], int]:
 
 
 def run_parts(parts: list[bytes], plan: Plan) -> Iterator[dict[str, Any]]:
-    """Make the parts on the cluster's cores, a few ahead; each one's outcome as it is done."""
+    """Make the parts on the cluster's cores; each one's outcome as it is done."""
     with cluster() as resources:
         import ray
 
         # Plain tasks: no pixel passes between them, and Ray Data takes a second of its own.
-        task = ray.remote(num_cpus=1)(prepare_part)
-        items = ({"part": number, "rows": rows} for number, rows in enumerate(parts))
-        ahead = AHEAD * max(1, int(resources.get("CPU", 1)))
-        waiting = [task.remote(item, plan) for item in islice(items, ahead)]
-        while waiting:
-            done, waiting = ray.wait(waiting)
-            waiting += [task.remote(item, plan) for item in islice(items, len(done))]
-            yield from ray.get(done)
+        task = ray.remote(num_cpus=1)(prepare_parts)
+        items = [{"part": number, "rows": rows} for number, rows in enumerate(parts)]
+        cores = max(1, int(resources.get("CPU", 1)))
+        waiting = [task.remote(items[share], plan) for share in _shares(len(items), cores)]
+        try:
+            while waiting:
+                done, waiting = ray.wait(waiting)
+                for outcomes in ray.get(done):
+                    yield from outcomes
+        finally:
+            for one in waiting:
+                ray.cancel(one)
+
+
+def _shares(parts: int, cores: int) -> Iterator[slice]:
+    """What each task makes: several parts, since tasks cost, but one where the end is near."""
+    first = 0
+    while first < parts:
+        share = min(MOST_PARTS, max(1, (parts - first) // (4 * cores)))
+        yield slice(first, first + share)
+        first += share
 
 
 def _progress_bar() -> Progress:

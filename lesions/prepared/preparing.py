@@ -61,6 +61,11 @@ def _packed(rows: Sequence[TableRow]) -> bytes:
     return zlib.compress(json.dumps([vars(row) for row in rows]).encode(), level=1)
 
 
+def prepare_parts(items: Sequence[dict[str, Any]], plan: Plan) -> list[dict[str, Any]]:
+    """The outcomes of some parts, see `prepare_part`: what a task makes."""
+    return [prepare_part(item, plan) for item in items]
+
+
 def prepare_part(item: dict[str, Any], plan: Plan) -> dict[str, Any]:
     """Make one part, unless it is there with all its masks.
 
@@ -72,7 +77,7 @@ def prepare_part(item: dict[str, Any], plan: Plan) -> dict[str, Any]:
         `part`, `rows` (how many were done) and `error` (empty, or why the part was not written:
         an error returned, not raised, lets the driver say it in one line).
     """
-    cv2.setNumThreads(0)  # Ray runs a worker per core already
+    cv2.setNumThreads(0)  # there is a worker for each core already
     path = part_path(plan.out, item["part"])
     rows = rows_of(item["rows"])
     outcome = {"part": item["part"], "rows": len(rows), "error": ""}
