@@ -1,5 +1,6 @@
 """The slice that a click means, in any image that we read, and the way back to its own pixels."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ from numpy.typing import NDArray
 from lesions.errors import InputError
 from lesions.readers.dicom.header import read_header
 from lesions.readers.dicom.reading import read_dicom
-from lesions.readers.nifti import TO_LEFT_BACK_HEAD, read_nifti
+from lesions.readers.nifti import TO_LEFT_BACK_HEAD, is_nifti, read_nifti
 from lesions.readers.png import decode_slice
 from lesions.volume import SliceOrigin, Volume
 
 Point = tuple[float, float]
+Volumes = Callable[[Path], list[Volume]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,8 +66,17 @@ class ClickedSlice:
         return found
 
 
+def read_volumes(image: Path) -> list[Volume]:
+    """A NIfTI file's volume, or those of a DICOM file or folder; InputError where none is."""
+    return [read_nifti(image)] if is_nifti(image) else read_dicom(image)
+
+
 def read_clicked(
-    image: Path, click: Point, index: int | None, spacing: tuple[float, float] | None
+    image: Path,
+    click: Point,
+    index: int | None,
+    spacing: tuple[float, float] | None,
+    volumes: Volumes = read_volumes,
 ) -> ClickedSlice:
     """The slice of a 16-bit PNG, a DICOM file, a folder with one CT series, or a NIfTI file.
 
@@ -77,6 +88,7 @@ def read_clicked(
         index: the slice, 0 = the lowest, whatever the files are called and however they are
             stored; None where there is one alone.
         spacing: (x, y) mm, of a PNG and of nothing else.
+        volumes: `read_volumes`, or what remembers an image for its next click.
 
     Raises:
         InputError: the image cannot be read, the slice is absent, the click lies outside, a
@@ -84,14 +96,13 @@ def read_clicked(
     """
     if not image.exists():
         raise InputError("there is no such file", file=image)
-    name = image.name.lower()
-    if image.is_file() and name.endswith(".png"):
+    if image.is_file() and image.name.lower().endswith(".png"):
         return _png(image, click, index, spacing)
     if spacing is not None:
         raise InputError("the image says its spacing itself: --spacing is for PNG", file=image)
-    if image.is_file() and name.endswith((".nii", ".nii.gz")):
-        return _nifti(image, click, index)
-    return _dicom(image, click, index)
+    if is_nifti(image):
+        return _nifti(image, click, index, volumes)
+    return _dicom(image, click, index, volumes)
 
 
 def _png(
@@ -120,8 +131,8 @@ def _png(
     )  # fmt: skip
 
 
-def _nifti(image: Path, click: Point, index: int | None) -> ClickedSlice:
-    volume = read_nifti(image)
+def _nifti(image: Path, click: Point, index: int | None, volumes: Volumes) -> ClickedSlice:
+    (volume,) = volumes(image)
     at = _index(volume, index, image)
     hu = volume.hu[at]
     _check_click(image, click, hu.shape)
@@ -133,14 +144,14 @@ def _nifti(image: Path, click: Point, index: int | None) -> ClickedSlice:
     )  # fmt: skip
 
 
-def _dicom(image: Path, click: Point, index: int | None) -> ClickedSlice:
-    volumes = read_dicom(image)
-    if len(volumes) > 1:
-        folders = ", ".join(sorted({str(volume.source) for volume in volumes}))
+def _dicom(image: Path, click: Point, index: int | None, volumes: Volumes) -> ClickedSlice:
+    found = volumes(image)
+    if len(found) > 1:
+        folders = ", ".join(sorted({str(volume.source) for volume in found}))
         raise InputError(
-            f"holds {len(volumes)} CT series, not one", file=image, remedy=f"take one of {folders}"
+            f"holds {len(found)} CT series, not one", file=image, remedy=f"take one of {folders}"
         )
-    (volume,) = volumes
+    (volume,) = found
     at = _index(volume, index, image)
     origin = volume.slices[at]
     frame = read_header(origin.file)[origin.frame - 1]

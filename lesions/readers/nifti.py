@@ -18,6 +18,11 @@ TO_LEFT_BACK_HEAD = np.diag([-1.0, -1.0, 1.0, 1.0])
 _MOST_DEFLATED = 1032  # gzip shrinks nothing further
 
 
+def is_nifti(path: Path) -> bool:
+    """Whether the name of a file says so."""
+    return path.name.lower().endswith((".nii", ".nii.gz")) and not path.is_dir()
+
+
 def read_nifti(path: str | Path) -> Volume:
     """Read a NIfTI file, whatever its axis order; HU are rounded to whole numbers.
 

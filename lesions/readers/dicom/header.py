@@ -114,11 +114,11 @@ def _ct_class(dataset: Dataset) -> UID:
 
 
 def _slice(path: Path, dataset: Dataset, pixels: PixelFormat, index: int) -> Slice:
-    measures = _group(dataset, index, "PixelMeasuresSequence")
-    kind = text(_group(dataset, index, "CTImageFrameTypeSequence"), "FrameType")
+    measures = functional_group(dataset, index, "PixelMeasuresSequence")
+    kind = text(functional_group(dataset, index, "CTImageFrameTypeSequence"), "FrameType")
     if "LOCALIZER" in (kind or text(dataset, "ImageType")).upper().split("\\"):
         raise InputError("a localizer, not a slice")
-    _check_tilt(_group(dataset, index, "CTAcquisitionDetailsSequence"))
+    _check_tilt(functional_group(dataset, index, "CTAcquisitionDetailsSequence"))
     series = text(dataset, "SeriesInstanceUID")
     if not series:
         raise InputError("SeriesInstanceUID is missing")
@@ -134,14 +134,16 @@ def _slice(path: Path, dataset: Dataset, pixels: PixelFormat, index: int) -> Sli
         series=series,
         frame_of_reference=text(dataset, "FrameOfReferenceUID"),
         format=pixels,
-        rescale=_rescale(_group(dataset, index, "PixelValueTransformationSequence")),
+        rescale=_rescale(functional_group(dataset, index, "PixelValueTransformationSequence")),
         spacing=(column_spacing, row_spacing),
         # A lone slice has no neighbour to be spaced from: what it shows is as thick as it says.
         thickness=positive(measures, "SliceThickness")
         or positive(measures, "SpacingBetweenSlices"),
-        directions=_directions(_group(dataset, index, "PlaneOrientationSequence")),
+        directions=directions_of(functional_group(dataset, index, "PlaneOrientationSequence")),
         position=np.array(
-            numbers(_group(dataset, index, "PlanePositionSequence"), "ImagePositionPatient", 3)
+            numbers(
+                functional_group(dataset, index, "PlanePositionSequence"), "ImagePositionPatient", 3
+            )
         ),
     )
 
@@ -155,7 +157,7 @@ def _check_tilt(acquisition: Dataset) -> None:
         raise InputError(f"the gantry is tilted by {tilt:g}°", remedy="resample it to axial slices")
 
 
-def _group(dataset: Dataset, index: int, sequence: str) -> Dataset:
+def functional_group(dataset: Dataset, index: int, sequence: str) -> Dataset:
     """Where a multi-frame file keeps these tags: the frame's own, or shared, or the top level."""
     own = items(dataset, "PerFrameFunctionalGroupsSequence")
     shared = items(dataset, "SharedFunctionalGroupsSequence")
@@ -204,7 +206,8 @@ def _rescale(values: Dataset) -> tuple[float, float]:
     return slope, intercept
 
 
-def _directions(plane: Dataset) -> NDArray[np.float64]:
+def directions_of(plane: Dataset) -> NDArray[np.float64]:
+    """(2, 3), unit vectors along a row and down a column; InputError when they are none."""
     directions = np.reshape(numbers(plane, "ImageOrientationPatient", 6), (2, 3))
     if np.abs(directions @ directions.T - np.eye(2)).max() > 1e-3:
         raise InputError(

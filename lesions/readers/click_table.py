@@ -1,0 +1,153 @@
+"""A table of clicks, `clicks.csv`: one a row, in columns that the user names."""
+
+import csv
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lesions.errors import InputError, shown
+from lesions.readers.deeplesion import Rejected
+
+NEEDED = ("image", "x", "y")
+OPTIONAL = ("slice", "spacing_x", "spacing_y", "window_low", "window_high", "id")
+_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
+_TAKEN = ("answers.csv", "rejected.csv")  # they lie beside the clicks' folders
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClickRow:
+    """One row; what it leaves empty is None.
+
+    Attributes:
+        number: 1 = the first row after the header.
+        written: the image as the table has it.
+        image: the file or folder, absolute.
+        at: (x, y) pixels.
+        index: the slice, 0 = the lowest.
+        spacing: (x, y) mm.
+        window: (low, high) HU.
+        id: "" without.
+    """
+
+    number: int
+    written: str
+    image: Path
+    at: tuple[float, float]
+    index: int | None = None
+    spacing: tuple[float, float] | None = None
+    window: tuple[float, float] | None = None
+    id: str = ""
+
+    @property
+    def folder(self) -> str:
+        """The name of its answer's folder."""
+        return self.id or f"{self.number:06d}"
+
+
+def read_click_table(path: Path) -> tuple[list[ClickRow], list[Rejected], list[str]]:
+    """The sound rows, those set aside with their reasons, and the columns that are not read.
+
+    Images are looked for beside the table; whether they are there is not asked here.
+
+    Raises:
+        InputError: the table itself cannot be read, is empty or lacks a column.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            columns = [name.strip() for name in next(reader, [])]
+            _check_columns(columns, path)
+            records = [cells for cells in reader if cells]
+    except FileNotFoundError:
+        raise InputError("there is no such file", file=path) from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"cannot be read: {error}", file=path) from None
+    if not records:
+        raise InputError("the table has no rows", file=path)
+    found = list(_rows(records, columns, path.absolute().parent))
+    rows = [one for one in found if isinstance(one, ClickRow)]
+    rejected = [one for one in found if isinstance(one, Rejected)]
+    return rows, rejected, [name for name in columns if name not in NEEDED + OPTIONAL]
+
+
+def _check_columns(columns: list[str], path: Path) -> None:
+    missing = [name for name in NEEDED if name not in columns]
+    if missing:
+        raise InputError(
+            f"the table lacks the columns {', '.join(missing)}", file=path,
+            remedy=f"its first line names {', '.join(NEEDED)}, and may name {', '.join(OPTIONAL)}",
+        )  # fmt: skip
+    for name in NEEDED + OPTIONAL:
+        if columns.count(name) > 1:
+            raise InputError(f"the table has the column {name} twice", file=path)
+
+
+def _rows(
+    records: list[list[str]], columns: list[str], beside: Path
+) -> Iterator[ClickRow | Rejected]:
+    taken: dict[str, int] = {}
+    for number, cells in enumerate(records, start=1):
+        fields = {name: cell.strip() for name, cell in zip(columns, cells, strict=False)}
+        try:
+            if len(cells) != len(columns):
+                raise InputError(f"has {len(cells)} fields, not {len(columns)}")
+            row = _row(number, fields, beside)
+            if row.folder in taken:
+                raise InputError(f"the id {row.folder} is row {taken[row.folder]}'s already")
+        except InputError as error:
+            yield Rejected(file=fields.get("image", ""), row=number, reason=str(error))
+        else:
+            taken[row.folder] = number
+            yield row
+
+
+def _row(number: int, fields: Mapping[str, str], beside: Path) -> ClickRow:
+    written, name = fields["image"], fields.get("id", "")
+    if not written or "\0" in written:
+        raise InputError("no image is named")
+    if name and (name in _TAKEN or not _ID.fullmatch(name)):
+        raise InputError(
+            f"the id {shown(name)!r} is no name of a folder", remedy="use letters, digits, _ and -"
+        )
+    window = _pair(fields, "window_low", "window_high")
+    if window is not None and not window[0] < window[1]:
+        raise InputError(f"window_low, window_high are {window[0]:g}, {window[1]:g}: not low, high")
+    index = _number(fields, "slice")
+    if index is not None and not index.is_integer():
+        raise InputError(f"slice is {index:g}, not a whole number")
+    at = _pair(fields, "x", "y")
+    if at is None:
+        raise InputError("x and y are empty")
+    return ClickRow(
+        number=number,
+        written=written,
+        image=beside / written,
+        at=at,
+        index=None if index is None else int(index),
+        spacing=_pair(fields, "spacing_x", "spacing_y"),
+        window=window,
+        id=name,
+    )
+
+
+def _pair(fields: Mapping[str, str], first: str, second: str) -> tuple[float, float] | None:
+    one, two = _number(fields, first), _number(fields, second)
+    if one is None and two is None:
+        return None
+    if one is None or two is None:
+        raise InputError(f"{first if one is None else second} is empty")
+    return one, two
+
+
+def _number(fields: Mapping[str, str], column: str) -> float | None:
+    if not (text := fields.get(column, "")):
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{column} is {shown(text)!r}, not a number")
+    return value
