@@ -1,18 +1,20 @@
-"""Read, check and mask a data set: a table and slices in, a prepared set out."""
+"""Read, check and mask a data set: slices or volumes with masks in, a prepared set out."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lesions import InputError
+from lesions.judging.pairs import pairs_by_name
 from lesions.masks import PSEUDO_MASKS
 from lesions.prepared.manifest import claim, write_manifest
+from lesions.prepared.pairs import source_of, with_categories, with_category
 from lesions.prepared.prepared_set import MANIFEST, REJECTED, PreparedSet
-from lesions.prepared.preparing import Plan, parts_of, prepare_parts
-from lesions.readers.deeplesion import TABLE, read_table
+from lesions.prepared.preparing import Plan, Source, prepare_parts
+from lesions.readers.from_mask import SOFT_TISSUE
 from platform.cli import parse, run
 from platform.cluster import cluster
 from platform.storage import writable
@@ -22,18 +24,39 @@ MOST_PARTS = 8  # in a task: the progress bar moves when one is done
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareOptions:
-    """Prepare a data set in DeepLesion's layout.
+    """Prepare a data set in DeepLesion's layout (--source), or CT volumes with 3D human masks.
+
+    Of volumes every connected part of a mask is a lesion, on the axial slice where it is largest;
+    its RECIST is measured from the mask there.
 
     Attributes:
-        source: the folder that holds DL_info.csv and Images_png/.
         out: where the prepared set goes; run again after a kill, it goes on where it was.
+        source: the folder that holds DL_info.csv and Images_png/.
+        images: CT volumes, in quotes with one *, as 'ct/*_ct.nii.gz': NIfTI files, or DICOM
+            series, each in a folder of its own.
+        human_masks: their masks, NIfTI or DICOM SEG; what * stands for must be the same, and is
+            the patient.
+        label: the value, or the segment, in --human-masks that is lesion; without it all but 0 and
+            255, which is uncertain and counts nowhere.
+        window: low and high HU for --images, which say none themselves; for lungs -1500 500.
+        category: of all lesions of --images, as liver or lymph_node.
+        categories: of each image's lesions: a CSV table with the columns name (what * stands for)
+            and category.
+        split: of all lesions of --images.
         masks: the pseudo masks to make, comma-separated; a set that is there is given those that
             it lacks, and keeps the others.
         keep_noisy: take rows that the data set flags as possibly noisy.
     """
 
-    source: Path
     out: Path
+    source: Path | None = None
+    images: str | None = None
+    human_masks: str | None = None
+    label: int | None = None
+    window: tuple[float, float] = SOFT_TISSUE
+    category: str | None = None
+    categories: Path | None = None
+    split: Literal["train", "validation", "test"] = "test"
     masks: str = "snakes"
     keep_noisy: bool = False
 
@@ -45,8 +68,39 @@ class PrepareOptions:
                 f"there is no pseudo mask {unknown[0]!r}",
                 remedy=f"choose of {', '.join(PSEUDO_MASKS)}",
             )
-        source = self.source.expanduser().absolute()
+        source = self.lesions()
         return Plan(source=source, out=writable(self.out), masks=masks, keep_noisy=self.keep_noisy)
+
+    def lesions(self) -> Path | Source:
+        """Where they come from; InputError for options that do not go together, or do not pair."""
+        self.check()
+        if self.images is None or self.human_masks is None:
+            assert self.source is not None
+            return self.source.expanduser().absolute()
+        pairs = pairs_by_name(self.images, self.human_masks, self.window, self.label)
+        pairs = [replace(pair, split=self.split) for pair in pairs]
+        if self.category:
+            pairs = with_category(pairs, self.category)
+        if self.categories:
+            pairs = with_categories(pairs, self.categories.expanduser())
+        folder = Path(self.images.partition("*")[0] + "*").expanduser().absolute().parent
+        return source_of(folder, pairs)
+
+    def check(self) -> None:
+        """InputError for options that do not go together."""
+        if (self.images is None) != (self.human_masks is None):
+            raise InputError("--images and --human-masks go together: one of them is absent")
+        if (self.images is None) == (self.source is None):
+            raise InputError("say --source, or --images with --human-masks: one of the two")
+        of_images = (self.category, self.categories, self.label)
+        if self.images is None and any(one is not None for one in of_images):
+            raise InputError("--category, --categories and --label are for --images")
+        if self.images is not None and self.keep_noisy:
+            raise InputError("--keep-noisy is for --source")
+        if self.category and self.categories:
+            raise InputError("--category is for all lesions, --categories for each: one of the two")
+        if not self.window[0] < self.window[1]:
+            raise InputError(f"--window is not low, high: {self.window}")
 
 
 def prepare(plan: Plan) -> dict[str, Any]:
@@ -57,16 +111,16 @@ def prepare(plan: Plan) -> dict[str, Any]:
     given masks its manifest stays, and stays true: a kill leaves the set as it was.
 
     Raises:
-        InputError: the table cannot be used, `out` holds something else or cannot be written.
+        InputError: the source cannot be used, `out` holds something else or cannot be written.
     """
-    parts, read = _parts(plan.source)
+    parts, items = plan.lesions.parts()
     whole = claim(plan)
     if (plan.out / MANIFEST).exists():
         manifest = PreparedSet(plan.out).manifest
         if set(plan.masks) <= set(manifest["masks"]):
             return manifest
     with _progress_bar() as progress:
-        task = progress.add_task("preparing", total=read)
+        task = progress.add_task("preparing", total=items)
         for outcome in run_parts(parts, whole):
             if outcome["error"]:
                 raise InputError(
@@ -75,16 +129,10 @@ def prepare(plan: Plan) -> dict[str, Any]:
                     remedy="make room and run the same command again: finished parts are kept",
                 )
             progress.advance(task, outcome["rows"])
-    return write_manifest(whole, read, len(parts))
+    return write_manifest(whole, items, len(parts))
 
 
-def _parts(source: Path) -> tuple[list[bytes], int]:
-    """The parts of a table and how many rows it has; the rows themselves are let go."""
-    rows = read_table(source)
-    return parts_of(rows), len(rows)
-
-
-def run_parts(parts: list[bytes], plan: Plan) -> Iterator[dict[str, Any]]:
+def run_parts(parts: list[Any], plan: Plan) -> Iterator[dict[str, Any]]:
     """Make the parts on the cluster's cores; each one's outcome as it is done."""
     with cluster() as resources:
         import ray
@@ -93,7 +141,8 @@ def run_parts(parts: list[bytes], plan: Plan) -> Iterator[dict[str, Any]]:
         task = ray.remote(num_cpus=1)(prepare_parts)
         items = [{"part": number, "rows": rows} for number, rows in enumerate(parts)]
         cores = max(1, int(resources.get("CPU", 1)))
-        waiting = [task.remote(items[share], plan) for share in _shares(len(items), cores)]
+        held = ray.put(plan)  # once: it may name thousands of files
+        waiting = [task.remote(items[share], held) for share in _shares(len(items), cores)]
         try:
             while waiting:
                 done, waiting = ray.wait(waiting)
@@ -123,13 +172,14 @@ def main() -> None:
     """Parse the command line and prepare."""
     plan = parse(PrepareOptions, prog="python -m platform.prepare").plan()
     manifest = prepare(plan)
-    print(f"{manifest['accepted']} lesions of {manifest['read']} rows in {plan.out}")
+    item = plan.lesions.item
+    print(f"{manifest['accepted']} lesions of {manifest['read']} {item}s in {plan.out}")
     for reason, count in manifest["reasons"].items():
         print(f"  {count} rejected: {reason}")
     if manifest["rejected"]:
-        print(f"  every rejected row: {plan.out / REJECTED}")
+        print(f"  every rejected {item}: {plan.out / REJECTED}")
     if not manifest["accepted"]:
-        raise InputError("no row was accepted", file=plan.source / TABLE)
+        raise InputError(f"no {item} was accepted", file=plan.lesions.place)
 
 
 if __name__ == "__main__":

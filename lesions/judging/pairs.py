@@ -1,4 +1,8 @@
-"""NIfTI images and their human masks, paired by name: `batches.Batch` as well."""
+"""CT volumes and their human masks, paired by name: `batches.Batch` as well.
+
+The image is a NIfTI file, or DICOM: a folder with one CT series, or a file. The mask is a NIfTI
+file or a DICOM SEG. What a path is its name says: .nii and .nii.gz are NIfTI, all else is DICOM.
+"""
 
 import glob
 import os
@@ -7,10 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lesions.errors import InputError
-from lesions.lesion import Lesion
+from lesions.lesion import LESION_TYPES, Lesion
+from lesions.readers.clicked import read_volumes
 from lesions.readers.deeplesion import Rejected
+from lesions.readers.dicom import read_segmentation
 from lesions.readers.from_mask import lesions_from_mask
-from lesions.readers.nifti import read_nifti
+from lesions.readers.nifti import is_nifti, read_nifti
+from lesions.volume import Volume
 
 _NAMED = 3  # files that an error names
 
@@ -21,9 +28,11 @@ class Pair:
 
     Attributes:
         name: what the two files share: it stands for the patient.
-        image, mask: the files.
+        image, mask: the files, or the folder of a DICOM series.
         window: (low, high) HU of its lesions.
-        label: the mask's value that is lesion; None takes all but 0 and 255 (uncertain).
+        label: the mask's value that is lesion, or a SEG's segment; None takes all but 0 and 255
+            (uncertain), or all segments.
+        lesion_type, split: of its lesions.
     """
 
     name: str
@@ -31,13 +40,14 @@ class Pair:
     mask: Path
     window: tuple[float, float]
     label: int | None = None
+    lesion_type: str = LESION_TYPES[0]
+    split: str = "test"
 
     def read(self) -> Iterator[Lesion | Rejected]:
         """See `batches.Batch`."""
         try:
-            volume, mask = read_nifti(self.image), read_nifti(self.mask)
-            if self.label is not None:
-                mask = replace(mask, hu=mask.hu == self.label)
+            volume = read_image(self.image)
+            mask = read_mask(self.mask, volume, self.label)
             found = lesions_from_mask(volume, mask, window=self.window)
         except InputError as error:
             yield from self.aside(error.reason)
@@ -49,14 +59,44 @@ class Pair:
             for lesion in found:
                 # The two files share the name alone: each may be "ct.nii.gz" in its own folder.
                 key_slice = lesion.file.rpartition("_")[2]
-                yield replace(lesion, file=f"{self.name}_{key_slice}", patient=self.name)
+                yield replace(
+                    lesion, file=f"{self.name}_{key_slice}", patient=self.name,
+                    lesion_type=self.lesion_type, split=self.split,
+                )  # fmt: skip
 
     def aside(self, reason: str) -> list[Rejected]:
         """See `batches.Batch`."""
         return [Rejected(file=self.name, row=0, reason=reason)]
 
 
-def nifti_pairs(
+def read_image(path: Path) -> Volume:
+    """The CT of a NIfTI file, of a DICOM file, or of a folder with one CT series; InputError."""
+    volumes = read_volumes(path)
+    if len(volumes) != 1:
+        raise InputError(f"holds {len(volumes)} CT series, not one", file=path)
+    return volumes[0]
+
+
+def read_mask(path: Path, volume: Volume, label: int | None = None) -> Volume:
+    """The labels of a NIfTI file, or of a DICOM SEG in the voxels of `volume`; InputError.
+
+    Args:
+        path: the file; a folder that holds one file alone stands for it.
+        volume: its CT.
+        label: the value, or the segment, that is lesion: 1 in the result; None takes all as it is.
+    """
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if not file.name.startswith("."))
+        if len(files) != 1:
+            raise InputError(f"holds {len(files)} files, not one mask", file=path)
+        path = files[0]
+    if not is_nifti(path):
+        return read_segmentation(path, volume, label)
+    mask = read_nifti(path)
+    return mask if label is None else replace(mask, hu=mask.hu == label)
+
+
+def pairs_by_name(
     images: str, masks: str, window: tuple[float, float], label: int | None = None
 ) -> list[Pair]:
     """Pair the files of two patterns with one `*` each: what it stands for must be the same.

@@ -16,16 +16,10 @@ from lesions.files import replace_with, write_text
 from lesions.prepared.part import FACTS, part_path, read_index
 from lesions.prepared.prepared_set import INDEX, MANIFEST, REJECTED
 from lesions.prepared.preparing import Plan
-from lesions.readers.deeplesion import TABLE
 
 PLAN = "plan.json"
 PARTS_AT_ONCE = 128
 VERSIONED = ("numpy", "opencv-python-headless", "pyarrow", "scikit-image", "scipy")
-
-
-def table_digest(source: Path) -> str:
-    """What tells one data set's table from another's, wherever it lies."""
-    return hashlib.sha256((source / TABLE).read_bytes()).hexdigest()
 
 
 def claim(plan: Plan) -> Plan:
@@ -35,7 +29,7 @@ def claim(plan: Plan) -> Plan:
         The plan with the masks that the set at `out` has, or was to have, before its own.
     """
     path = plan.out / PLAN
-    ours = {"table": table_digest(plan.source), "keep_noisy": plan.keep_noisy}
+    ours = plan.lesions.identity() | plan.lesions.options()
     theirs = json.loads(path.read_text()) if path.exists() else None
     if theirs is not None and theirs | ours != theirs:
         raise InputError(
@@ -51,7 +45,13 @@ def claim(plan: Plan) -> Plan:
 
 
 def write_manifest(plan: Plan, read: int, parts: int) -> dict[str, Any]:
-    """Gather the finished parts into the index, the rejected rows and the manifest."""
+    """Gather the finished parts into the index, the rejected rows and the manifest.
+
+    Args:
+        plan: of `claim`.
+        read: how many items the source has; each gives lesions or is rejected.
+        parts: how many.
+    """
     lesions, rejected = _write_index(plan.out, parts)
     schema = pa.schema([("file", pa.string()), ("row", pa.int32()), ("reason", pa.string())])
     with replace_with(plan.out / REJECTED) as partial:
@@ -63,11 +63,12 @@ def write_manifest(plan: Plan, read: int, parts: int) -> dict[str, Any]:
         "rejected": len(rejected),
         "reasons": dict(reasons.most_common()),
         "masks": list(plan.masks),
-        "source": str(plan.source),
-        "table": table_digest(plan.source),
+        "source": str(plan.lesions.place),
+        **plan.lesions.identity(),
         "versions": {name: importlib.metadata.version(name) for name in VERSIONED},
     }
-    assert manifest["accepted"] + manifest["rejected"] == read
+    found = lesions["accepted"] + len(rejected)
+    assert found == read if plan.lesions.one_each else found >= read
     write_text(plan.out / MANIFEST, json.dumps(manifest, indent=1))
     return manifest
 

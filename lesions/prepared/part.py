@@ -1,4 +1,4 @@
-"""One part of a prepared set: the lesions of 32 consecutive rows of the source's table.
+"""One part of a prepared set: the lesions of 32 rows of a table, or of one pair of files.
 
 A Parquet file with a row group for each lesion, its slice and masks as PNG bytes. What else is
 known of the lesions, and the rows rejected beside them, stand in the file's metadata: gathering the

@@ -1,6 +1,7 @@
 """A prepared set on disk: lesions with their pseudo masks, checked and ready to train on.
 
-    parts/part-000000.parquet   the lesions of 32 consecutive rows of the source's table
+    parts/part-000000.parquet   the lesions of 32 consecutive rows of the source's table, or of one
+                                pair of a volume and its mask
     index.parquet               every column but the pixels, one row a lesion
     rejected.parquet            file, row, reason
     manifest.json               counts, masks, fingerprint, versions; written last, so it marks a

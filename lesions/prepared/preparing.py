@@ -1,16 +1,17 @@
-"""From a DeepLesion table's rows to one part of a prepared set: what a Ray worker runs.
+"""From some of a source's lesions to one part of a prepared set: what a Ray worker runs.
 
-Which rows make a part depends on the table alone, so the bytes are the same with any number of
+Which lesions make a part depends on the source alone, so the bytes are the same with any number of
 workers. A part that is there already is not made again; it is only given the masks that it lacks.
 """
 
+import hashlib
 import json
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 
@@ -18,10 +19,94 @@ from lesions.errors import InputError
 from lesions.lesion import Lesion
 from lesions.masks import pseudo_mask
 from lesions.prepared.part import masks_in, part_path, read_part, write_part
-from lesions.readers.deeplesion import Rejected, TableRow, read_lesion
+from lesions.readers.deeplesion import TABLE, Rejected, TableRow, read_lesion, read_table
 from lesions.readers.png import encode_labels
 
 ROWS_PER_PART = 32
+
+
+class Source(Protocol):
+    """Where lesions come from.
+
+    Attributes:
+        place: its folder, for a manifest and for messages.
+        item: what its parts are counted in, in a word.
+        one_each: whether an item gives one lesion or is rejected; else it may give several.
+    """
+
+    @property
+    def place(self) -> Path:
+        """See above."""
+
+    @property
+    def item(self) -> str:
+        """See above."""
+
+    @property
+    def one_each(self) -> bool:
+        """See above."""
+
+    def identity(self) -> dict[str, str]:
+        """A digest that tells its lesions from another's, under a name of its own kind."""
+
+    def options(self) -> dict[str, Any]:
+        """How it is read, as JSON: another way would give another set."""
+
+    def parts(self) -> tuple[list[Any], int]:
+        """What each part is made of, small, and how many items there are in all.
+
+        Raises:
+            InputError: it cannot be used.
+        """
+
+    def size(self, part: Any) -> int:
+        """How many items a part is made of."""
+
+    def read(self, part: Any) -> Iterator[Lesion | Rejected]:
+        """A part's lesions, and what is set aside, in order; their rows ascend."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table in DeepLesion's layout as a `Source`: an item is a row, and gives one lesion.
+
+    Attributes:
+        place: the folder with the table.
+        keep_noisy: take rows that the data set flags as possibly noisy.
+    """
+
+    place: Path
+    keep_noisy: bool = False
+    item = "row"
+    one_each = True
+
+    def identity(self) -> dict[str, str]:
+        """See `Source`."""
+        return {"table": table_digest(self.place)}
+
+    def options(self) -> dict[str, Any]:
+        """See `Source`."""
+        return {"keep_noisy": self.keep_noisy}
+
+    def parts(self) -> tuple[list[bytes], int]:
+        """See `Source`; the rows themselves are let go."""
+        rows = read_table(self.place)
+        return parts_of(rows), len(rows)
+
+    def size(self, part: bytes) -> int:
+        """See `Source`."""
+        return len(rows_of(part))
+
+    def read(self, part: bytes) -> Iterator[Lesion | Rejected]:
+        """See `Source`."""
+        for row in rows_of(part):
+            read = partial(read_lesion, row, self.place, keep_noisy=self.keep_noisy)
+            yield _or_rejected(read, row.fields.get("File_name", ""), row.number)
+
+
+def table_digest(folder: Path) -> str:
+    """What tells one data set's table from another's, wherever it lies."""
+    return hashlib.sha256((folder / TABLE).read_bytes()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,16 +114,23 @@ class Plan:
     """What is prepared, and how: two runs with the same plan write the same set.
 
     Attributes:
-        source: the folder with the table.
+        source: where its lesions come from; a folder stands for the `Table` in it.
         out: the prepared set's folder.
         masks: the pseudo masks to make.
-        keep_noisy: take rows that the data set flags as possibly noisy.
+        keep_noisy: of a table: take rows that the data set flags as possibly noisy.
     """
 
-    source: Path
+    source: Path | Source
     out: Path
     masks: tuple[str, ...] = ("snakes",)
     keep_noisy: bool = False
+
+    @property
+    def lesions(self) -> Source:
+        """Where its lesions come from."""
+        if isinstance(self.source, Path):
+            return Table(place=self.source, keep_noisy=self.keep_noisy)
+        return self.source
 
     @property
     def mask_columns(self) -> tuple[str, ...]:
@@ -70,47 +162,45 @@ def prepare_part(item: dict[str, Any], plan: Plan) -> dict[str, Any]:
     """Make one part, unless it is there with all its masks.
 
     Args:
-        item: `part`, its number; `rows`, of `parts_of`.
+        item: `part`, its number; `rows`, one of the source's `parts`.
         plan: what to make.
 
     Returns:
-        `part`, `rows` (how many were done) and `error` (empty, or why the part was not written:
-        an error returned, not raised, lets the driver say it in one line).
+        `part`, `rows` (how many of the source's items were done) and `error` (empty, or why the
+        part was not written: an error returned, not raised, lets the driver say it in one line).
     """
     cv2.setNumThreads(0)  # there is a worker for each core already
     path = part_path(plan.out, item["part"])
-    rows = rows_of(item["rows"])
-    outcome = {"part": item["part"], "rows": len(rows), "error": ""}
+    outcome = {"part": item["part"], "rows": plan.lesions.size(item["rows"]), "error": ""}
     try:
         held = masks_in(path)
         missing = [name for name in plan.mask_columns if name not in (held or ())]
         if missing:
-            made = _from_source(rows, plan) if held is None else _with_further(path, missing)
+            made = (
+                _from_source(item["rows"], plan) if held is None else _with_further(path, missing)
+            )
             _write(path, made, [*(held or ()), *missing])
     except OSError as error:
         outcome["error"] = str(error)
     return outcome
 
 
-def _from_source(rows: Sequence[TableRow], plan: Plan) -> list[Lesion | Rejected]:
-    def read(row: TableRow) -> Lesion:
-        lesion = read_lesion(row, plan.source, keep_noisy=plan.keep_noisy)
-        return _with_masks(lesion, plan.masks)
-
+def _from_source(part: Any, plan: Plan) -> list[Lesion | Rejected]:
     return [
-        _or_rejected(partial(read, row), row.fields.get("File_name", ""), row.number)
-        for row in rows
+        found if isinstance(found, Rejected) else _masked_or_rejected(found, plan.masks)
+        for found in plan.lesions.read(part)
     ]
 
 
 def _with_further(path: Path, names: Sequence[str]) -> list[Lesion | Rejected]:
     """A part with further masks, the same as if they had been made with its others."""
     lesions, rejected = read_part(path)
-    made = [
-        _or_rejected(partial(_with_masks, lesion, names), lesion.file, lesion.row)
-        for lesion in lesions
-    ]
+    made = [_masked_or_rejected(lesion, names) for lesion in lesions]
     return sorted([*made, *(Rejected(**fields) for fields in rejected)], key=lambda one: one.row)
+
+
+def _masked_or_rejected(lesion: Lesion, names: Sequence[str]) -> Lesion | Rejected:
+    return _or_rejected(partial(_with_masks, lesion, names), lesion.file, lesion.row)
 
 
 def _write(path: Path, made: Sequence[Lesion | Rejected], masks: Sequence[str]) -> None:
@@ -120,6 +210,7 @@ def _write(path: Path, made: Sequence[Lesion | Rejected], masks: Sequence[str]) 
 
 
 def _or_rejected(make: Callable[[], Lesion], file: str, row: int) -> Lesion | Rejected:
+    """A lesion, or why there is none."""
     try:
         return make()
     except InputError as error:

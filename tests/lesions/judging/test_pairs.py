@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lesions.errors import InputError
 from lesions.judging.batches import Batch
 from lesions.judging.measuring import Measured, measure
-from lesions.judging.pairs import Pair, nifti_pairs
+from lesions.judging.pairs import Pair, pairs_by_name
 from lesions.lesion import Lesion
 from lesions.readers.deeplesion import Rejected
 from lesions.readers.from_mask import lesions_from_mask
@@ -98,7 +98,7 @@ def test_the_star_pairs_them(tmp_path: Path) -> None:
         save(tmp_path / "labelsTr" / f"{name}.nii.gz", np.zeros((2, 2, 2), np.uint8))
         save(tmp_path / "each" / name / "ct.nii", np.zeros((2, 2, 2), np.int16))
         save(tmp_path / "each" / name / "tumour.nii", np.zeros((2, 2, 2), np.uint8))
-    pairs = nifti_pairs(
+    pairs = pairs_by_name(
         f"{tmp_path}/imagesTr/*_0000.nii.gz", f"{tmp_path}/labelsTr/*.nii.gz", WINDOW
     )
     assert [(pair.name, pair.image.name, pair.mask.name) for pair in pairs] == [
@@ -106,7 +106,7 @@ def test_the_star_pairs_them(tmp_path: Path) -> None:
         ("a[1]", "a[1]_0000.nii.gz", "a[1].nii.gz"),
         ("b", "b_0000.nii.gz", "b.nii.gz"),
     ]
-    folders = nifti_pairs(f"{tmp_path}/each/*/ct.nii", f"{tmp_path}/each/*/tumour.nii", WINDOW)
+    folders = pairs_by_name(f"{tmp_path}/each/*/ct.nii", f"{tmp_path}/each/*/tumour.nii", WINDOW)
     assert [pair.name for pair in folders] == ["a", "a[1]", "b"]
     assert all(pair.image.is_absolute() for pair in folders)
 
@@ -114,7 +114,7 @@ def test_the_star_pairs_them(tmp_path: Path) -> None:
 def test_lesions_of_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
     for name in ("a", "b"):
         pair_of(tmp_path / name, two_parts())
-    pairs = nifti_pairs(f"{tmp_path}/*/ct.nii.gz", f"{tmp_path}/*/mask.nii.gz", WINDOW)
+    pairs = pairs_by_name(f"{tmp_path}/*/ct.nii.gz", f"{tmp_path}/*/mask.nii.gz", WINDOW)
     assert [one.file for pair in pairs for one in lesions_of(pair)] == [
         "a_002", "a_005", "b_002", "b_005",
     ]  # fmt: skip
@@ -128,15 +128,15 @@ def test_files_without_a_partner_are_named(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"no mask for .*b_ct.nii, .*c_ct.nii, .*d_ct.nii and 1 more"
     ):
-        nifti_pairs(images, masks, WINDOW)
+        pairs_by_name(images, masks, WINDOW)
     with pytest.raises(InputError, match=r"no image for .*b_ct.nii, .*c_ct.nii, .* and 1 more"):
-        nifti_pairs(masks, images, WINDOW)
+        pairs_by_name(masks, images, WINDOW)
 
 
 @pytest.mark.parametrize("pattern", ["ct.nii.gz", "*/*.nii.gz", ""])
 def test_a_pattern_has_one_star(pattern: str) -> None:
     with pytest.raises(InputError, match="does not have exactly one"):
-        nifti_pairs(pattern, "*.nii", WINDOW)
+        pairs_by_name(pattern, "*.nii", WINDOW)
 
 
 @dataclass(frozen=True)
@@ -162,10 +162,10 @@ class SubVolume:
 
 def test_the_19_lesions_of_the_datas_readme(shared_data: Path) -> None:
     """14 sarcomas, 2 nodules, 3 of DeepLesion: it measured Dice 0.933 for quarter ellipses."""
-    sarcomas = nifti_pairs(
+    sarcomas = pairs_by_name(
         f"{shared_data}/sts_ct/*_ct.nii.gz", f"{shared_data}/sts_ct/*_gtv.nii.gz", WINDOW
     )
-    nodules = nifti_pairs(
+    nodules = pairs_by_name(
         f"{shared_data}/lidc/*_ct.nii.gz",
         f"{shared_data}/lidc/*_mask_consensus.nii.gz",
         (-1500, 500),

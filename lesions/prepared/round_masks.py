@@ -1,0 +1,143 @@
+"""The masks of a training round: what takes the place of one mask of each training lesion.
+
+plan.json                     what they are made from; masks of another plan are made anew
+chunks/chunk-000000.parquet   file, row, mask (PNG), scores, for 32 lesions in the set's order
+manifest.json                 the scores' means; written last, so it marks a whole round
+"""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lesions.errors import InputError
+from lesions.files import replace_with, write_text
+from lesions.lesion import Lesion
+from lesions.metrics.summary import summary
+from lesions.prepared.prepared_set import PreparedSet
+
+PLAN, CHUNKS, MANIFEST = "plan.json", "chunks", "manifest.json"
+LESIONS_PER_CHUNK = 32
+# Against the human mask, where there is one: the mask trained on before, what the model's
+# prediction became, and what both agree on; the last without its uncertain pixels, whose share is
+# `uncertain`.
+SCORES = ("dice_before", "dice_refined", "dice", "uncertain")
+_SCHEMA = pa.schema(
+    [("file", pa.string()), ("row", pa.int32()), ("mask", pa.binary()), ("reason", pa.string())]
+    + [(name, pa.float64()) for name in SCORES]
+)
+
+
+def chunks_of(lesions: int) -> list[range]:
+    """The places of each chunk's lesions: of the set alone, whoever makes them."""
+    starts = range(0, lesions, LESIONS_PER_CHUNK)
+    return [range(at, min(at + LESIONS_PER_CHUNK, lesions)) for at in starts]
+
+
+def claim(root: Path, plan: Mapping[str, Any]) -> bool:
+    """Whether the round of this plan is whole at `root`; what is there of another plan is removed.
+
+    A plan names the model, the data and the masks before by their digests.
+    """
+    path = root / PLAN
+    if not path.exists() or json.loads(path.read_text()) != plan:
+        shutil.rmtree(root, ignore_errors=True)
+        write_text(path, json.dumps(plan, indent=1))
+    return (root / MANIFEST).exists()
+
+
+def chunk_path(root: Path, number: int) -> Path:
+    """The file of the `number`-th chunk."""
+    return root / CHUNKS / f"chunk-{number:06d}.parquet"
+
+
+def write_chunk(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a chunk's rows, whole or not at all.
+
+    A row has `file`, `row`, `mask` (None keeps the mask of before, and then `reason` says why) and
+    those of `SCORES` that are known.
+    """
+    with replace_with(path) as partial:
+        pq.write_table(pa.Table.from_pylist([dict(row) for row in rows], schema=_SCHEMA), partial)
+
+
+def read_masks(root: Path) -> list[dict[str, Any]]:
+    """Every row of every chunk, in order."""
+    return [row for path in sorted((root / CHUNKS).glob("chunk-*.parquet"))
+            for row in pq.read_table(path, use_threads=False).to_pylist()]  # fmt: skip
+
+
+def finish(root: Path) -> dict[str, float]:
+    """Write the manifest of a round whose chunks are all there; its figures.
+
+    Returns:
+        `lesions`; `kept`, how many keep the mask of before; and the means of `SCORES`, those of
+        Dice over the `human` lesions that have a human mask.
+    """
+    rows = read_masks(root)
+    figures = {
+        "lesions": float(len(rows)),
+        "kept": float(sum(row["mask"] is None for row in rows)),
+        "human": float(sum(row["dice"] is not None for row in rows)),
+    }
+    for name in SCORES:
+        found = [{name: row[name]} for row in rows if row[name] is not None]
+        if found:
+            figures[name] = summary(found)[name]
+    write_text(root / MANIFEST, json.dumps(figures, indent=1))
+    return figures
+
+
+def read_figures(root: Path) -> dict[str, float]:
+    """The manifest, see `finish`."""
+    figures: dict[str, float] = json.loads((root / MANIFEST).read_text())
+    return figures
+
+
+class RoundLesions(Sequence[Lesion]):
+    """Lesions of which one mask is a training round's.
+
+    Args:
+        lesions: as prepared.
+        name: the mask that is replaced.
+        root: a whole round's masks.
+
+    Raises:
+        InputError: no whole round there, or one of other lesions.
+    """
+
+    def __init__(self, lesions: Sequence[Lesion], name: str, root: Path) -> None:
+        self.lesions, self.name = lesions, name
+        if not (root / MANIFEST).exists():
+            raise InputError("no whole round of masks", file=root)
+        self.rows = read_masks(root)
+        if len(self.rows) != len(lesions):
+            raise InputError(
+                f"{len(self.rows)} masks for {len(lesions)} training lesions", file=root
+            )
+
+    def __len__(self) -> int:
+        """How many lesions."""
+        return len(self.lesions)
+
+    def __getitem__(self, at: Any) -> Any:
+        """The lesion at an index, or those of a slice."""
+        if isinstance(at, slice):
+            return [self[i] for i in range(*at.indices(len(self)))]
+        lesion: Lesion = self.lesions[at]
+        row = self.rows[at]
+        assert (row["file"], row["row"]) == (lesion.file, lesion.row)
+        if row["mask"] is None:
+            return lesion
+        return replace(lesion, masks={**lesion.masks, self.name: row["mask"]})
+
+
+def training_lesions(data: Path, mask: str, masks: Path | None) -> Sequence[Lesion]:
+    """A set's training lesions, as prepared or with the masks of a round."""
+    prepared = PreparedSet(data, "train")
+    return prepared if masks is None else RoundLesions(prepared, mask, masks)

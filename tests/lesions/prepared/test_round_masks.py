@@ -1,0 +1,108 @@
+"""A round's masks: written in chunks, tied to their plan, in place of one mask alone."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from lesions.errors import InputError
+from lesions.prepared.round_masks import (
+    RoundLesions,
+    chunk_path,
+    chunks_of,
+    claim,
+    finish,
+    read_figures,
+    training_lesions,
+    write_chunk,
+)
+from lesions.readers.png import encode_labels
+from tests.trainables.runs import ellipses
+
+PLAN = {"model": "a", "data": "b", "mask": "snakes"}
+NEW: NDArray[np.uint8] = np.zeros((64, 64), np.uint8)
+NEW[2:5, 3] = (1, 255, 1)
+
+
+def rows_of(count: int) -> list[dict[str, object]]:
+    return [
+        {"file": lesion.file, "row": lesion.row, "mask": encode_labels(NEW), "reason": "",
+         "uncertain": 0.25, "dice": 0.5 + 0.25 * place, "dice_refined": 0.5, "dice_before": 0.25}
+        for place, lesion in enumerate(ellipses(count))
+    ]  # fmt: skip
+
+
+def whole(root: Path, rows: list[dict[str, object]]) -> Path:
+    assert not claim(root, PLAN)
+    for number, places in enumerate(chunks_of(len(rows))):
+        write_chunk(chunk_path(root, number), [rows[place] for place in places])
+    finish(root)
+    return root
+
+
+@pytest.mark.parametrize(("lesions", "sizes"), [(0, []), (1, [1]), (32, [32]), (65, [32, 32, 1])])
+def test_chunks_hold_every_lesion_once(lesions: int, sizes: list[int]) -> None:
+    chunks = chunks_of(lesions)
+    assert [len(chunk) for chunk in chunks] == sizes
+    assert [place for chunk in chunks for place in chunk] == list(range(lesions))
+
+
+def test_one_mask_is_replaced_and_all_else_stays(tmp_path: Path) -> None:
+    prepared = ellipses(34)
+    rows = rows_of(34)
+    rows[33] |= {"mask": None, "reason": "ValueError: no"}
+    found = RoundLesions(prepared, "snakes", whole(tmp_path / "round", rows))
+    assert len(found) == 34
+    for lesion in (found[0], found[32], found[5:6][0]):
+        assert np.array_equal(lesion.mask("snakes"), NEW)
+    for ours, theirs in zip(found, prepared, strict=True):
+        assert (ours.file, ours.row, ours.encoded) == (theirs.file, theirs.row, theirs.encoded)
+        others = ours.masks.keys() - {"snakes"}
+        assert ours.masks.keys() == theirs.masks.keys()
+        assert all(ours.masks[name] == theirs.masks[name] for name in others)
+    assert found[33].masks == prepared[33].masks, "it keeps the mask of before"
+
+
+def test_the_figures_are_means_over_the_lesions_that_have_them(tmp_path: Path) -> None:
+    rows = rows_of(3)
+    rows[1] |= dict.fromkeys(("dice", "dice_refined", "dice_before"))
+    rows[2] |= {"mask": None, "reason": "why", "uncertain": None, "dice": None,
+                "dice_refined": None, "dice_before": None}  # fmt: skip
+    root = whole(tmp_path / "round", rows)
+    figures = read_figures(root)
+    assert figures == {"lesions": 3, "kept": 1, "human": 1, "dice": 0.5, "dice_refined": 0.5,
+                       "dice_before": 0.25, "uncertain": 0.25}  # fmt: skip
+
+
+def test_masks_of_another_model_are_never_taken(tmp_path: Path) -> None:
+    root = whole(tmp_path / "round", rows_of(2))
+    assert claim(root, PLAN), "whole, and of this plan"
+    assert not claim(root, PLAN | {"model": "another"})
+    assert not chunk_path(root, 0).exists()
+    with pytest.raises(InputError, match="no whole round of masks"):
+        RoundLesions(ellipses(2), "snakes", root)
+
+
+def test_chunks_of_the_same_plan_stay_when_it_is_claimed_again(tmp_path: Path) -> None:
+    root = tmp_path / "round"
+    assert not claim(root, PLAN)
+    write_chunk(chunk_path(root, 0), rows_of(1))
+    before = chunk_path(root, 0).stat().st_mtime_ns
+    assert not claim(root, PLAN)
+    assert chunk_path(root, 0).stat().st_mtime_ns == before
+
+
+def test_masks_of_other_lesions_are_refused(tmp_path: Path) -> None:
+    root = whole(tmp_path / "round", rows_of(2))
+    with pytest.raises(InputError, match="2 masks for 3 training lesions"):
+        RoundLesions(ellipses(3), "snakes", root)
+
+
+def test_training_lesions_without_a_round_are_the_prepared_ones(prepared_sample: Path) -> None:
+    as_prepared = training_lesions(prepared_sample, "snakes", None)
+    assert {lesion.split for lesion in as_prepared[::40]} == {"train"}
+    assert json.loads((prepared_sample / "manifest.json").read_text())["splits"]["train"] == len(
+        as_prepared
+    )
