@@ -94,12 +94,16 @@ class ChannelAttention(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Mix the channels of `features` (N, C, H, W)."""
-        flat = features.flatten(2)
+        # Channels last: with such features, as the loop has them, these are views, not copies.
+        pixels = features.permute(0, 2, 3, 1).flatten(1, 2)
         # The energy sums over all pixels: half precision overflows or loses the differences.
         with torch.autocast(features.device.type, enabled=False):
-            energy = flat.float() @ flat.float().transpose(1, 2)
+            exact = pixels.float()
+            energy = exact.transpose(1, 2) @ exact
             above_least = energy - energy.amin(dim=2, keepdim=True)
             # Weights below e⁻³⁰ end as denormal numbers, which CPUs handle ten times slower.
             attention = torch.softmax(-above_least.clamp(max=30.0), dim=2)
-        mixed = (attention.to(flat.dtype) @ flat).view_as(features)
+        mixed: Tensor = pixels @ attention.transpose(1, 2).to(pixels.dtype)
+        count, channels, height, width = features.shape
+        mixed = mixed.view(count, height, width, channels).permute(0, 3, 1, 2)
         return self.gamma.to(features.dtype) * mixed + features

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lesions import InputError, Lesion
 from trainables.checkpoint import Progress, restore_checkpoint, save_checkpoint
 from trainables.evaluate import measure, summarise
-from trainables.loader import Share, epoch_loader
+from trainables.loader import Share, TrainingLoader
 from trainables.system import System
 from trainables.training import TrainingConfig, autocast_dtype, learning_rate
 
@@ -62,14 +62,18 @@ def fit(run: Run) -> Progress:
             "there are no training lesions", remedy="take a set with patients in the split train"
         )
     torch.manual_seed(run.training.seed)
-    model = run.system.model(run.config, pretrained=run.resume is None).to(run.device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=run.training.learning_rate)
+    model = run.system.model(run.config, pretrained=run.resume is None)
+    model = model.to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.Adam(model.parameters(), lr=run.training.learning_rate, fused=True)
     dtype = autocast_dtype(run.training.precision, run.device)
     scaler = torch.amp.GradScaler(run.device.type, enabled=dtype is torch.float16)
     progress = Progress()
     if run.resume is not None:
         progress = restore_checkpoint(run.resume, model, optimizer, scaler, run.device)
-    step = Step(run=run, model=_loss_module(run, model), optimizer=optimizer, scaler=scaler)
+    loader = TrainingLoader(run.system, run.config, run.train, run.device)
+    step = Step(
+        run=run, model=_loss_module(run, model), optimizer=optimizer, scaler=scaler, loader=loader
+    )
     for epoch in range(progress.epoch, run.training.epochs):
         started = time.perf_counter()
         metrics = train_epoch(step, epoch, dtype)
@@ -89,6 +93,7 @@ class Step:
     model: nn.Module
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
+    loader: TrainingLoader
 
 
 def train_epoch(step: Step, epoch: int, dtype: torch.dtype | None) -> dict[str, float]:
@@ -100,7 +105,7 @@ def train_epoch(step: Step, epoch: int, dtype: torch.dtype | None) -> dict[str, 
     step.model.train()
     sums: dict[str, Tensor] = {}
     images, started = 0, time.perf_counter()
-    for batch in epoch_loader(run.system, run.config, run.train, epoch, run.device):
+    for batch in step.loader.epoch(epoch):
         with torch.autocast(run.device.type, dtype=dtype, enabled=dtype is not None):
             loss, parts = step.model(batch)
         _optimise(step, loss)

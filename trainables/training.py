@@ -24,7 +24,8 @@ class TrainingConfig:
         clip_norm: gradients are scaled down to this norm; 0 = never.
         precision: "auto" is bf16 on a GPU that has it, fp16 with loss scaling on one that has
             not, fp32 on a CPU.
-        loader_workers: processes that prepare samples; 0 = the training process itself.
+        loader_workers: processes that prepare samples; 0 = the training process itself; None = 0
+            on a CPU, and on a GPU up to 8 of the machine's cores.
         checkpoint_every: epochs between checkpoints; the last epoch always has one.
         seed: of weights, order and augmentation.
     """
@@ -38,7 +39,7 @@ class TrainingConfig:
     warmup: int = 0
     clip_norm: float = 10.0
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    loader_workers: int = 0
+    loader_workers: int | None = None
     checkpoint_every: int = 1
     seed: int = 0
 
@@ -47,7 +48,7 @@ class TrainingConfig:
         least = dict.fromkeys(("epochs", "batch_size", "checkpoint_every"), 1)
         least |= dict.fromkeys(("warmup", "clip_norm", "loader_workers", "seed", "decay"), 0)
         for name, low in least.items():
-            if not (value := getattr(self, name)) >= low:
+            if (value := getattr(self, name)) is not None and not value >= low:
                 raise InputError(f"training.{name} is {value}; it must be at least {low}")
         if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
             raise InputError(f"training.learning_rate is {self.learning_rate}; it must be above 0")

@@ -133,10 +133,10 @@ def test_validation_shared_out_is_that_of_one_process(
     alone = validate(run, model)
     assert bool(alone) == (count > 0)
     for seen in both:
-        assert seen[f"of {count}"] == pytest.approx(alone)
+        assert seen[f"of {count}"] == pytest.approx(alone, rel=1e-5)  # the order of axes differs
         if count == len(VALIDATION):
             last = {k: v for k, v in seen["history"][-1].items() if k.startswith("val_")}
-            assert last == pytest.approx(alone)
+            assert last == pytest.approx(alone, rel=1e-5)
 
 
 def test_resumed_together_to_the_bit(both: list[Seen]) -> None:

@@ -1,5 +1,6 @@
 """Who sees which lesion when, and that nothing but seed, epoch and lesion decides how."""
 
+import os
 from collections import Counter
 
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 from lesions.prepared import PreparedSet
 from tests.trainables.runs import CPU, ellipses, small
-from trainables.loader import Share, TrainingSamples, batches, epoch_loader
+from trainables.loader import Share, TrainingLoader, TrainingSamples, batches, loader_processes
 from trainables.pdnet import PDNetSystem
+from trainables.training import TrainingConfig
 
 counts = st.integers(1, 70)
 sizes = st.integers(1, 9)
@@ -82,9 +84,9 @@ def test_a_share_is_a_sequence() -> None:
         share[2]
 
 
-def loaded(lesions: PreparedSet, workers: int, epoch: int = 0) -> list[dict[str, torch.Tensor]]:
-    config = small(loader_workers=workers)
-    return list(epoch_loader(PDNetSystem(), config, lesions, epoch, CPU))
+def loaded(lesions: PreparedSet, workers: int, *epochs: int) -> list[dict[str, torch.Tensor]]:
+    loader = TrainingLoader(PDNetSystem(), small(loader_workers=workers), lesions, CPU)
+    return [batch for epoch in epochs for batch in loader.epoch(epoch)]
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +97,8 @@ def few(training_lesions: PreparedSet) -> PreparedSet:
 
 
 def test_the_same_samples_whoever_prepares_them(few: PreparedSet) -> None:
-    here, workers = loaded(few, 0), loaded(few, 2)
-    assert len(here) == len(workers) == len(batches(len(few), 4, 0, 0))
+    here, workers = loaded(few, 0, 0, 1), loaded(few, 2, 0, 1)
+    assert len(here) == len(workers) == 2 * len(batches(len(few), 4, 0, 0))
     for ours, theirs in zip(here, workers, strict=True):
         assert ours.keys() == theirs.keys() == {"inputs", "labels", "heatmaps"}
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)
@@ -107,6 +109,22 @@ def test_every_epoch_augments_anew(few: PreparedSet) -> None:
     first, again, next_epoch = samples[0, 3], samples[0, 3], samples[1, 3]
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["inputs"], next_epoch["inputs"])
+
+
+def test_a_loader_goes_on_at_any_epoch(few: PreparedSet) -> None:
+    """As a resumed run does."""
+    both, second = loaded(few, 0, 0, 1), loaded(few, 0, 1)
+    for ours, theirs in zip(both[len(second) :], second, strict=True):
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_how_many_processes_prepare_samples() -> None:
+    gpu, cores = torch.device("cuda"), len(os.sched_getaffinity(0))
+    assert loader_processes(TrainingConfig(), CPU) == 0
+    assert loader_processes(TrainingConfig(), gpu) == max(1, min(8, cores - 1))
+    for count in (0, 3):
+        assert loader_processes(TrainingConfig(loader_workers=count), CPU) == count
+        assert loader_processes(TrainingConfig(loader_workers=count), gpu) == count
 
 
 def test_another_seed_augments_otherwise(few: PreparedSet) -> None:
