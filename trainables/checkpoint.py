@@ -5,6 +5,7 @@ best.pt   the model's weights at its best validation epoch
 run.json  the system's name and its config, flat
 """
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,17 +102,35 @@ def load_best(directory: Path, device: torch.device) -> tuple[System, Any, nn.Mo
     Raises:
         InputError: no checkpoint there, one that was cut off, or one of another network.
     """
+    system, config = read_run(directory)
+    # The checkpoint has the weights: nothing is to be fetched from a hub for them.
+    model = system.model(config, pretrained=False)
+    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    _fill(model, _load(directory / BEST, device)["model"], directory / BEST)
+    return system, config, model.eval()
+
+
+def read_run(directory: Path) -> tuple[System, Any]:
+    """The system and its config; InputError where no checkpoint is."""
     try:
         run = json.loads((directory / RUN).read_text())
         name, values = run["system"], run["config"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"no checkpoint: {error}", file=directory) from None
     system = find_system(name)
-    config = edited(system.presets()["paper"](), values)
-    # The checkpoint has the weights: nothing is to be fetched from a hub for them.
-    model = system.model(config, pretrained=False).to(device)
-    _fill(model, _load(directory / BEST, device)["model"], directory / BEST)
-    return system, config, model.eval()
+    return system, edited(system.presets()["paper"](), values)
+
+
+def model_digest(directory: Path) -> str:
+    """What tells a checkpoint's best weights from others."""
+    with (directory / BEST).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_score(directory: Path) -> tuple[int, float]:
+    """The best model's epoch (1 = the first) and validation Dice; InputError for no checkpoint."""
+    best = _load(directory / BEST, torch.device("cpu"))
+    return int(best["epoch"]), float(best["dice"])
 
 
 def _load(path: Path, device: torch.device) -> dict[str, Any]:

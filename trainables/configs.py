@@ -44,13 +44,14 @@ def _edited(config: Any, values: Mapping[str, Any], prefix: str) -> Any:
         if rest:
             inner.setdefault(head, {})[rest] = value
         else:
-            changes[head] = _typed(hints[head], value, prefix + name)
+            changes[head] = typed(hints[head], value, prefix + name)
     for head, rest_of in inner.items():
         changes[head] = _edited(getattr(config, head), rest_of, f"{prefix}{head}.")
     return replace(config, **changes)
 
 
-def _typed(hint: Any, value: Any, name: str) -> Any:
+def typed(hint: Any, value: Any, name: str) -> Any:
+    """A value from JSON as its field has it; InputError for none of the field's choices."""
     if get_origin(hint) is Literal and value not in get_args(hint):
         choices = ", ".join(map(str, get_args(hint)))
         raise InputError(f"{name} is {value!r}", remedy=f"choose of {choices}")

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,11 +32,25 @@ class Prediction:
     recist: Recist | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Refined:
+    """The mask of a lesion for the next training round.
+
+    Attributes:
+        refined: uint8 (H, W), 0 or 1: what the model's mask became at the CT's edges.
+        mask: uint8 (H, W), what is trained on: 0, 1, or 255 where it is uncertain.
+    """
+
+    refined: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+
+
 class System(ABC):
     """One published system."""
 
     name: str
     paper: str
+    in_rounds = False  # whether it has a `next_mask`
 
     @abstractmethod
     def presets(self) -> Mapping[str, Callable[[], Any]]:
@@ -74,3 +89,13 @@ class System(ABC):
         self, config: Any, model: nn.Module, lesions: Sequence[Lesion], device: torch.device
     ) -> Iterator[Prediction]:
         """One prediction a lesion, in order; what is random at test time is fixed by the lesion."""
+
+    def predict_together(
+        self, checkpoints: Sequence[Path], lesions: Sequence[Lesion], device: torch.device
+    ) -> Iterator[Prediction]:
+        """The same by several trained parts that answer in order, as a table's `together` says."""
+        raise NotImplementedError(f"{self.name} has no parts that answer in order")
+
+    def next_mask(self, lesion: Lesion, predicted: NDArray[np.uint8]) -> Refined:
+        """What a lesion is trained on in the next round, from the model's mask (H, W) of it."""
+        raise NotImplementedError(f"{self.name} is trained in one round")

@@ -1,7 +1,7 @@
 """A paper's table as data: which configs make its rows, and which of our numbers its columns."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -9,20 +9,35 @@ from typing import Any
 class PaperTable:
     """What `platform.reproduce` trains and measures for one table of a paper.
 
-    A row is as many trainings as the table has parts, such as two stages.
+    A row is as many trainings as the table has parts, such as two stages; rows may share one.
 
     Attributes:
         number: as in `dashboards/tables.csv`, "3".
-        rows: the variant that makes a row, by the row's method in `tables.csv`.
-        parts: each training's changes to the row's config, by the part's name.
+        rows: the variant that makes each part of a row, by the row's method in `tables.csv`.
+        parts: each training's changes to the variant's config, by the part's name.
         columns: (part, metric of ours), by the column's metric in `tables.csv`.
+        together: the parts that answer in order, as one; by a name that `columns` may have for
+            a part.
         by_type: whether every method has a row for each lesion type.
         note: what sets ours apart from the paper's protocol, for those who read the result.
     """
 
     number: str
-    rows: Mapping[str, str]
+    rows: Mapping[str, Mapping[str, str]]
     parts: Mapping[str, Mapping[str, Any]]
     columns: Mapping[str, tuple[str, str]]
+    together: Mapping[str, Sequence[str]] = field(default_factory=dict)
     by_type: bool = False
     note: str = ""
+
+    @property
+    def trainings(self) -> list[tuple[str, str]]:
+        """Each (variant, part) once, in the order of the rows."""
+        pairs = [(variant, part) for row in self.rows.values() for part, variant in row.items()]
+        return list(dict.fromkeys(pairs))
+
+    @property
+    def measured(self) -> Iterator[tuple[str, Sequence[str]]]:
+        """What the columns ask for: a part by itself, or some together; (name, parts)."""
+        for name in dict.fromkeys(part for part, _ in self.columns.values()):
+            yield name, self.together.get(name, (name,))

@@ -5,7 +5,7 @@ Ray is imported inside: the rest of the house trains without it.
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ import torch
 
 from lesions.files import write_text
 from lesions.prepared import PreparedSet
+from lesions.prepared.round_masks import training_lesions
 from lesions.readers.png import encode_labels
 from trainables import references
 from trainables.checkpoint import LAST, load_best
@@ -34,11 +35,13 @@ class Job:
         system: its name.
         config: its config.
         data: a prepared set's folder, the same on every node.
+        masks: of a training round, in place of the prepared ones; see `lesions.prepared`.
     """
 
     system: str
     config: Any
     data: Path
+    masks: Path | None = None
 
 
 def tune_trial(params: dict[str, Any], job: Job) -> None:
@@ -46,7 +49,7 @@ def tune_trial(params: dict[str, Any], job: Job) -> None:
     from ray import tune
 
     config = edited(job.config, params)
-    device = _use_assigned_resources()
+    device = use_assigned_resources()
 
     def report(metrics: dict[str, float], checkpoint: Path | None) -> None:
         kept = tune.Checkpoint.from_directory(checkpoint) if checkpoint else None
@@ -62,7 +65,7 @@ def train_worker(settings: dict[str, Any]) -> None:
     from ray.train.torch import get_device
 
     job, history = settings["job"], Path(settings["history"])
-    _use_assigned_resources()
+    use_assigned_resources()
     seen: list[dict[str, float]] = []
 
     def report(metrics: dict[str, float], checkpoint: Path | None) -> None:
@@ -78,16 +81,19 @@ def train_worker(settings: dict[str, Any]) -> None:
         _fit(job, job.config, get_device(), report, resume)
 
 
-def evaluate(checkpoint: Path, data: Path, split: str) -> list[dict[str, Any]]:
-    """Each lesion's row of a split by a checkpoint's best model.
+def evaluate(checkpoints: Sequence[Path], data: Path, split: str) -> list[dict[str, Any]]:
+    """Each lesion's row of a split by a checkpoint's best model, or by several in order.
 
     Beside the metrics a row has `mask` (PNG bytes) and `endpoints` ((4, 2) lists, or None).
     """
-    device = _use_assigned_resources()
-    system, config, model = load_best(checkpoint, device)
+    device = use_assigned_resources()
+    system, config, model = load_best(checkpoints[-1], device)
     lesions = PreparedSet(data, split)
     rows = []
-    predictions = system.predict(config, model, lesions, device)
+    if len(checkpoints) > 1:
+        predictions = system.predict_together(checkpoints, lesions, device)
+    else:
+        predictions = system.predict(config, model, lesions, device)
     for lesion, prediction in zip(lesions, predictions, strict=True):
         row = measure_one(lesion, prediction, config.pseudo_mask)
         found = None if prediction.recist is None else prediction.recist.points.tolist()
@@ -97,7 +103,7 @@ def evaluate(checkpoint: Path, data: Path, split: str) -> list[dict[str, Any]]:
 
 def evaluate_references(job: Job, split: str) -> dict[str, list[dict[str, Any]]]:
     """Each reference method's rows of a split, by its name."""
-    _use_assigned_resources()
+    use_assigned_resources()
     lesions = PreparedSet(job.data, split)[:]
     system = find_system(job.system)
     torch.manual_seed(job.config.training.seed)
@@ -125,7 +131,7 @@ def _fit(job: Job, config: Any, device: torch.device, report: Report, resume: Pa
             Run(
                 system=find_system(job.system),
                 config=config,
-                train=PreparedSet(job.data, "train"),
+                train=training_lesions(job.data, config.pseudo_mask, job.masks),
                 validation=PreparedSet(job.data, "validation"),
                 directory=Path(directory),
                 device=device,
@@ -144,7 +150,7 @@ def _opened(checkpoint: Any) -> Iterator[Path | None]:
         yield Path(directory)
 
 
-def _use_assigned_resources() -> torch.device:
+def use_assigned_resources() -> torch.device:
     """Keep torch and OpenCV to the cores that Ray gave this worker; the GPU it gave, or the CPU."""
     import ray
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from lesions import Lesion, Recist
 from lesions.click import click_region
+from lesions.ellipse import ellipse
 from lesions.heatmaps import endpoints, heatmaps
 from lesions.metrics import segmentation
 from lesions.prepared import PreparedSet
@@ -191,6 +192,17 @@ def test_evaluation_is_centred_on_the_click() -> None:
     inputs = network_input(config, one, crop, evaluation_click(one))
     middle = (config.input_size - 1) / 2
     assert np.abs(np.argwhere(inputs[1] == inputs[1].max()) - middle).max() == 0.5
+
+
+def test_evaluation_on_the_ellipse_when_it_is_asked_for() -> None:
+    one, config = lesion(ENDS), config_of(2, test_place="ellipse")
+    crop = evaluation_crop(config, one)
+    rows, columns = np.nonzero(ellipse(one.recist, one.shape))
+    box = (columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2
+    assert crop.centre == box
+    assert crop.side == evaluation_crop(config_of(2), one).side
+    assert "size and place" in PDNetSystem().protocol(config)
+    assert "size (not its place)" in PDNetSystem().protocol(config_of(2))
 
 
 def test_endpoints_that_coincide_are_no_recist() -> None:

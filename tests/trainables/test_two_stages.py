@@ -24,6 +24,7 @@ from tests.discs import (
 )
 from trainables.crops import Crop
 from trainables.evaluate import REPORTED, summarise
+from trainables.pdnet.evaluating import measure_both
 from trainables.pdnet.model import Outputs
 from trainables.pdnet.samples import evaluation_click
 from trainables.pdnet.two_stages import (
@@ -36,7 +37,6 @@ from trainables.pdnet.two_stages import (
     crop_around,
     flipped,
     load_two_stages,
-    measure_two_stages,
     part_at,
     spread_mm,
     unflipped_maps,
@@ -205,7 +205,7 @@ def test_the_spread_of_two_hills() -> None:
 
 def test_rows_for_a_table(both: TwoStages) -> None:
     lesions = lesions_of(103)
-    rows = measure_two_stages(both, lesions)
+    rows = [measure_both(both, lesion) for lesion in lesions]
     assert [row["row"] for row in rows] == [1, 2, 3, 4]
     assert all(row["truth"] == "human" and row["found"] for row in rows)
     summary = summarise(rows)

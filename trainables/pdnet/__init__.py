@@ -6,13 +6,18 @@ Connection", MICCAI 2021.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lesions import Lesion
+from lesions.ellipse import ellipse
 from lesions.heatmaps import endpoints
+from lesions.masks import agree
+from lesions.masks.snakes import refine
 from trainables.crops import Crop
 from trainables.pdnet.config import PDNetConfig, paper, tiny
 from trainables.pdnet.loss import pdnet_loss
@@ -27,7 +32,7 @@ from trainables.pdnet.samples import (
 )
 from trainables.pdnet.tables import TABLES
 from trainables.pdnet.variants import VARIANTS
-from trainables.system import Batch, Prediction, Sample, System
+from trainables.system import Batch, Prediction, Refined, Sample, System
 from trainables.tables import PaperTable
 
 PREDICT_BATCH = 16
@@ -38,6 +43,7 @@ class PDNetSystem(System):
 
     name = "pdnet"
     paper = "pdnet"
+    in_rounds = True
 
     def presets(self) -> Mapping[str, Callable[[], PDNetConfig]]:
         """The paper's settings, and a small one for CPUs."""
@@ -76,7 +82,8 @@ class PDNetSystem(System):
         """What is given beside the slice."""
         if config.stage == 1:
             return "Stage 1 alone: given are the slice and a click."
-        return "Stage 2 alone: given are the slice, a click and the lesion's size (not its place)."
+        told = "size (not its place)" if config.samples.test_place == "click" else "size and place"
+        return f"Stage 2 alone: given are the slice, a click and the lesion's {told}."
 
     def view(self, config: PDNetConfig, lesion: Lesion) -> Crop:
         """The crop at test time."""
@@ -88,6 +95,24 @@ class PDNetSystem(System):
         """Mask and RECIST of each lesion, from a click fixed by the lesion."""
         for at in range(0, len(lesions), PREDICT_BATCH):
             yield from _predict(config, model, lesions[at : at + PREDICT_BATCH], device)
+
+    def predict_together(
+        self, checkpoints: Sequence[Path], lesions: Sequence[Lesion], device: torch.device
+    ) -> Iterator[Prediction]:
+        """Both stages in order, stage 2 cropping by stage 1's own segmentation."""
+        from trainables.pdnet.two_stages import load_two_stages  # checkpoints know the systems
+
+        stage1, stage2 = checkpoints
+        both = load_two_stages(stage1, stage2, device)
+        for lesion in lesions:
+            click = evaluation_click(lesion)
+            found = both(lesion.slice_hu, lesion.window, lesion.spacing, click)
+            yield Prediction(mask=found.mask, recist=found.recist)
+
+    def next_mask(self, lesion: Lesion, predicted: NDArray[np.uint8]) -> Refined:
+        """The prediction refined by snakes, where it agrees with the ellipse (section 2)."""
+        refined = refine(lesion.slice_hu, predicted, lesion.recist, lesion.window)
+        return Refined(refined=refined, mask=agree(ellipse(lesion.recist, lesion.shape), refined))
 
 
 @torch.inference_mode()

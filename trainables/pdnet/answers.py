@@ -1,24 +1,34 @@
 """An answer to a click as files: mask, measurement, and who measured how."""
 
-import hashlib
 import json
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from lesions.files import write_text
-from lesions.readers.clicked import ClickedSlice, read_clicked
+from lesions import Recist
+from lesions.files import replace_with, write_text
+from lesions.readers.clicked import ClickedSlice, Volumes, read_clicked, read_volumes
 from lesions.readers.from_mask import SOFT_TISSUE
 from lesions.writers.dicom import Algorithm, report, segmentation, write
 from lesions.writers.masks import write_nifti_mask, write_png_mask
-from trainables.checkpoint import BEST
+from trainables.checkpoint import model_digest
 from trainables.pdnet.two_stages import ClickResult, TwoStages
 
-ANSWER = "answer.json"
+ANSWER, OVERLAY, REPORT = "answer.json", "overlay.png", "report.dcm"
+MASKS = {"nifti": "mask.nii.gz", "png": "mask.png", "dicom": "mask.dcm"}
+STAGES = ("stage1", "stage2")
+PRECISIONS = {
+    "auto": ("float32", "bfloat16"), "fp32": ("float32",), "bf16": ("bfloat16",),
+}  # fmt: skip
+Pair = tuple[float, float]
+# Slice, window, mask, RECIST, and the centre and side of stage 2's view → a PNG.
+Draw = Callable[[ClickedSlice, Pair, NDArray[np.uint8], Recist | None, Pair, float], bytes]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,22 +51,41 @@ class Click:
 
 
 def answer(
-    both: TwoStages, model: dict[str, Any], click: Click, folder: Path
-) -> tuple[dict[str, Any], ClickedSlice, ClickResult]:
-    """Measure at a click and write the mask, the DICOM objects and last `answer.json`.
+    both: TwoStages,
+    model: dict[str, Any],
+    click: Click,
+    folder: Path,
+    draw: Draw,
+    volumes: Volumes = read_volumes,
+) -> dict[str, Any]:
+    """Measure at a click and write the mask, the DICOM objects, a picture, last `answer.json`.
+
+    Args:
+        both: the networks.
+        model: `identity`'s.
+        click: what is asked.
+        folder: of the files; an earlier answer's are gone when this one is written.
+        draw: makes the picture.
+        volumes: see `read_clicked`.
 
     Returns:
-        What `answer.json` says, the slice, and the result in that slice's pixels.
+        What `answer.json` says.
 
     Raises:
         InputError: see `read_clicked`.
     """
     start = time.perf_counter()
-    seen = read_clicked(click.image, click.at, click.index, click.spacing)
+    seen = read_clicked(click.image, click.at, click.index, click.spacing, volumes)
     read = time.perf_counter()
     result = both(seen.hu, click.window, seen.spacing, seen.click)
     seconds = {"read": read - start, **result.seconds}
+    clear(folder)
     files = write_files(seen, result, model, folder)
+    crop = result.crop
+    with replace_with(folder / OVERLAY) as partial:
+        partial.write_bytes(
+            draw(seen, click.window, result.mask, result.recist, crop.centre, crop.side)
+        )
     content = {
         "image": str(click.image),
         "kind": seen.kind,
@@ -75,7 +104,50 @@ def answer(
         "note": "For research only: not a medical device.",
     }
     write_text(folder / ANSWER, json.dumps(content, indent=1))
-    return content, seen, result
+    return content
+
+
+def clear(folder: Path) -> None:
+    """Delete an answer's files, `answer.json` first: without it there is no answer."""
+    for name in (ANSWER, OVERLAY, *MASKS.values(), REPORT):
+        (folder / name).unlink(missing_ok=True)
+
+
+def read_answer(folder: Path) -> dict[str, Any] | None:
+    """What `answer.json` says, or None where there is no whole answer."""
+    try:
+        found: dict[str, Any] = json.loads((folder / ANSWER).read_text())
+        names = [OVERLAY, *found["files"].values()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return found if all((folder / name).is_file() for name in names) else None
+
+
+def is_answered(
+    folder: Path, click: Click, model: dict[str, Any], tta: bool, precision: str
+) -> bool:
+    """Whether the folder holds this click's answer by the same weights and options.
+
+    An image that has changed under its name is not noticed.
+    """
+    found = read_answer(folder)
+    if found is None:
+        return False
+    measured = found.get("spacing_mm", [])[:2]
+    wanted = {
+        "image": str(click.image), "slice": click.index or 0, "click": list(click.at),
+        "window_hu": list(click.window), "tta": tta,
+    }  # fmt: skip
+    return (
+        all(found.get(name) == value for name, value in wanted.items())
+        and measured == list(click.spacing or measured)
+        and found.get("precision") in PRECISIONS[precision]
+        and _digests(found.get("model")) == _digests(model)
+    )
+
+
+def _digests(model: Any) -> list[Any]:
+    return [(model or {}).get(stage, {}).get("sha256") for stage in STAGES]
 
 
 def write_files(
@@ -86,32 +158,48 @@ def write_files(
     An empty mask is no DICOM SEG, which must have a frame, and nothing to report on.
     """
     mask = seen.mask_in_image(result.mask)
+    name = MASKS[seen.kind]
     if seen.kind == "nifti":
-        write_nifti_mask(mask, seen.image, folder / "mask.nii.gz")
-        return {"mask": "mask.nii.gz"}
+        write_nifti_mask(mask, seen.image, folder / name)
+        return {"mask": name}
     if seen.kind == "png":
-        write_png_mask(mask, folder / "mask.png")
-        return {"mask": "mask.png"}
+        write_png_mask(mask, folder / name)
+        return {"mask": name}
     if seen.origin is None or not mask.any():
         return {}
     algorithm = Algorithm(name="pdnet", version=model["stage2"]["sha256"][:12])
     seg = segmentation(seen.origin, mask, algorithm)
-    write(seg, folder / "mask.dcm")
+    write(seg, folder / name)
     if result.recist is None:
-        return {"mask": "mask.dcm"}
+        return {"mask": name}
     points = seen.points_in_image(result.recist.points)[:, :2]
     lengths = result.recist.diameters_mm(seen.spacing)
-    write(report(seen.origin, seg, points, lengths, algorithm), folder / "report.dcm")
-    return {"mask": "mask.dcm", "report": "report.dcm"}
+    write(report(seen.origin, seg, points, lengths, algorithm), folder / REPORT)
+    return {"mask": name, "report": REPORT}
 
 
-def identity(stage1: Path, stage2: Path) -> dict[str, Any]:
-    """Which checkpoints answer: their folders, and the digest of their weights."""
+def identity(
+    stage1: Path, stage2: Path, registered: Sequence[str | None] = (None, None)
+) -> dict[str, Any]:
+    """Which checkpoints answer: their folders, names and versions, and the weights' digests.
+
+    Args:
+        stage1, stage2: folders.
+        registered: NAME:VERSION of each, where it comes from the registry.
+    """
     found: dict[str, Any] = {"system": "pdnet"}
-    for name, folder in (("stage1", stage1), ("stage2", stage2)):
-        digest = hashlib.sha256((folder / BEST).read_bytes()).hexdigest()
-        found[name] = {"checkpoint": str(folder), "sha256": digest}
+    for name, folder, version in zip(STAGES, (stage1, stage2), registered, strict=True):
+        found[name] = {"checkpoint": str(folder), "sha256": model_digest(folder)}
+        if version is not None:
+            found[name]["registered"] = version
     return found
+
+
+def precision_of(word: str, device: torch.device) -> torch.dtype | None:
+    """The type of "auto", "fp32" or "bf16" on a device; None = float32."""
+    if word == "auto":
+        return fast_precision(device)
+    return torch.bfloat16 if word == "bf16" else None
 
 
 def fast_precision(device: torch.device) -> torch.dtype | None:

@@ -26,6 +26,8 @@ class SamplesConfig:
         stage1_side: crop side at stage 1, as a fraction of the slice: 480…512 of 512.
         stage2_side: crop side at stage 2, in long sides of the lesion.
         test_side: crop side at stage 2 when testing, in long sides of the lesion.
+        test_place: the crop's middle when stage 2 is tested alone: the click, as a user gives it,
+            or the middle of the RECIST's ellipse, which tells the lesion's place.
         flips: mirror at random; the paper does not.
         intensity: largest change of contrast and brightness, a fraction of the window, either
             way; the paper changes neither.
@@ -38,6 +40,7 @@ class SamplesConfig:
     stage1_side: tuple[float, float] = (0.9375, 1.0)
     stage2_side: tuple[float, float] = (1.5, 3.5)
     test_side: float = 2.5
+    test_place: Literal["click", "ellipse"] = "click"
     flips: bool = False
     intensity: float = 0.0
 

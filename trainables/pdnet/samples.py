@@ -91,18 +91,19 @@ def training_crop(config: PDNetConfig, lesion: Lesion, rng: np.random.Generator)
 
 
 def evaluation_crop(config: PDNetConfig, lesion: Lesion) -> Crop:
-    """The crop at test time: the whole slice (stage 1), 2.5 long sides around the click (stage 2).
+    """The crop at test time: the whole slice (stage 1), 2.5 long sides at `test_place` (stage 2).
 
-    Stage 2 alone *(ours)*: the place is the click's, as a user gives it; the size is that of the
-    RECIST's ellipse, in place of the size that stage 1 would find.
+    Stage 2 alone *(ours)*: the size is that of the RECIST's ellipse, in place of the size that
+    stage 1 would find.
     """
     if config.stage == 1:
         return Crop(
             centre=slice_centre(lesion.shape), side=float(max(lesion.shape)), size=config.input_size
         )
-    _, long_side = lesion_box(lesion)
-    side = config.samples.test_side * long_side
-    return Crop(centre=evaluation_click(lesion), side=side, size=config.input_size)
+    middle, long_side = lesion_box(lesion)
+    samples = config.samples
+    centre = middle if samples.test_place == "ellipse" else evaluation_click(lesion)
+    return Crop(centre=centre, side=samples.test_side * long_side, size=config.input_size)
 
 
 def evaluation_click(lesion: Lesion) -> Point:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -12,22 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lesions import InputError, Lesion, Recist
+from lesions import InputError, Recist
 from lesions.heatmaps import endpoints
-from lesions.prepared import PreparedSet
 from trainables.checkpoint import load_best
 from trainables.crops import Crop
-from trainables.evaluate import measure_one
 from trainables.pdnet.config import PDNetConfig
 from trainables.pdnet.model import Outputs
 from trainables.pdnet.samples import (
     Point,
-    evaluation_click,
     slice_centre,
     slice_input,
     to_slice,
 )
-from trainables.system import Prediction
 
 PROTOCOL = "Both stages in order: given are the slice and a click."
 FALLBACK_MM = 20.0  # the long side of a lesion that stage 1 did not find
@@ -272,26 +267,3 @@ def _spread(
     weights = heat[rows, columns].astype(np.float64)
     offsets = (np.column_stack([columns, rows]) - point) @ scale.T
     return float(np.sqrt(weights @ np.square(offsets).sum(axis=1) / (2 * weights.sum())))
-
-
-def measure_two_stages(both: TwoStages, lesions: Sequence[Lesion]) -> list[dict[str, Any]]:
-    """One row a lesion, as `trainables.evaluate.measure`'s, from a click fixed by the lesion.
-
-    Beside the metrics a row says whether stage 1 found the lesion: `found`.
-    """
-    rows = []
-    for lesion in lesions:
-        click = evaluation_click(lesion)
-        result = both(lesion.slice_hu, lesion.window, lesion.spacing, click)
-        prediction = Prediction(mask=result.mask, recist=result.recist)
-        row = measure_one(lesion, prediction, both.stage2.config.pseudo_mask)
-        rows.append(row | {"found": result.found})
-    return rows
-
-
-def evaluate_two_stages(
-    stage1: Path, stage2: Path, data: Path, split: str, device: torch.device, *, tta: bool = False
-) -> list[dict[str, Any]]:
-    """The rows of a prepared set's split by both stages in order, for a table."""
-    both = load_two_stages(stage1, stage2, device, tta=tta)
-    return measure_two_stages(both, PreparedSet(data, split))
