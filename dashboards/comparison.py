@@ -15,7 +15,7 @@ COLUMNS = {
     "long_axis_error": "Long axis error (mm)",
     "short_axis_error": "Short axis error (mm)",
 }
-DIGITS = {"ms": 1}  # after the point; all else has three
+DIGITS = {"ms": 1, "missed": 0}  # after the point; all else has three
 MISSING = "–"
 
 
@@ -51,7 +51,7 @@ def comparison(view: SweepView, rows: list[PaperRow]) -> list[Line]:
         method=our_method(view),
         measured_on=view.data.partition(",")[0] if view.test else "no test result yet",
         lesions=view.test_n,
-        values=_values(view.test),
+        values=values_of(view.test),
     )
     references = [
         Line(
@@ -59,7 +59,7 @@ def comparison(view: SweepView, rows: list[PaperRow]) -> list[Line]:
             method=reference.method,
             measured_on="the same lesions",
             lesions=int(reference.metrics.get("test_n", view.test_n or 0)) or None,
-            values=_values(reference.metrics),
+            values=values_of(reference.metrics),
         )
         for reference in view.references
     ]
@@ -106,8 +106,16 @@ def short_number(text: str) -> str:
         return text
 
 
-def _values(metrics: Mapping[str, float]) -> dict[str, tuple[float, float | None]]:
+def values_of(metrics: Mapping[str, float]) -> dict[str, tuple[float, float | None]]:
+    """(mean, standard deviation or None) of each of COLUMNS that was measured."""
     measured = {name: value for name, value in metrics.items() if math.isfinite(value)}
     return {
         name: (measured[name], measured.get(f"{name}_std")) for name in COLUMNS if name in measured
     }
+
+
+def metrics_of(values: Mapping[str, tuple[float, float | None]]) -> dict[str, float]:
+    """Means and deviations by the names that they have in MLflow."""
+    means = {name: mean for name, (mean, _) in values.items()}
+    stds = {f"{name}_std": std for name, (_, std) in values.items() if std is not None}
+    return means | stds

@@ -13,6 +13,7 @@ from rich.markup import escape
 from dashboards.comparison import MISSING, Line, paper_lines
 from dashboards.tables import PaperRow, paper_rows
 from dashboards.terminal import lines_table, text_table
+from dashboards.view import evenly_apart
 from lesions.judging.measuring import METRICS, Measured
 from lesions.metrics import summary, summary_by
 from lesions.readers.deeplesion import Rejected
@@ -127,9 +128,7 @@ class MaskTable:
     def shown(self) -> list[Measured]:
         """A few lesions, evenly apart from the highest to the lowest Dice of all methods."""
         ranked = sorted(self.lesions, key=lambda lesion: (-_mean_dice(lesion), lesion.key))
-        count = min(SHOWN, len(ranked))
-        places = {round(i * (len(ranked) - 1) / max(1, count - 1)) for i in range(count)}
-        return [ranked[place] for place in sorted(places)]
+        return [ranked[place] for place in evenly_apart(len(ranked), SHOWN)]
 
     def reasons(self) -> dict[str, int]:
         """How many were set aside, by reason."""

@@ -10,6 +10,8 @@ from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
 from lesions.lesion import Lesion
+from lesions.readers.clicked import ClickedSlice
+from lesions.readers.png import encode_slice
 from lesions.recist import Recist
 
 SIZE = 384  # pixels, width and height of the picture
@@ -71,6 +73,39 @@ def overlay(
     encoded = io.BytesIO()
     figure.savefig(encoded, format="png", metadata={"Software": None})
     return encoded.getvalue()
+
+
+def click_overlay(
+    seen: ClickedSlice,
+    window: tuple[float, float],
+    mask: Mask,
+    recist: Recist | None,
+    centre: tuple[float, float],
+    side: float,
+) -> bytes:
+    """What a click found, on a square of the slice.
+
+    Args:
+        seen: the slice.
+        window: (low, high) HU.
+        mask: ours (H, W).
+        recist: ours, or None.
+        centre: (x, y) of the square, the slice's pixels.
+        side: its side.
+    """
+    (x, y), half = centre, side / 2
+    square = Recist([(x - half, y), (x + half, y), (x, y - half), (x, y + half)])
+    height, width = seen.hu.shape
+    lesion = Lesion(
+        file=seen.image.name, row=1, recist=recist or square, spacing=seen.spacing,
+        window=window, shape=(height, width), encoded=encode_slice(seen.hu),
+    )  # fmt: skip
+    view = (
+        float(np.floor(x - half) - 0.5),
+        float(np.floor(y - half) - 0.5),
+        float(np.ceil(2 * half)),
+    )
+    return overlay(lesion, None, mask, None, recist, crop=view)
 
 
 def crop_of(lesion: Lesion, prediction: Mask | None, crop_margin: float = MARGIN) -> Square:

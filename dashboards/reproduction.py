@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from dashboards.comparison import COLUMNS, Line, paper_lines
+from dashboards.comparison import COLUMNS, Line, metrics_of, paper_lines
 from dashboards.report import fill, versions, write_page
 from dashboards.tables import PAPER_NAMES, WHOLE, PaperRow
 from dashboards.terminal import WIDE, lines_table
@@ -26,21 +26,21 @@ class Result:
     Attributes:
         method: as the paper calls it.
         subgroup: "all", or the lesion type.
+        data: the short name of what it was measured on.
         lesions: how many it was measured on.
         values: (mean, standard deviation) by the paper's metric; only what was measured.
     """
 
     method: str
     subgroup: str
+    data: str
     lesions: int
     values: Mapping[str, tuple[float, float | None]]
 
     @property
     def metrics(self) -> dict[str, float]:
         """The names and numbers that the paper's own row has in MLflow."""
-        means = {name: mean for name, (mean, _) in self.values.items()}
-        stds = {f"{name}_std": std for name, (_, std) in self.values.items() if std is not None}
-        return means | stds | {"test_n": float(self.lesions)}
+        return metrics_of(self.values) | {"test_n": float(self.lesions)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,12 +79,11 @@ class Reproduction:
 
     def lines(self) -> list[Line]:
         """Ours, then the paper's, each in the paper's order."""
-        where = self.data.partition(",")[0]
         ours = [
             Line(
                 source="ours",
                 method=f"{result.method}, ours",
-                measured_on=_part(where, result.subgroup),
+                measured_on=_part(result.data, result.subgroup),
                 lesions=result.lesions,
                 values=result.values,
             )
@@ -106,7 +105,11 @@ class Reproduction:
         for metric in self.columns:
             if not metric.startswith(DICE) or any(r.subgroup not in WHOLE for r in self.results):
                 continue
-            ours = {r.method: r.values[metric][0] for r in self.results if metric in r.values}
+            ours = {
+                result.method: result.values[metric][0]
+                for result in self.results
+                if metric in result.values and result.data == self.results[0].data
+            }
             theirs = {
                 row.method: row.metrics[metric][0]
                 for row in self.rows
@@ -122,6 +125,7 @@ class Reproduction:
 def summarised(
     method: str,
     subgroup: str,
+    data: str,
     columns: Mapping[str, tuple[str, str]],
     measured: Mapping[str, Sequence[Mapping[str, Any]]],
 ) -> Result:
@@ -129,6 +133,7 @@ def summarised(
 
     Args:
         method, subgroup: as in the paper; a subgroup other than all is a lesion type.
+        data: the short name of what was measured on.
         columns: (part, metric of ours), by the paper's metric.
         measured: one row a test lesion, by part.
     """
@@ -144,6 +149,7 @@ def summarised(
     return Result(
         method=method,
         subgroup=subgroup,
+        data=data,
         lesions=min(map(len, chosen.values())),
         values=values,
     )

@@ -60,8 +60,11 @@ def lines_table(title: str, lines: Sequence[Line], columns: Mapping[str, str], w
 def text_table(title: str, heading: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     """A table of plain text: the first column to the left, numbers to the right."""
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=PADDING)
+    # Rich cuts a long word rather than another column's: names must stay whole.
+    longest = max((len(word) for row in rows for word in row[0].split()), default=0)
     for number, name in enumerate(heading):
-        table.add_column(escape(name), justify="right" if number else "left")
+        table.add_column(escape(name), justify="right" if number else "left",
+                         min_width=0 if number else longest)  # fmt: skip
     for row in rows:
         table.add_row(*map(escape, row))
     return table

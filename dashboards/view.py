@@ -150,3 +150,9 @@ def _stem(file: str) -> str:
     while stem.endswith(".png"):
         stem = stem.removesuffix(".png")
     return stem
+
+
+def evenly_apart(count: int, most: int) -> list[int]:
+    """At most `most` places of `count` in order, the first and the last among them."""
+    shown = min(most, count)
+    return sorted({round(i * (count - 1) / max(1, shown - 1)) for i in range(shown)})

@@ -32,7 +32,10 @@ MEASURED = {
 
 
 def result(method: str, dice: float, subgroup: str = "all") -> Result:
-    return Result(method=method, subgroup=subgroup, lesions=2, values={"dice_stage2": (dice, 0.1)})
+    return Result(
+        method=method, subgroup=subgroup, data="the shipped sample", lesions=2,
+        values={"dice_stage2": (dice, 0.1)},
+    )  # fmt: skip
 
 
 def view_of(table: str, results: list[Result], columns: list[str]) -> Reproduction:
@@ -48,7 +51,7 @@ def view_of(table: str, results: list[Result], columns: list[str]) -> Reproducti
 
 
 def test_a_row_takes_each_column_from_its_part() -> None:
-    row = summarised("base", "all", STAGES, MEASURED)
+    row = summarised("base", "all", "here", STAGES, MEASURED)
     assert row.lesions == 2
     assert row.values["dice_stage1"] == pytest.approx((0.6, 0.1))
     assert row.values["dice_stage2"] == pytest.approx((0.85, 0.05))
@@ -58,15 +61,15 @@ def test_a_row_takes_each_column_from_its_part() -> None:
 
 
 def test_a_subgroup_is_a_lesion_type() -> None:
-    row = summarised("base", "liver", STAGES, MEASURED)
+    row = summarised("base", "liver", "here", STAGES, MEASURED)
     assert row.lesions == 1
     assert row.values["dice_stage2"] == (0.9, 0.0)
     assert "long_axis_error" not in row.values
-    assert summarised("base", "kidney", STAGES, MEASURED).values == {}
+    assert summarised("base", "kidney", "here", STAGES, MEASURED).values == {}
 
 
 def test_nothing_measured_is_a_row_of_dashes() -> None:
-    row = summarised("base", "all", STAGES, {"stage1": [], "stage2": []})
+    row = summarised("base", "all", "here", STAGES, {"stage1": [], "stage2": []})
     assert (row.lesions, row.values) == (0, {})
 
 
@@ -85,9 +88,29 @@ def test_ours_stands_beside_the_papers(width: int) -> None:
     assert max(map(len, out.getvalue().splitlines())) <= width
 
 
+def test_each_row_says_where_it_was_measured_and_one_set_alone_is_ranked() -> None:
+    rows = [
+        Result(method=method, subgroup="all", data=data, lesions=2, values={"dice": (dice, 0.1)})
+        for data, base, ours in (("the sample", 0.5, 0.6), ("external", 0.9, 0.8))
+        for method, dice in (("nnUNet", base), ("PDNet", ours))
+    ]
+    view = view_of("1", rows, ["dice"])
+    assert [line.measured_on for line in view.lines()][:4] == [
+        *["the sample"] * 2,
+        *["external"] * 2,
+    ]
+    assert "By Dice, ours: PDNet > nnUNet; the paper's: PDNet > nnUNet." in view.notes()
+
+
 def test_categories_are_named_and_not_ranked() -> None:
     rows = [
-        Result(method="PDNet", subgroup=kind, lesions=1, values={"dice": (0.5, 0.0)})
+        Result(
+            method="PDNet",
+            subgroup=kind,
+            data="the shipped sample",
+            lesions=1,
+            values={"dice": (0.5, 0.0)},
+        )
         for kind in ("lung", "lymph_node")
     ]
     view = view_of("2", rows, ["dice"])

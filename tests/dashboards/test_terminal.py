@@ -8,7 +8,7 @@ from rich.console import Console
 
 from dashboards.runs import read_sweep
 from dashboards.tables import shown_rows
-from dashboards.terminal import print_comparison
+from dashboards.terminal import print_comparison, text_table
 from dashboards.view import SweepView
 
 from .conftest import REFERENCES
@@ -70,3 +70,12 @@ def test_markup_in_names_is_text(view: SweepView) -> None:
     text = shown(SweepView(**{**vars(view), "tags": tags}), 200)
     assert "[red]a[/]" in text
     assert "[bold]b[/], c" in text
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_the_name_of_a_row_is_never_cut(width: int) -> None:
+    text = io.StringIO()
+    row = ["pdnet-stage1:12", *["the shipped sample of lesions"] * 5]
+    console = Console(file=text, width=width)
+    console.print(text_table("Models", [f"column {n}" for n in range(6)], [row]))
+    assert "pdnet-stage1:12" in text.getvalue()
