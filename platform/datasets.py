@@ -7,8 +7,7 @@ from pathlib import Path
 
 from lesions import InputError
 from lesions.prepared import PreparedSet
-from lesions.prepared.manifest import table_digest
-from lesions.prepared.preparing import Plan
+from lesions.prepared.preparing import Plan, table_digest
 from lesions.sample import ROOT as SAMPLE
 from platform.prepare import prepare
 
@@ -29,6 +28,11 @@ class Data:
     description: str
     truth: str
 
+    @property
+    def name(self) -> str:
+        """The set's name."""
+        return self.description.partition(",")[0]
+
     def tags(self) -> dict[str, str]:
         """As MLflow tags."""
         return {
@@ -38,8 +42,16 @@ class Data:
         }
 
 
-def find_data(root: Path | None, storage: Path, mask: str) -> Data:
+def find_data(
+    root: Path | None, storage: Path, mask: str | None = None, split: str = "test"
+) -> Data:
     """The prepared set at `root`; without one the sample, prepared into `storage` if need be.
+
+    Args:
+        root: its folder.
+        storage: where the sample's prepared set is kept.
+        mask: the pseudo mask that it must have, if any.
+        split: what its description tells of.
 
     Raises:
         InputError: no whole prepared set there, or one without the pseudo mask `mask`.
@@ -49,22 +61,22 @@ def find_data(root: Path | None, storage: Path, mask: str) -> Data:
         root = storage / "prepared" / f"sample-{_recipe()}"
         prepare(Plan(source=SAMPLE, out=root, masks=("snakes", "ellipse")))
     root = root.expanduser().absolute()
-    test = PreparedSet(root, "test")
-    if mask not in test.manifest["masks"]:
+    lesions = PreparedSet(root, split)
+    if mask is not None and mask not in lesions.manifest["masks"]:
         raise InputError(
             f"the set has no pseudo mask {mask!r}", file=root,
-            remedy=f"choose of {', '.join(test.manifest['masks'])}, or prepare it with --masks",
+            remedy=f"choose of {', '.join(lesions.manifest['masks'])}, or prepare it with --masks",
         )  # fmt: skip
-    sample = test.manifest.get("table") == table_digest(SAMPLE)
+    sample = lesions.manifest.get("table") == table_digest(SAMPLE)
     name = "the shipped sample" if sample else root.name
-    patients = {row["patient"] for row in test.rows}
-    kinds = Counter(row["lesion_type"] for row in test.rows)
-    human = test.manifest["human_masks"] == test.manifest["accepted"]
+    patients = {row["patient"] for row in lesions.rows}
+    kinds = Counter(row["lesion_type"] for row in lesions.rows)
+    human = lesions.manifest["human_masks"] == lesions.manifest["accepted"]
     listed = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in kinds.most_common())
     return Data(
         root=root,
-        fingerprint=test.fingerprint,
-        description=f"{name}, {len(test)} test slices of {len(patients)} patients ({listed})",
+        fingerprint=lesions.fingerprint,
+        description=f"{name}, {len(lesions)} {split} slices of {len(patients)} patients ({listed})",
         truth="human masks" if human else "human masks where there are any, else pseudo masks",
     )
 

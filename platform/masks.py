@@ -16,16 +16,16 @@ from dashboards.mask_table import PAPER, MaskTable, in_paper_order, print_masks
 from lesions import InputError
 from lesions.judging.batches import Batch, deeplesion_batches
 from lesions.judging.measuring import Key, Measured, measure, with_masks
-from lesions.judging.pairs import nifti_pairs
+from lesions.judging.pairs import pairs_by_name
 from lesions.lesion import SPLITS
 from lesions.masks import PSEUDO_MASKS
-from lesions.prepared.manifest import table_digest
+from lesions.prepared.preparing import table_digest
 from lesions.readers.deeplesion import Rejected
 from lesions.readers.from_mask import SOFT_TISSUE
 from lesions.sample import ROOT as SAMPLE
 from platform.cli import check_name, parse, run
 from platform.cluster import cluster
-from platform.storage import default_storage, writable
+from platform.storage import default_storage, new_result, writable
 from platform.tracking import (
     NAME,
     PARENT,
@@ -55,9 +55,9 @@ class MasksOptions:
     Attributes:
         source: a folder in DeepLesion's layout with Masks_png/PPPPPP_SS_RR/KKK_N.png, N being
             the lesion's number among those of its slice.
-        images: NIfTI CTs, in quotes with one *, as 'ct/*_ct.nii.gz'.
-        human_masks: their masks, likewise; what * stands for must be the same. Every connected
-            part of a mask is a lesion, on the slice where it is largest.
+        images: CTs, in quotes with one *, as 'ct/*_ct.nii.gz': NIfTI, or folders of DICOM series.
+        human_masks: their masks, NIfTI or DICOM SEG, likewise; what * stands for must be the
+            same. Every connected part of a mask is a lesion, on the slice where it is largest.
         label: the value in --human-masks that is lesion; without it all but 0 and 255, which is
             uncertain and counts nowhere.
         window: low and high HU for --images, which say none themselves; for lungs -1500 500.
@@ -114,7 +114,7 @@ def subject_of(options: MasksOptions) -> Subject:
         InputError: there is no such table or split, or files that do not pair.
     """
     if options.images is not None and options.human_masks is not None:
-        pairs = nifti_pairs(options.images, options.human_masks, options.window, options.label)
+        pairs = pairs_by_name(options.images, options.human_masks, options.window, options.label)
         folder = Path(options.images.partition("*")[0] + "*").expanduser().absolute().parent
         return Subject(batches=pairs, name=folder.name, marks=FROM_MASKS)
     if options.source is None:
@@ -261,9 +261,7 @@ def main() -> None:
     methods = in_paper_order(_listed(options.methods, PSEUDO_MASKS, "pseudo mask"))
     name = check_name(options.name or f"masks-{time.strftime('%Y%m%d-%H%M%S')}")
     storage = writable(options.storage or default_storage())
-    report, rows = (storage / "masks" / name / file for file in ("report.html", "lesions.csv"))
-    if report.exists():
-        raise InputError(f"there is a result {name!r} already", remedy="choose another --name")
+    report, rows = new_result(storage / "masks" / name)
     subject = subject_of(options)
     store = open_store(storage, EXPERIMENT, PAPER)
     table, pictures = judge(subject, methods, name)

@@ -4,13 +4,13 @@ import json
 import time
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from lesions import InputError
 from lesions.files import write_text
 from platform.cli import check_name
 from platform.datasets import Data, find_data
-from trainables.configs import edited, flatten
+from trainables.configs import edited, flatten, typed
 from trainables.system import System
 from trainables.workers import Job
 
@@ -49,7 +49,7 @@ class Planned:
         """Write what `--resume` reads."""
         own = {name: getattr(self, name) for name in _own_fields(type(self))}
         plan = {"preset": self.preset, "config": flatten(self.config), "data": str(self.data.root)}
-        write_text(self.folder / self.file, json.dumps(plan | own, indent=1))
+        write_text(self.folder / self.file, json.dumps(plan | own, indent=1, default=str))
 
 
 def start(
@@ -69,6 +69,8 @@ def start(
         plan = _read(folder / kind.file)
         preset, data = plan.pop("preset"), Path(plan.pop("data"))
         config = edited(system.presets()["paper"](), plan.pop("config"))
+        hints = get_type_hints(kind)
+        plan = {name: typed(hints[name], value, name) for name, value in plan.items()}
     elif (folder / kind.file).exists():
         raise InputError(
             f"there is a run {name!r} already", remedy=f"go on with it by --resume {name}"

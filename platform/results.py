@@ -1,17 +1,17 @@
 """After the search: the best trial measured once on the test lesions, and recorded."""
 
 import json
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dashboards.overlays import overlay
-from dashboards.view import overlay_name
+from dashboards.view import evenly_apart, overlay_name
 from lesions import InputError, Recist
 from lesions.prepared import PreparedSet
 from lesions.readers.png import decode_labels
+from platform.models import ARTIFACTS, log_checkpoint
 from platform.tracking import (
     NAME,
     PARENT,
@@ -21,7 +21,6 @@ from platform.tracking import (
     log_metrics,
     set_tags,
 )
-from trainables.checkpoint import BEST, RUN
 from trainables.evaluate import summarise
 from trainables.workers import Job, evaluate, evaluate_references
 
@@ -30,10 +29,13 @@ OVERLAYS = 9
 
 def finish(
     store: Store, parent: str, job: Job, results: Any, objective: str, resources: dict[str, float]
-) -> None:
+) -> Path:
     """Measure the best trial and the references on the test split; record all in MLflow.
 
     The test lesions play no part in the choice of the best trial.
+
+    Returns:
+        The best trial's checkpoint.
 
     Raises:
         InputError: no trial has a checkpoint.
@@ -44,9 +46,11 @@ def finish(
     set_tags(store, parent, {"lesion.best_trial": best.metrics["trial_id"]})
     print("measuring the best trial on the test lesions", flush=True)
     references = ray.remote(num_cpus=1)(evaluate_references).remote(job, "test")
-    record_test(store, parent, job, Path(best.checkpoint.path), resources)
+    checkpoint = Path(best.checkpoint.path)
+    record_test(store, parent, job, checkpoint, resources)
     record_references(store, parent, ray.get(references))
     end_run(store, parent, "finished")
+    return checkpoint
 
 
 def best_result(results: Any, objective: str, epochs: int) -> Any:
@@ -66,22 +70,26 @@ def best_result(results: Any, objective: str, epochs: int) -> Any:
 def record_test(
     store: Store, run_id: str, job: Job, checkpoint: Path, resources: dict[str, float]
 ) -> None:
-    """The metrics, rows, overlays and checkpoint of a model on the test split, into its run."""
+    """A model's checkpoint, and its metrics, rows and overlays on the test split, into its run."""
+    log_checkpoint(store, run_id, checkpoint)
+    record_measured(store, run_id, job.data, [checkpoint], resources)
+
+
+def record_measured(
+    store: Store, run_id: str, data: Path, checkpoints: Sequence[Path], resources: dict[str, float]
+) -> None:
+    """The metrics, rows and overlays of a model, or of several in order, on a set's test split."""
     import ray
 
     task = ray.remote(num_cpus=1, num_gpus=1 if resources.get("GPU", 0) > 0 else 0)(evaluate)
-    rows = ray.get(task.remote(checkpoint, job.data, "test"))
+    rows = ray.get(task.remote(checkpoints, data, "test"))
     if not rows:
         print("the prepared set has no test lesions: nothing to measure")
         return
     log_metrics(store, run_id, _test_metrics(rows))
     with tempfile.TemporaryDirectory() as folder:
-        write_evidence(Path(folder), rows, PreparedSet(job.data, "test"))
-        for name in (BEST, RUN):
-            shutil.copy(checkpoint / name, folder)
-        config = json.loads((checkpoint / RUN).read_text())["config"]
-        (Path(folder) / "config.json").write_text(json.dumps(config, indent=1))
-        store.client.log_artifacts(run_id, folder, "best")
+        write_evidence(Path(folder), rows, PreparedSet(data, "test"))
+        store.client.log_artifacts(run_id, folder, ARTIFACTS)
 
 
 def record_references(
@@ -108,9 +116,7 @@ def write_evidence(folder: Path, rows: Sequence[dict[str, Any]], lesions: Prepar
     ranked = sorted(
         range(len(rows)), key=lambda at: (-rows[at]["dice"], rows[at]["file"], rows[at]["row"])
     )
-    count = min(OVERLAYS, len(ranked))
-    places = {round(i * (len(ranked) - 1) / max(1, count - 1)) for i in range(count)}
-    for place in sorted(places):
+    for place in evenly_apart(len(ranked), OVERLAYS):
         lesion, row = lesions[ranked[place]], rows[ranked[place]]
         found = None if row["endpoints"] is None else Recist(row["endpoints"])
         picture = overlay(

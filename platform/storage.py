@@ -26,3 +26,13 @@ def writable(folder: Path) -> Path:
             f"cannot be written: {error.strerror}", file=folder, remedy="name another folder"
         ) from None
     return folder
+
+
+def new_result(folder: Path) -> tuple[Path, Path]:
+    """The page and the table of a new result; InputError where the folder has one already."""
+    report, rows = folder / "report.html", folder / "lesions.csv"
+    if report.exists():
+        raise InputError(
+            f"there is a result {folder.name!r} already", remedy="choose another --name"
+        )
+    return report, rows

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from lesions import InputError
-from platform.cli import check_positive, parse_system, run
+from platform.cli import check_name, check_positive, parse_system, run
 from platform.cluster import cluster, has_gpu
 from platform.compare import compare
+from platform.models import register
 from platform.plans import Planned, start
 from platform.results import finish
 from platform.storage import default_storage, writable
@@ -41,6 +42,7 @@ class SweepOptions(Generic[C]):
         seed: of the search; a trial's own seed is the config's.
         name: the sweep's name; without it one is made from the time.
         resume: the name of a sweep to go on with, as it was started.
+        register: the best model's name in MLflow's registry; without it the system's, "" for none.
         storage: where everything is kept; all nodes must see it.
     """
 
@@ -54,11 +56,14 @@ class SweepOptions(Generic[C]):
     seed: int = 0
     name: str | None = None
     resume: str | None = None
+    register: str | None = None
     storage: Path | None = None
 
     def __post_init__(self) -> None:
         """InputError for what no sweep can be."""
         check_positive(self, "trials", "concurrent", "cpus_per_trial", "grace")
+        if self.register:
+            check_name(self.register)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +79,7 @@ class Sweep(Planned):
     gpus_per_trial: float | None
     grace: int
     seed: int
+    register: str | None = None
 
 
 def search(
@@ -209,7 +215,8 @@ def sweep_and_compare(sweep: Sweep, storage: Path) -> None:
               flush=True)  # fmt: skip
         callback = SweepCallback(store, parent, sweep.trials, epochs, flatten(sweep.config))
         results = search(sweep, callback, per_trial, _concurrent(sweep, per_trial, resources))
-        finish(store, parent, sweep.job, results, OBJECTIVE, resources)
+        best = finish(store, parent, sweep.job, results, OBJECTIVE, resources)
+        register(store, parent, best, sweep.register)
     with reaching(store, again):
         compare(store, sweep.name, storage)
 

@@ -55,15 +55,8 @@ def open_store(storage: Path, system: str, paper: str) -> Store:
     Raises:
         InputError: the server is away or refuses.
     """
-    for name in ("alembic", "mlflow"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    given = os.environ.get("MLFLOW_TRACKING_URI")
-    uri = given or f"sqlite:///{storage / 'mlflow.db'}"
-    artifacts = None if given else (storage / "artifacts" / system).as_uri()
+    uri, local = tracking_uri(storage)
+    artifacts = None if local is None else (storage / "artifacts" / system).as_uri()
     try:
         with _one_at_a_time(storage / "mlflow.lock"):
             client = MlflowClient(tracking_uri=uri)
@@ -77,6 +70,23 @@ def open_store(storage: Path, system: str, paper: str) -> Store:
             remedy="start it, or unset MLFLOW_TRACKING_URI to record in a local file",
         ) from None
     return Store(uri=uri, experiment=system, experiment_id=experiment_id)
+
+
+def tracking_uri(storage: Path) -> tuple[str, Path | None]:
+    """Where MLflow records, and the SQLite file that serves where no server is named.
+
+    What MLflow reads from the environment is set too; a user's own settings stay.
+    """
+    for name in ("alembic", "mlflow"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    if given := os.environ.get("MLFLOW_TRACKING_URI"):
+        return given, None
+    file = storage / "mlflow.db"
+    return f"sqlite:///{file}", file
 
 
 @contextmanager

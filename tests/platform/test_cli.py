@@ -49,14 +49,16 @@ def test_a_mistake_is_one_message(
     assert shown.count("error:") <= 1
 
 
-@pytest.mark.parametrize("words", [["--workers", "0"], ["--name", "a/b"], ["--resume", "gone"]])
+@pytest.mark.parametrize(
+    "words", [["--workers", "0"], ["--name", "a/b"], ["--resume", "gone"], ["--register", "a:b"]]
+)
 def test_training_refuses_mistakes_too(
     words: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert command("train", "pdnet", *words, "--storage", tmp_path) == 2
     shown = capfd.readouterr().err
     assert words[1] in shown
-    assert len(shown.splitlines()) == (5 if "workers" in words[0] else 1)
+    assert len(shown.splitlines()) == (5 if words[0] in ("--workers", "--register") else 1)
 
 
 def test_resume_lists_the_sweeps_there_are(

@@ -76,6 +76,14 @@ def test_the_best_trials_evidence_is_kept(storage: Path) -> None:
     assert len(client.list_artifacts(parent.info.run_id, "best/overlays")) == 4
     assert parent.data.metrics["test_n"] == 4
     assert {"dice", "dice_std", "long_axis_error"} <= set(parent.data.metrics)
+    version = client.get_model_version_by_alias("pdnet-stage2", "champion")
+    assert version.run_id == parent.info.run_id
+    best = client.search_runs(
+        [experiment], f"tags.`lesion.trial_id` = '{parent.data.tags['lesion.best_trial']}'"
+    )[0]
+    assert float(version.tags["lesion.val_dice"]) == best.data.metrics["best_val_dice"]
+    rate = "training.learning_rate"
+    assert float(version.tags[f"config.{rate}"]) == float(best.data.params[rate])
     assert (storage / "reports" / "first.html").stat().st_size > 10_000
 
 

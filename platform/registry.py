@@ -1,0 +1,115 @@
+"""MLflow's model registry: which version a word means, and its files."""
+
+import hashlib
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import mlflow.artifacts
+from mlflow import MlflowClient
+
+from lesions import InputError
+from lesions.files import replace_with
+from platform.tracking import Store, reaching, tracking_uri
+from trainables.checkpoint import BEST, RUN
+
+CHAMPION = "champion"
+_SPEC = re.compile(r"(?P<name>[^@:/]+)(?P<sign>[@:])(?P<which>[\w-]+)")
+
+
+def split(spec: str) -> tuple[str, str, str]:
+    """(NAME, "@" or ":", ALIAS or VERSION) of a word; InputError when it is neither."""
+    match = _SPEC.fullmatch(spec)
+    if match is None or (match["sign"] == ":" and not match["which"].isdecimal()):
+        raise InputError(
+            f"{spec!r} is no registered model", remedy=f"say NAME@{CHAMPION} or NAME:VERSION"
+        )
+    return match["name"], match["sign"], match["which"]
+
+
+def connect(storage: Path) -> Store:
+    """The registry beside the runs; no experiment is opened.
+
+    Raises:
+        InputError: there is none yet.
+    """
+    uri, file = tracking_uri(storage)
+    if file is not None and not file.exists():  # a client would make one
+        raise InputError(
+            "nothing was registered here", file=file,
+            remedy="train first, or say --storage, or MLFLOW_TRACKING_URI for a server",
+        )  # fmt: skip
+    return Store(uri=uri, experiment="", experiment_id="")
+
+
+def versions_of(client: MlflowClient, model: str) -> list[Any]:
+    """A model's versions, the newest first."""
+    found = client.search_model_versions(f"name = '{model}'", max_results=10_000)
+    return sorted(found, key=lambda version: -int(version.version))
+
+
+def find_version(client: MlflowClient, spec: str) -> Any:
+    """The version that NAME@ALIAS or NAME:VERSION means.
+
+    Raises:
+        InputError: there is none; it names those there are.
+    """
+    name, sign, which = split(spec)
+    models = {model.name: model for model in client.search_registered_models(max_results=1000)}
+    if name not in models:
+        raise _no_model(name, list(models))
+    aliases = {alias: str(number) for alias, number in models[name].aliases.items()}
+    number = aliases.get(which, "") if sign == "@" else which
+    versions = versions_of(client, name)
+    for version in versions:
+        if str(version.version) == number:
+            return version
+    kind = "alias" if sign == "@" else "version"
+    listed = [f"@{alias} = {number}" for alias, number in aliases.items()]
+    listed += [f"versions {', '.join(str(version.version) for version in versions)}"]
+    raise InputError(f"{name} has no {kind} {which!r}", remedy=f"it has {'; '.join(listed)}")
+
+
+def _no_model(name: str, there: list[str]) -> InputError:
+    base, _, stage = name.rpartition("-stage")
+    if any(other.startswith(f"{base}-stage") for other in there) and base:
+        return InputError(
+            f"{base} has no stage {stage}", remedy=f"train it with --config.stage {stage}"
+        )
+    remedy = f"choose of {', '.join(sorted(there))}" if there else "none is registered: train one"
+    return InputError(f"there is no registered model {name!r}", remedy=remedy)
+
+
+def fetch(store: Store, spec: str, storage: Path) -> tuple[Path, str]:
+    """The folder with the files of a registered version, and its NAME:VERSION.
+
+    They are kept in `storage/models`, and fetched once.
+
+    Raises:
+        InputError: no such model or version, its files are gone, or the server is away.
+    """
+    with reaching(store, "start it, or name a checkpoint's folder"):
+        version = find_version(store.client, spec)
+    found = f"{version.name}:{version.version}"
+    origin = f"{store.uri} {version.source} {version.run_id} {version.creation_timestamp}"
+    digest = hashlib.sha256(origin.encode()).hexdigest()[:12]
+    folder = storage / "models" / f"{version.name}-{version.version}-{digest}"
+    for name in (BEST, RUN):
+        if not (folder / name).exists():
+            _download(store, f"{version.source}/{name}", folder / name, found)
+    return folder, found
+
+
+def _download(store: Store, uri: str, path: Path, model: str) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            got = mlflow.artifacts.download_artifacts(uri, dst_path=scratch, tracking_uri=store.uri)
+        except Exception as error:  # each kind of artifact store raises its own
+            raise InputError(
+                f"the files of {model} cannot be fetched: {str(error).partition(chr(10))[0]}",
+                remedy="is its run deleted, or its artifact store away?",
+            ) from None
+        with replace_with(path) as partial:
+            shutil.copy(got, partial)
