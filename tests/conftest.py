@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 
 from lesions.prepared import PreparedSet
@@ -15,6 +16,9 @@ from tests.discs import Checkpoints, train
 # The same examples on every machine: a failure that comes and goes helps nobody.
 settings.register_profile("fixed", derandomize=True)
 settings.load_profile("fixed")
+
+# Networks here are tiny, and threads that wait for each other starve Ray's workers beside them.
+torch.set_num_threads(1)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

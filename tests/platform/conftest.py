@@ -126,6 +126,18 @@ def ray_cluster(two_nodes: Cluster) -> Iterator[Cluster]:
             yield two_nodes
 
 
+def ray_workers(cluster: Cluster, word: str) -> list[psutil.Process]:
+    """The cluster's processes that run what `word` names: Ray calls them by it."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        title = " ".join(process.info["cmdline"] or [])
+        parents = [parent.cmdline() for parent in process.parents()]
+        ours = any(str(cluster.folder) in part for line in parents for part in line)
+        if ours and title.startswith("ray::") and word in title:
+            found.append(process)
+    return found
+
+
 def command(name: str, *words: object) -> int:
     """`python -m platform.NAME WORDS` in this process; its exit status."""
     main = importlib.import_module(f"platform.{name}").main

@@ -108,7 +108,7 @@ def test_import_loads_nothing_more_than_the_standard_library_does(tmp_path: Path
 
 
 def test_commands_are_listed() -> None:
-    assert {"prepare", "train", "sweep", "compare"} <= set(commands())
+    assert {"prepare", "train", "sweep", "compare", "models"} <= set(commands())
     listing = run_python("-m", "platform", cwd=ROOT)
     for name, line in commands().items():
         assert f"python -m platform.{name}" in listing

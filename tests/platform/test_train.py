@@ -8,17 +8,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from mlflow import MlflowClient
 
 from dashboards.runs import runs_of_kind
-from platform.train import read_history
+from platform.training import read_history
 from tests.platform.conftest import (
     QUICK,
     TINY,
     Cluster,
     command,
+    ray_workers,
     started,
     wait_for_line,
     wait_until,
@@ -43,6 +43,11 @@ def run_of(storage: Path) -> tuple[Any, dict[str, list[int]]]:
     return run, {name: [point.step for point in found] for name, found in histories.items()}
 
 
+def versions(storage: Path) -> list[Any]:
+    client = MlflowClient(tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
+    return list(client.search_model_versions())
+
+
 def words_for(storage: Path, data: Path, epochs: int, workers: int) -> list[str]:
     words = ("pdnet", "--storage", storage, "--data", data, "--name", "run", "--workers", workers,
              "--config.training.epochs", epochs, *TINY, *QUICK)  # fmt: skip
@@ -65,18 +70,14 @@ def test_two_workers_train_one_model(
     assert "test dice" in shown
     folder = Path(re.findall(r"^checkpoint: (.+)$", shown, re.MULTILINE)[0])
     assert {path.name for path in folder.iterdir()} == {"best.pt", "last.pt", "run.json"}
-
-
-def training_workers(cluster: Cluster) -> list[psutil.Process]:
-    """The processes of the cluster that train: Ray names them by what they run."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        title = " ".join(process.info["cmdline"] or [])
-        parents = [parent.cmdline() for parent in process.parents()]
-        ours = any(str(cluster.folder) in word for line in parents for word in line)
-        if ours and title.startswith("ray::") and "RayTrainWorker" in title:
-            found.append(process)
-    return found
+    assert re.findall("^registered (.+)$", shown, re.MULTILINE) == [
+        "pdnet-stage2:1, the champion: the first version"
+    ]
+    (version,) = versions(tmp_path)
+    assert version.run_id == run.info.run_id
+    assert float(version.tags["lesion.val_dice"]) == run.data.metrics["best_val_dice"]
+    for name in ("lesion.system", "lesion.preset", "lesion.data_fingerprint", "lesion.git_commit"):
+        assert version.tags[name] == run.data.tags[name]
 
 
 @pytest.mark.slow
@@ -90,14 +91,16 @@ def test_kills_of_worker_and_driver_cost_no_epoch(
     words = words_for(broken, tiny_set, epochs, 1)
     with started(log, "train", *words, address=ray_cluster.address) as driver:
         wait_for_line(driver, log, "epoch 2 ", 90)
-        for worker in training_workers(ray_cluster):
+        for worker in ray_workers(ray_cluster, "RayTrainWorker"):
             worker.kill()
         killed_at = len(history_of(broken, "run"))
         assert 2 <= killed_at < epochs, "the worker was killed in the middle"
         wait_for_line(driver, log, f"epoch {killed_at + 2} ", 90)
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
-    wait_until(lambda: not training_workers(ray_cluster), 30, "the driver's workers to go")
+    wait_until(
+        lambda: not ray_workers(ray_cluster, "RayTrainWorker"), 30, "the driver's workers to go"
+    )
     assert len(history_of(broken, "run")) < epochs, "the driver was killed in the middle"
     assert command("train", "pdnet", "--storage", broken, "--resume", "run") == 0
     assert history_of(broken, "run") == history_of(whole, "run")
@@ -112,8 +115,13 @@ def test_resuming_a_finished_run_trains_no_more(
 ) -> None:
     assert command("train", *words_for(tmp_path, tiny_set, 1, 1)) == 0
     before = time.time()
+    plan = tmp_path / "trainings" / "run" / "train.json"
+    asked = json.loads(plan.read_text())
+    assert asked.pop("register") is None
+    plan.write_text(json.dumps(asked))  # as it was before models were registered
     capsys.readouterr()
     assert command("train", "pdnet", "--storage", tmp_path, "--resume", "run") == 0
     assert "epoch 1" not in capsys.readouterr().out
     assert (tmp_path / "trainings" / "run" / "history.jsonl").stat().st_mtime < before
-    assert json.loads((tmp_path / "trainings" / "run" / "train.json").read_text())["workers"] == 1
+    assert json.loads(plan.read_text())["workers"] == 1
+    assert len(versions(tmp_path)) == 1
