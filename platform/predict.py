@@ -1,40 +1,37 @@
-"""Measure the lesion at a click: mask and RECIST of a PNG, DICOM or NIfTI image."""
+"""Measure the lesion at a click, or at each of a table: PNG, DICOM or NIfTI images."""
 
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-import numpy as np
 import tyro
 
-from dashboards.overlays import overlay
-from lesions import InputError, Lesion, Recist
-from lesions.files import replace_with
-from lesions.readers.clicked import ClickedSlice
+from dashboards.overlays import click_overlay
+from lesions import InputError
 from lesions.readers.from_mask import SOFT_TISSUE
-from lesions.readers.png import encode_slice
 from platform.cli import parse, run
+from platform.stages import BothStages, Checkpoint, checkpoints
 from platform.storage import writable
-
-OVERLAY = "overlay.png"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictOptions:
+class PredictOptions(BothStages):
     """Measure the lesion at a click by both stages of a trained system.
 
     Attributes:
         system: pdnet.
-        stage1: stage 1's checkpoint, a folder with run.json and best.pt.
-        stage2: stage 2's.
         image: a 16-bit PNG with HU + 32768 as in DeepLesion, a DICOM file, a folder with one CT
             series, or a NIfTI file.
         click: X,Y in pixels, 0,0 = the middle of the first. Of PNG and DICOM: column and row of
             the stored pixels, as viewers show them. Of NIfTI: column and row of the axial slice
             with the patient's right at the left and the front at the top.
+        clicks: instead of both, a CSV file with the columns image, x, y, and where wanted slice,
+            spacing_x, spacing_y, window_low, window_high, id. Images are looked for beside it; an
+            empty cell is the option below.
         out: a folder for the mask in the image's own geometry, overlay.png, answer.json, and for
-            DICOM a SEG and a TID 1500 report.
+            DICOM a SEG and a TID 1500 report. Of a table: one such folder a row, called by its id
+            or number, answers.csv and rejected.csv.
         slice: which axial slice, 0 = the lowest (nearest to the feet).
         spacing: X Y, mm a pixel: of a PNG, which does not say it.
         window: low and high HU; for lungs -1500 500.
@@ -43,10 +40,9 @@ class PredictOptions:
     """
 
     system: Annotated[Literal["pdnet"], tyro.conf.Positional]
-    stage1: Path
-    stage2: Path
-    image: Path
-    click: str
+    image: Path | None = None
+    click: str | None = None
+    clicks: Path | None = None
     out: Path
     slice: int | None = None
     spacing: tuple[float, float] | None = None
@@ -55,66 +51,65 @@ class PredictOptions:
     precision: Literal["auto", "fp32", "bf16"] = "auto"
 
     def check(self) -> None:
-        """InputError for a window that is none."""
+        """InputError for a window or a click that is none, and for not one of click and table."""
         if not self.window[0] < self.window[1]:
             raise InputError(f"--window is not low, high: {self.window}")
-
-    @property
-    def at(self) -> tuple[float, float]:
-        """The click's (x, y)."""
-        try:
-            x, y = (float(word) for word in self.click.split(","))
-        except ValueError:
-            raise InputError(f"--click is {self.click!r}", remedy="say X,Y, as 250,190") from None
-        return x, y
-
-
-def draw(seen: ClickedSlice, window: tuple[float, float], result: object) -> bytes:
-    """The overlay of what a click found, as wide as stage 2's view."""
-    from trainables.pdnet.two_stages import ClickResult
-
-    assert isinstance(result, ClickResult)
-    (x, y), half = result.crop.centre, result.crop.side / 2
-    square = Recist([(x - half, y), (x + half, y), (x, y - half), (x, y + half)])
-    height, width = seen.hu.shape
-    lesion = Lesion(
-        file=seen.image.name, row=1, recist=result.recist or square, spacing=seen.spacing,
-        window=window, shape=(height, width), encoded=encode_slice(seen.hu),
-    )  # fmt: skip
-    view = (
-        float(np.floor(x - half) - 0.5),
-        float(np.floor(y - half) - 0.5),
-        float(np.ceil(2 * half)),
-    )
-    return overlay(lesion, None, result.mask, None, result.recist, crop=view)
+        given = [self.image is not None, self.click is not None]
+        if self.clicks is not None and any(given):
+            raise InputError("--clicks says images and clicks: leave --image and --click out")
+        if self.clicks is None and not all(given):
+            raise InputError(
+                "what is to be measured?", remedy="say --image and --click, or --clicks"
+            )
+        if self.click is not None:
+            point(self.click)
 
 
-def main() -> None:
-    """Parse the command line, measure, write and print."""
-    options = parse(PredictOptions, prog="python -m platform.predict")
-    options.check()
-    at, out = options.at, writable(options.out)
+def point(word: str) -> tuple[float, float]:
+    """(x, y) of "250,190", or InputError."""
+    try:
+        x, y = (float(part) for part in word.split(","))
+    except ValueError:
+        raise InputError(f"--click is {word!r}", remedy="say X,Y, as 250,190") from None
+    return x, y
+
+
+def load(
+    options: PredictOptions, stages: tuple[Checkpoint, Checkpoint]
+) -> tuple[Any, dict[str, Any]]:
+    """Both stages, and their identity; InputError for a checkpoint that is none.
+
+    For a table they are only tried, on the CPU: its actors load them where they are.
+    """
     import torch
 
-    from trainables.pdnet.answers import ANSWER, Click, answer, fast_precision, identity
-    from trainables.pdnet.two_stages import FALLBACK_MM, load_two_stages
+    from trainables.pdnet.answers import identity, precision_of
+    from trainables.pdnet.two_stages import load_two_stages
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    precision = {"auto": fast_precision(device), "fp32": None, "bf16": torch.bfloat16}
+    here = torch.cuda.is_available() and options.clicks is None
+    device = torch.device("cuda" if here else "cpu")
     start = time.perf_counter()
+    folders = [stage.folder for stage in stages]
     both = load_two_stages(
-        options.stage1, options.stage2, device,
-        precision=precision[options.precision], tta=options.tta,
+        folders[0], folders[1], device,
+        precision=precision_of(options.precision, device), tta=options.tta,
     )  # fmt: skip
     print(f"loaded in {time.perf_counter() - start:.1f} s", flush=True)
+    return both, identity(folders[0], folders[1], [stage.registered for stage in stages])
+
+
+def answer_one(options: PredictOptions, both: Any, model: dict[str, Any], out: Path) -> None:
+    """Measure at the click, write and print."""
+    from trainables.pdnet.answers import ANSWER, OVERLAY, Click, answer
+    from trainables.pdnet.two_stages import FALLBACK_MM
+
+    assert options.image is not None
+    assert options.click is not None
     click = Click(
-        image=options.image, at=at, index=options.slice, spacing=options.spacing,
+        image=options.image, at=point(options.click), index=options.slice, spacing=options.spacing,
         window=options.window,
     )  # fmt: skip
-    model = identity(options.stage1, options.stage2)
-    found, seen, result = answer(both, model, click, out)
-    with replace_with(out / OVERLAY) as partial:
-        partial.write_bytes(draw(seen, options.window, result))
+    found = answer(both, model, click, out, click_overlay)
     if not found["stage1_found"]:
         print(f"stage 1 found no lesion at the click: measured as one of {FALLBACK_MM:g} mm")
     if (recist := found["recist"]) is None:
@@ -125,6 +120,21 @@ def main() -> None:
         print("no mask: nothing is segmented")
     names = ", ".join([*found["files"].values(), OVERLAY, ANSWER])
     print(f"in {sum(found['seconds'].values()):.2f} s; {names} in {out}")
+
+
+def main() -> None:
+    """Parse the command line, measure, write and print."""
+    options = parse(PredictOptions, prog="python -m platform.predict")
+    options.check()
+    stages = checkpoints(options)
+    out = writable(options.out)
+    both, model = load(options, stages)
+    if options.clicks is None:
+        answer_one(options, both, model, out)
+    else:
+        from platform.clicks import answer_table
+
+        answer_table(options, stages, model, out)
     print("For research only: not a medical device.")
 
 

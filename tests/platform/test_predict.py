@@ -148,6 +148,34 @@ def test_precisions_and_tta_agree(predict: Predict, tmp_path: Path) -> None:
     assert dice(masks[0], masks[2]) > 0.85
 
 
+def test_an_earlier_answers_files_are_gone(predict: Predict, tmp_path: Path) -> None:
+    click = said(middle_of(CORNERS[0]))
+    file = dicom_files.save(dicom_files.ct(HU), tmp_path / "one")
+    predict("--image", file, "--click", click)
+    (tmp_path / "out" / "mine.txt").touch()
+    (tmp_path / "slice.png").write_bytes(encode_slice(HU))
+    predict("--image", tmp_path / "slice.png", "--click", click, "--spacing", 0.8, 0.8)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "answer.json", "mask.png", "overlay.png", "mine.txt"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--image", "a.png"), "what is to be measured? (say --image and --click, or --clicks)"),
+        (("--image", "a.png", "--clicks", "a.csv"), "leave --image and --click out"),
+        (("--clicks", "absent.csv"), "absent.csv: there is no such file"),
+    ],
+)
+def test_a_click_or_a_table(
+    two_checkpoints: Checkpoints, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    words: tuple[object, ...], message: str,
+) -> None:  # fmt: skip
+    assert wrong(two_checkpoints, tmp_path, *words) == 2
+    assert message in capsys.readouterr().err
+
+
 def wrong(two: Checkpoints, tmp_path: Path, *words: object) -> int:
     return command(
         "predict",

@@ -1,0 +1,245 @@
+"""A table of clicks over a real cluster: the same answers as one by one, and bad rows set aside."""
+
+import csv
+import json
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+
+from dashboards.overlays import click_overlay
+from lesions.readers.png import encode_slice
+from tests.discs import Checkpoints, middle_of, slice_with_discs
+from tests.lesions.readers import dicom_files
+from tests.lesions.readers.test_click_table import Row, write_table
+from tests.platform.conftest import Cluster, command, ray_workers, started, wait_until
+from trainables.pdnet import batch
+from trainables.pdnet.answers import Click, answer, identity, is_answered
+from trainables.pdnet.batch import DEATHS, ClickActor, item_of
+from trainables.pdnet.two_stages import load_two_stages
+
+HU, CORNERS = slice_with_discs(100)
+STACK = np.stack([np.roll(HU, 20, axis=1), HU, np.roll(HU, 15, axis=0)])
+
+
+def images(folder: Path) -> None:
+    """One lesion slice as a PNG, in a DICOM series and in a NIfTI file, and a damaged file."""
+    folder.mkdir(exist_ok=True)
+    (folder / "slice.png").write_bytes(encode_slice(HU))
+    (folder / "cut.png").write_bytes(encode_slice(HU)[:900])
+    dicom_files.save_all(dicom_files.series(STACK), folder / "ct")
+    ras = STACK[:, ::-1, ::-1].transpose(2, 1, 0)
+    nibabel.save(nibabel.Nifti1Image(ras, np.diag([0.7, 0.8, 2.5, 1.0])), folder / "ct.nii.gz")
+
+
+def rows() -> list[Row]:
+    a, b, c, d = map(middle_of, CORNERS)
+    return [
+        ("", "slice.png", "", *a, 0.5, 0.8),
+        ("left", "ct", 1, *c, "", ""),
+        ("", "cut.png", "", 5, 5, 1, 1),
+        ("right", "ct", 1.0, *b, "", ""),
+        ("out", "ct.nii.gz", 1, 144, 5, "", ""),
+        ("", "ct", 3, *b, "", ""),
+        ("left", "ct", 1, *d, "", ""),
+        ("../up", "ct", 1, *d, "", ""),
+        ("", "slice.png", "", "here", 5, 1, 1),
+        ("d.1", "ct.nii.gz", 1, *d, "", ""),
+    ]
+
+
+def words(two: Checkpoints, table: Path, out: Path) -> tuple[object, ...]:
+    return ("pdnet", "--stage1", two[0], "--stage2", two[1], "--clicks", table, "--out", out)
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def answer_of(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "answer.json").read_text())
+    return {name: value for name, value in found.items() if name != "seconds"}
+
+
+def written(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("answer.json")}
+
+
+@pytest.mark.ray
+def test_a_table_is_answered_as_one_by_one(
+    ray_cluster: Cluster,
+    two_checkpoints: Checkpoints,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data, out = tmp_path / "data", tmp_path / "out"
+    images(data)
+    table = write_table(data, rows())
+    fp32 = ("--precision", "fp32")  # an actor has one core: in bf16 that alone moves endpoints
+    assert command("predict", *words(two_checkpoints, table, out), *fp32) == 0
+    shown = capsys.readouterr().out
+    assert "10 clicks: 0 answered before, 7 to answer, 3 set aside" in shown
+    assert f"4 answered: {out / 'answers.csv'}\n6 rejected: {out / 'rejected.csv'}" in shown
+
+    answers = read(out / "answers.csv")
+    assert [row["folder"] for row in answers] == ["000001", "left", "right", "d.1"]
+    for row, given in zip(answers, [rows()[at] for at in (0, 1, 3, 9)], strict=True):
+        folder = out / row["folder"]
+        found = answer_of(folder)
+        assert (row["id"], row["image"]) == given[:2]
+        assert (float(row["x"]), float(row["y"])) == given[3:5]
+        assert float(row["long_mm"]) == found["recist"]["long_axis"]["mm"]
+        assert float(row["area_mm2"]) == found["mask"]["area_mm2"] > 0
+        spreads = [end["spread_mm"] for axis in found["recist"].values() for end in axis["ends"]]
+        assert float(row["spread_max_mm"]) == max(spreads)
+        assert row["stage1_found"] == str(found["stage1_found"])
+        assert {*found["files"].values(), "answer.json", "overlay.png"} == {
+            path.name for path in folder.iterdir()
+        }
+        if row["folder"] == "right":
+            continue  # the same series again
+        one = tmp_path / "one" / row["folder"]
+        more = ("--slice", 1) if given[2] else ("--spacing", *given[5:])
+        assert command(
+            "predict", *words(two_checkpoints, table, one)[:5], "--out", one,
+            "--image", data / str(given[1]), "--click", f"{given[3]},{given[4]}", *more, *fp32,
+        ) == 0  # fmt: skip
+        alone = answer_of(one)
+        assert {**alone, "recist": 0} == {**found, "recist": 0}
+        for axis, measured in found["recist"].items():
+            assert alone["recist"][axis]["mm"] == pytest.approx(measured["mm"], abs=2e-3)
+            for end, same in zip(alone["recist"][axis]["ends"], measured["ends"], strict=True):
+                assert end == pytest.approx(same, abs=2e-3)
+        for name in ("mask.png", "mask.nii.gz", "overlay.png"):
+            assert (one / name).exists() == (folder / name).exists()
+        for name in {"mask.png", "mask.nii.gz"} & {path.name for path in one.iterdir()}:
+            assert (one / name).read_bytes() == (folder / name).read_bytes()
+    reasons = {int(row["row"]): row["reason"] for row in read(out / "rejected.csv")}
+    assert [*reasons] == [3, 5, 6, 7, 8, 9]
+    for number, reason in (
+        (3, "the PNG is truncated"), (5, "the click 144,5 lies outside its 144 × 112 pixels"),
+        (6, "there is no slice 3 (it has 0…2, from the feet)"), (7, "the id left is row 2's"),
+        (8, "the id '../up' is no name of a folder"), (9, "x is 'here', not a number"),
+    ):  # fmt: skip
+        assert reason in reasons[number]
+    assert not (tmp_path / "up").exists()
+    assert {path.name for path in out.iterdir() if path.is_dir()} == {
+        row["folder"] for row in answers
+    }
+
+    # What was answered is not asked again: this cluster is never looked for.
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    before = written(out)
+    write_table(data, [rows()[at] for at in (0, 1, 3, 9)])
+    assert command("predict", *words(two_checkpoints, table, out), *fp32) == 0
+    assert "4 clicks: 4 answered before, 0 to answer, 0 set aside" in capsys.readouterr().out
+    assert written(out) == before
+    assert read(out / "answers.csv") == answers
+    assert read(out / "rejected.csv") == []
+
+
+def test_another_question_is_answered_anew(two_checkpoints: Checkpoints, tmp_path: Path) -> None:
+    images(tmp_path)
+    model = identity(*two_checkpoints)
+    both = load_two_stages(*two_checkpoints, torch.device("cpu"))
+    click = Click(image=tmp_path / "slice.png", at=(30.0, 30.0), spacing=(0.5, 0.8))
+    out = tmp_path / "out"
+
+    def answered(click: Click = click, tta: bool = False, precision: str = "auto") -> bool:
+        return is_answered(out, click, model, tta, precision)
+
+    assert not answered()
+    answer(both, model, click, out, click_overlay)
+    assert answered()
+    assert answered(precision="fp32")
+    assert answered(replace(click, index=0)), "a PNG has slice 0 alone"
+    for other in (
+        {"at": (31.0, 30.0)}, {"index": 1}, {"spacing": (0.5, 0.5)}, {"window": (-1000.0, 1000.0)},
+        {"image": tmp_path / "other.png"},
+    ):  # fmt: skip
+        assert not answered(replace(click, **other))
+    assert not answered(tta=True)
+    assert not answered(precision="bf16")
+    model["stage2"]["sha256"] = "other weights"
+    assert not answered()
+    model = identity(*two_checkpoints)
+    (out / "overlay.png").unlink()
+    assert not answered(), "a file of it is gone"
+    (out / "overlay.png").touch()
+    (out / "answer.json").write_text('{"files": {')
+    assert not answered()
+
+
+def test_an_image_that_ends_its_worker_is_set_aside(
+    two_checkpoints: Checkpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An actor is started again after a death: the mark it left says how often that was."""
+    images(tmp_path)
+    monkeypatch.setattr(batch, "use_assigned_resources", lambda: torch.device("cpu"))
+    actor = ClickActor(
+        two_checkpoints, identity(*two_checkpoints), tmp_path / "out", False, "fp32", click_overlay
+    )
+    click = Click(image=tmp_path / "slice.png", at=(30.0, 30.0), spacing=(0.5, 0.8))
+    mark = tmp_path / "out" / "a" / DEATHS
+    mark.parent.mkdir(parents=True)
+    mark.write_text("1")
+    assert json.loads(actor(item_of([("a", click)]))["rejected"]) == []
+    assert not mark.exists()
+    mark.write_text("2")
+    ((name, reason),) = json.loads(actor(item_of([("a", click), ("b", click)]))["rejected"])
+    assert (name, reason[:26]) == ("b", "the worker ended 2 times o")
+    assert not mark.exists(), "the next run tries again"
+
+
+@pytest.mark.ray
+def test_a_table_without_one_good_row(
+    ray_cluster: Cluster, two_checkpoints: Checkpoints, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    table = write_table(tmp_path / "data", [("a", "absent.png", "", "", 5, 1, 1)])
+    assert command("predict", *words(two_checkpoints, table, tmp_path / "out")) == 2
+    assert "no click could be answered (see " in capsys.readouterr().err
+    assert [row["reason"] for row in read(tmp_path / "out" / "rejected.csv")] == ["x is empty"]
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_killed_batch_goes_on(
+    ray_cluster: Cluster, two_checkpoints: Checkpoints, tmp_path: Path
+) -> None:
+    data, out, log = tmp_path / "data", tmp_path / "out", tmp_path / "log"
+    images(data)
+    many = [("", "ct", 1, *middle_of(CORNERS[n % 4]), "", "") for n in range(80)]
+    given = words(two_checkpoints, write_table(data, many), out)
+    with started(log, "predict", *given, address=ray_cluster.address) as driver:
+        wait_until(lambda: len(written(out)) > 3, 120, "some answers")
+        ray_workers(ray_cluster, "ClickActor")[0].kill()
+        wait_until(lambda: len(written(out)) > 25, 120, "answers after a worker's death")
+        os.kill(driver.pid, signal.SIGKILL)
+        driver.wait()
+    before = written(out)
+    assert len(before) < len(many), "killed in the middle"
+    assert not (out / "answers.csv").exists()
+    assert command("predict", *given) == 0
+    after = written(out)
+    assert len(after) == len(read(out / "answers.csv")) == len(many)
+    assert {path: after[path] for path in before} == before, "nothing is done again"
+
+    changed = [("", "ct", 1, 30, 30, "", ""), ("", "ct", 9, 1, 1, "", ""), *many[2:4]]
+    write_table(data, changed)
+    (out / "000003" / "mask.dcm").unlink()
+    assert command("predict", *given) == 0
+    last = written(out)
+    redone = {path.parent.name for path in after if last.get(path) != after[path]}
+    assert redone == {"000001", "000002", "000003"}
+    assert not (out / "000002").exists(), "its row cannot be answered any more"
+    assert (out / "000003" / "mask.dcm").exists()
+    assert [row["folder"] for row in read(out / "answers.csv")] == ["000001", "000003", "000004"]
