@@ -1,0 +1,204 @@
+"""Evaluate both stages of a trained system on test lesions, external sets too, beside the paper."""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+import tyro
+from rich.console import Console
+from rich.progress import track
+
+from dashboards.evaluation import (
+    Evaluation,
+    print_evaluation,
+    write_evaluation,
+    write_lesions,
+)
+from dashboards.overlays import overlay
+from lesions import InputError, Recist
+from lesions.prepared import PreparedSet
+from lesions.readers.png import decode_labels
+from platform.actors import over_actors
+from platform.cli import check_name, parse, run
+from platform.cluster import cluster
+from platform.datasets import Data, find_data
+from platform.stages import BothStages, checkpoints
+from platform.storage import default_storage, new_result, writable
+from platform.tracking import (
+    NAME,
+    Store,
+    end_run,
+    log_metrics,
+    log_params,
+    open_store,
+    provenance,
+    reaching,
+)
+from trainables.pdnet.answers import identity
+from trainables.pdnet.evaluating import Evaluator, items_of, rows_of
+from trainables.pdnet.two_stages import PROTOCOL, load_two_stages
+from trainables.registry import find_system
+
+METHODS = {"pdnet": "PDNet", "nnunet": "nnUNet"}  # as the paper calls the networks
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(BothStages):
+    """Measure both stages of a trained system on the lesions of prepared sets.
+
+    Attributes:
+        system: pdnet.
+        data: prepared sets, measured together and each; without it the shipped sample.
+        split: the lesions of it.
+        tta: average over the four mirrored views; takes about four times as long.
+        name: of the result; without it one is made from the time.
+    """
+
+    system: Annotated[Literal["pdnet"], tyro.conf.Positional]
+    data: tuple[Path, ...] = ()
+    split: Literal["train", "validation", "test"] = "test"
+    tta: bool = False
+    name: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluating:
+    """What is evaluated.
+
+    Attributes:
+        name: the result's.
+        stages: the folders of both checkpoints.
+        model: who they are, `identity`'s.
+        network: stage 2's.
+        sets: the data.
+        split, tta: as in the options.
+    """
+
+    name: str
+    stages: tuple[Path, Path]
+    model: dict[str, Any]
+    network: str
+    sets: Sequence[Data]
+    split: str
+    tta: bool
+
+    def tags(self) -> dict[str, str]:
+        """As MLflow tags."""
+        truths = dict.fromkeys(data.truth for data in self.sets)
+        prints = [data.fingerprint for data in self.sets]
+        joined = hashlib.sha256("".join(prints).encode()).hexdigest()
+        return {
+            "lesion.data": "; ".join(data.description for data in self.sets),
+            "lesion.data_fingerprint": prints[0] if len(prints) == 1 else joined,
+            "lesion.truth": "; ".join(truths),
+            "lesion.protocol": PROTOCOL,
+            **provenance(),
+        }
+
+    def params(self) -> dict[str, Any]:
+        """As MLflow params."""
+        params: dict[str, Any] = {"split": self.split, "tta": self.tta, "network": self.network}
+        for stage in ("stage1", "stage2"):
+            params |= {f"{stage}.{name}": text for name, text in self.model[stage].items()}
+        return params | {f"data.{number}": data.root for number, data in enumerate(self.sets)}
+
+
+def start(options: EvaluateOptions, name: str, storage: Path) -> Evaluating:
+    """What the options name.
+
+    Raises:
+        InputError: no checkpoint there, no prepared set, or one without lesions of the split.
+    """
+    found = checkpoints(options)
+    stages = found[0].folder, found[1].folder
+    network = load_two_stages(*stages, torch.device("cpu")).stage2.config.network
+    roots: Sequence[Path | None] = options.data or (None,)
+    sets = [find_data(root, storage, split=options.split) for root in roots]
+    for data in sets:
+        if not len(PreparedSet(data.root, options.split)):
+            raise InputError(f"the set has no {options.split} lesions", file=data.root)
+    return Evaluating(
+        name=name, stages=stages, network=network, sets=sets, split=options.split,
+        tta=options.tta, model=identity(*stages, [stage.registered for stage in found]),
+    )  # fmt: skip
+
+
+def evaluate(plan: Evaluating) -> Evaluation:
+    """Measure every lesion on the cluster's cores or GPUs.
+
+    Raises:
+        InputError: not one lesion could be measured.
+    """
+    items = items_of([data.root for data in plan.sets], plan.split)
+    rows: list[dict[str, Any]] = []
+    with cluster() as resources:
+        arguments = {"stages": plan.stages, "tta": plan.tta}
+        answers = over_actors(items, Evaluator, arguments, resources)
+        for answer in track(answers, "evaluating", len(items)):
+            rows += rows_of(answer)
+    rows.sort(key=lambda row: (row["set"], row["index"]))
+    measured = [row for row in rows if "reason" not in row]
+    if not measured:
+        raise InputError(f"no lesion could be measured, the first: {rows[0]['reason']}")
+    tags = plan.tags()
+    return Evaluation(
+        name=plan.name,
+        paper=find_system("pdnet").paper,
+        method=METHODS[plan.network],
+        sets=[data.name for data in plan.sets],
+        data=tags["lesion.data"],
+        truth=tags["lesion.truth"],
+        rows=measured,
+        aside=[row for row in rows if "reason" in row],
+        tags={name.removeprefix("lesion."): text for name, text in tags.items()},
+    )
+
+
+def pictures_of(plan: Evaluating, view: Evaluation) -> list[tuple[dict[str, Any], bytes]]:
+    """Pictures of the lesions that the page shows, the human's and ours."""
+    drawn = []
+    for row in view.shown():
+        lesion = PreparedSet(plan.sets[row["set"]].root, plan.split)[row["index"]]
+        found = None if row["endpoints"] is None else Recist(row["endpoints"])
+        truth, mask = lesion.mask(row["truth"]), decode_labels(row["mask"])
+        drawn.append((dict(row), overlay(lesion, truth, mask, lesion.recist, found)))
+    return drawn
+
+
+def record(store: Store, plan: Evaluating, view: Evaluation, files: Sequence[Path]) -> None:
+    """One run with what was evaluated, its metrics and files."""
+    tags = {NAME: plan.name, "lesion.kind": "evaluate", "lesion.evaluate": plan.name,
+            "lesion.system": "pdnet", **plan.tags()}  # fmt: skip
+    run_id = str(store.client.create_run(store.experiment_id, tags=tags).info.run_id)
+    log_params(store, run_id, plan.params())
+    log_metrics(store, run_id, view.metrics())
+    for path in files:
+        store.client.log_artifact(run_id, str(path))
+    end_run(store, run_id, "finished")
+
+
+def main() -> None:
+    """Parse the command line, measure, print, write and record."""
+    options = parse(EvaluateOptions, prog="python -m platform.evaluate")
+    name = check_name(options.name or f"evaluate-{time.strftime('%Y%m%d-%H%M%S')}")
+    storage = writable(options.storage or default_storage())
+    report, lesions = new_result(storage / "evaluations" / name)
+    plan = start(options, name, storage)
+    system = find_system(options.system)
+    store = open_store(storage, system.name, system.paper)
+    view = evaluate(plan)
+    write_lesions(view, lesions)
+    write_evaluation(view, pictures_of(plan, view), report)
+    print_evaluation(view, Console())
+    print(f"report: {report}\nevery lesion: {lesions}")
+    with reaching(store, "the report is written; evaluate again to record it"):
+        record(store, plan, view, [report, lesions])
+    print(f"all runs: mlflow ui --backend-store-uri {store.uri}")
+
+
+if __name__ == "__main__":
+    run(main)
