@@ -1,9 +1,10 @@
 """Train and measure every row of a paper's table, and show it beside the paper's."""
 
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Generic, TypeVar
 
 import tyro
 from rich.console import Console
@@ -15,43 +16,49 @@ from dashboards.reproduction import (
     summarised,
     write_reproduction,
 )
-from dashboards.runs import lesion_records
 from dashboards.tables import PaperRow, paper_rows
-from lesions import InputError
 from platform.cli import parse_config, run
 from platform.cluster import cluster, has_gpu
+from platform.datasets import Data, find_data
 from platform.plans import Planned, start
+from platform.reproducing import Recorder
 from platform.storage import default_storage, writable
 from platform.tracking import (
     NAME,
-    PARENT,
     Store,
     end_run,
     find_or_create_run,
     is_finished,
-    log_metrics,
     open_store,
     provenance,
     reaching,
 )
-from platform.train import Training, TrainOptions, check_room, record_training
+from platform.train import TrainOptions
+from platform.training import Training, check_room
 from trainables.configs import edited, flatten
 from trainables.registry import TABLES, find_table, find_variant
 from trainables.tables import PaperTable
 
 C = TypeVar("C")
-Records = list[dict[str, Any]]
+EXTERNAL = "external_test"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReproduceOptions(TrainOptions[C], Generic[C]):
     """Train every row of a paper's table; what a row stands for overrides the config's words.
 
+    With --resume another table of the paper goes on with what one has trained.
+
     Attributes:
         table: its name.
+        external: a prepared set whose test lesions stand for the paper's external test set;
+            without it those rows of the paper have ours on the test lesions of `data` beside them.
+            It may come with --resume.
     """
 
     table: Annotated[str, tyro.conf.Suppress]
+    external: Path | None = None
+    register: Annotated[str | None, tyro.conf.Suppress] = None  # rows of a table are not
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +71,8 @@ class Reproducing(Planned):
     table: str
     workers: int
     cpus_per_worker: float
+    rounds: int = 1
+    external: Path | None = None
 
     @property
     def contents(self) -> PaperTable:
@@ -88,99 +97,76 @@ class Reproducing(Planned):
             data=self.data,
             workers=self.workers,
             cpus_per_worker=self.cpus_per_worker,
+            rounds=self.rounds,
         )
 
-    def trainings(self) -> Iterator[tuple[str, str, Training]]:
-        """(method, part, training), in the paper's order."""
-        for method, variant in self.contents.rows.items():
-            for part in self.contents.parts:
-                yield method, part, self.training(variant, part)
+    def rows(self, external: Data | None) -> Iterator[tuple[PaperRow, Data]]:
+        """The paper's rows that have ours beside them, and what ours is measured on; each once."""
+        done = set()
+        for row in self.paper_rows:
+            data = external if external and row.dataset == EXTERNAL else self.data
+            key = (row.method, row.subgroup, data.root)
+            if row.method in self.contents.rows and key not in done:
+                done.add(key)
+                yield row, data
 
 
-def reproduce(plan: Reproducing, store: Store) -> list[Result]:
+def reproduce(plan: Reproducing, external: Data | None, store: Store) -> list[Result]:
     """Train what is not finished, and record every row; our rows in the paper's order."""
     again = f"what was trained is kept: start it and go on with --resume {plan.name}"
     with cluster() as resources, reaching(store, again):
-        trainings = list(plan.trainings())
-        gpu = check_room(trainings[0][-1], resources)
+        trainings = [plan.training(*pair) for pair in plan.contents.trainings]
+        gpu = check_room(trainings[0], resources)
         plan.write()
-        parent = _parent(plan, store)
+        tags = {"lesion.system": plan.system.name, "lesion.preset": plan.preset,
+                "lesion.state": "running", **plan.data.tags(), **provenance()}  # fmt: skip
+        key = {"lesion.kind": "reproduce", "lesion.reproduce": plan.name,
+               "lesion.table": plan.contents.number}  # fmt: skip
+        own = {NAME: f"{plan.table}: {plan.name}", **tags}
+        parent = find_or_create_run(store, key, own, flatten(plan.config))
         print(f"reproducing {plan.table} as {plan.name}: {len(trainings)} trainings on "
               f"{plan.data.description}\n  go on after a kill with --resume {plan.name}",
               flush=True)  # fmt: skip
-        measured: dict[str, dict[str, Records]] = {}
-        for number, (method, part, training) in enumerate(trainings, 1):
-            run_id = _part_run(plan, store, parent, method, training)
-            done = is_finished(store, run_id)
-            print(f"[{number}/{len(trainings)}] {training.name}{' is finished' if done else ''}",
-                  flush=True)  # fmt: skip
-            if not done:
-                training.write()
-                record_training(training, store, run_id, gpu, resources)
-            measured.setdefault(method, {})[part] = lesion_records(store.client, run_id)
-        results = list(_results(plan, measured))
-        for result in results:
-            _record_row(plan, store, parent, result)
+        recorder = Recorder(
+            name=plan.name, store=store, parent=parent, resources=resources, gpu=gpu, tags=tags
+        )
+        for number, training in enumerate(trainings, 1):
+            recorder.train(training, f"[{number}/{len(trainings)}]")
+        results = [result_of(plan, *pair, recorder) for pair in plan.rows(external)]
         if not is_finished(store, parent):
             end_run(store, parent, "finished")
     return results
 
 
-def _results(plan: Reproducing, measured: Mapping[str, dict[str, Records]]) -> Iterator[Result]:
-    """Ours, one for each row of the paper that we train; a row's second data set is ours too."""
-    table, done = plan.contents, set()
-    for row in plan.paper_rows:
-        key = (row.method, row.subgroup)
-        if row.method in measured and key not in done:
-            done.add(key)
-            yield summarised(*key, table.columns, measured[row.method])
+def result_of(plan: Reproducing, row: PaperRow, data: Data, recorder: Recorder) -> Result:
+    """Ours for one row of the paper, measured and recorded."""
+    table, variants = plan.contents, plan.contents.rows[row.method]
+    measured = {
+        name: recorder.measure([plan.training(variants[part], part) for part in parts], data)
+        for name, parts in table.measured
+    }
+    result = summarised(row.method, row.subgroup, data.name, table.columns, measured)
+    recorder.row(row, result, {**variants, "preset": plan.preset, "measured_on": data.description})
+    return result
 
 
-def _parent(plan: Reproducing, store: Store) -> str:
-    key = {"lesion.kind": "reproduce", "lesion.reproduce": plan.name}
-    tags = {NAME: plan.name, "lesion.table": plan.contents.number, **_tags(plan)}
-    return find_or_create_run(store, key, tags, flatten(plan.config))
-
-
-def _part_run(plan: Reproducing, store: Store, parent: str, method: str, training: Training) -> str:
-    key = {"lesion.kind": "part", PARENT: parent, "lesion.train": training.name}
-    tags = {NAME: training.name, "lesion.method": method, **_tags(plan)}
-    tags["lesion.protocol"] = plan.system.protocol(training.config)
-    return find_or_create_run(store, key, tags, flatten(training.config))
-
-
-def _record_row(plan: Reproducing, store: Store, parent: str, result: Result) -> None:
-    """Ours in the paper's own metric names, as the paper's row has them in MLflow."""
-    key = {"lesion.kind": "row", PARENT: parent, "lesion.method": result.method,
-           "lesion.subgroup": result.subgroup}  # fmt: skip
-    name = f"ours: {result.method} · {result.subgroup}"
-    tags = {NAME: name, "lesion.table": plan.contents.number, **_tags(plan)}
-    run_id = find_or_create_run(
-        store, key, tags, {"variant": plan.contents.rows[result.method], "preset": plan.preset}
-    )
-    if not is_finished(store, run_id):
-        log_metrics(store, run_id, result.metrics)
-        end_run(store, run_id, "finished")
-
-
-def _tags(plan: Reproducing) -> dict[str, str]:
-    return {"lesion.system": plan.system.name, "lesion.preset": plan.preset,
-            "lesion.state": "running", **plan.data.tags(), **provenance()}  # fmt: skip
-
-
-def view_of(plan: Reproducing, results: list[Result]) -> Reproduction:
+def view_of(plan: Reproducing, external: Data | None, results: list[Result]) -> Reproduction:
     """What is shown."""
     table = plan.contents
-    training = plan.config.training
-    trained = f"Ours: the {plan.preset} preset, {training.epochs} epoch(s) a training, one seed."
+    epochs = plan.config.training.epochs
+    trained = (
+        f"Ours: the {plan.preset} preset, {plan.rounds} round(s) of {epochs} epoch(s) a training, "
+        "one seed."
+    )
     tags = {**plan.data.tags(), **provenance(), "lesion.preset": plan.preset}
+    sets = dict.fromkeys(data.description for _, data in plan.rows(external))
     return Reproduction(
         name=plan.name,
         paper=plan.system.paper,
         rows=plan.paper_rows,
         results=results,
         columns=list(table.columns),
-        data=plan.data.description,
+        data=" and ".join(sets),
         remarks=[trained, *filter(None, [table.note])],
         tags={name.removeprefix("lesion."): text for name, text in tags.items()},
     )
@@ -205,15 +191,15 @@ def main() -> None:
     )
     storage = writable(options.storage or default_storage())
     plan = start(Reproducing, system, preset, options, storage, prefix=name)
-    if plan.table != name:
-        raise InputError(
-            f"{plan.name} reproduces {plan.table}, not {name}",
-            remedy=f"python -m platform.reproduce {plan.table} --resume {plan.name}",
-        )
+    external = None
+    if place := options.external or plan.external:
+        external = find_data(place, storage, plan.config.pseudo_mask)
+    # Resumed for another table, it takes what both tables train as it is.
+    plan = replace(plan, table=name, external=external.root if external else None)
     store = open_store(storage, system.name, system.paper)
-    view = view_of(plan, reproduce(plan, store))
+    view = view_of(plan, external, reproduce(plan, external, store))
     print_reproduction(view, Console())
-    path = storage / "reports" / f"{plan.name}.html"
+    path = storage / "reports" / f"{plan.name}-{plan.table}.html"
     write_reproduction(view, path)
     print(f"report: {path}\nall runs: mlflow ui --backend-store-uri {store.uri}")
 

@@ -15,6 +15,7 @@ from tests.platform.conftest import TINY, Cluster, command, started, wait_for_li
 from trainables.registry import TABLES, find_variant
 
 SMALL = (*TINY, "--config.nnunet.features", "4")
+PDNET = "base+PE+T2D+B2U+SA"
 ROWS_3 = ["base", "base+PE", "base+PE+T2D", "base+PE+T2D+B2U", "PDNet (base+PE+T2D+B2U+SA)"]
 
 
@@ -45,12 +46,25 @@ def recorded(storage: Path, run: Run) -> Any:
     return run.info.start_time, run.info.end_time, points
 
 
+def measured_in(storage: Path) -> dict[str, Run]:
+    """What was measured by several parts in order, or on another set, by name."""
+    found = runs_in(storage, "measured")
+    assert len({run.data.tags["lesion.measured"] for run in found}) == len(found)
+    return {run.data.tags["lesion.measured"]: run for run in found}
+
+
 def finished(storage: Path) -> dict[str, Run]:
     return {n: run for n, run in parts_in(storage).items() if run.info.status == "FINISHED"}
 
 
 def killed(
-    cluster: Cluster, storage: Path, data: Path, table: str, epochs: int, said: tuple[str, str]
+    cluster: Cluster,
+    storage: Path,
+    data: Path,
+    table: str,
+    epochs: int,
+    said: tuple[str, str],
+    *more: object,
 ) -> dict[str, Any]:
     """Start a reproduction, kill it once it said both, in this order; what had finished by then."""
     log, (first, second) = storage.with_suffix(".log"), said
@@ -68,19 +82,24 @@ def killed(
 @pytest.mark.slow
 @pytest.mark.timeout(600)  # four starts of Ray Train, which are slow on a busy machine
 def test_a_killed_reproduction_repeats_no_training(
-    ray_cluster: Cluster, tiny_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ray_cluster: Cluster,
+    tiny_set: Path,
+    prepared_sample: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     storage = tmp_path / "store"
-    before = killed(ray_cluster, storage, tiny_set, "pdnet-1", 8, ("[2/2]", "epoch 2 "))
-    assert list(before) == ["nnunet-stage2"]
+    before = killed(ray_cluster, storage, tiny_set, "pdnet-1", 8, ("[3/3]", "epoch 2 "))
+    assert list(before) == [f"{PDNET}-stage1", "nnunet-stage2"]
 
-    assert command("reproduce", "pdnet-1", "--storage", storage, "--resume", "again") == 0
+    more = ("--external", prepared_sample)
+    assert command("reproduce", "pdnet-1", "--storage", storage, "--resume", "again", *more) == 0
     shown = capsys.readouterr().out
     after = finished(storage)
-    assert list(after) == ["nnunet-stage2", "base+PE+T2D+B2U+SA-stage2"]
-    assert recorded(storage, after["nnunet-stage2"]) == before["nnunet-stage2"]
-    assert "[1/2] nnunet-stage2 is finished" in shown
-    assert "epoch 1 " not in shown, "the second training went on from its checkpoint"
+    assert list(after) == [f"{PDNET}-stage1", "nnunet-stage2", f"{PDNET}-stage2"]
+    assert {name: recorded(storage, after[name]) for name in before} == before
+    assert "[2/3] nnunet-stage2 is finished" in shown
+    assert "epoch 1 " not in shown, "the last training went on from its checkpoint"
     assert "epoch 8 " in shown
     for run in after.values():
         steps = client_of(storage).get_metric_history(run.info.run_id, "train_loss")
@@ -89,27 +108,44 @@ def test_a_killed_reproduction_repeats_no_training(
 
     (parent,) = runs_in(storage, "reproduce")
     assert parent.info.status == "FINISHED"
-    rows = {run.data.tags["lesion.method"]: run for run in runs_in(storage, "row")}
-    assert set(rows) == {"nnUNet", "PDNet"}
-    ours, part = rows["nnUNet"].data.metrics, after["nnunet-stage2"].data.metrics
-    for metric in ("precision", "recall", "dice", "long_axis_error", "short_axis_error"):
-        assert ours[metric] == pytest.approx(part[metric])
-        assert ours[f"{metric}_std"] == pytest.approx(part[f"{metric}_std"])
-    assert ours["test_n"] == 4
-    for run in (*rows.values(), *after.values()):
+    rows = runs_in(storage, "row")
+    found = {(r.data.tags["lesion.method"], r.data.tags["lesion.dataset"]): r for r in rows}
+    assert len(rows) == len(found) == 4
+    measured = measured_in(storage)
+    for variant, method in (("nnunet", "nnUNet"), (PDNET, "PDNet")):
+        for dataset, lesions, where in (
+            ("deeplesion_test", 4, ""),
+            ("external_test", 63, f" on {prepared_sample.name}"),
+        ):
+            ours = found[method, dataset].data.metrics
+            both = measured[f"{PDNET}-stage1 + {variant}-stage2{where}"].data.metrics
+            for metric in ("precision", "recall", "dice", "long_axis_error", "short_axis_error"):
+                assert ours[metric] == pytest.approx(both[metric])
+                assert ours[f"{metric}_std"] == pytest.approx(both[f"{metric}_std"])
+            assert ours["test_n"] == both["test_n"] == lesions
+    for run in (*rows, *after.values(), *measured.values()):
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert len(runs_in(storage, "baseline")) == len(paper_rows("pdnet"))
-    assert f"{ours['dice']:.3f}" in shown
+    assert f"{found['nnUNet', 'deeplesion_test'].data.metrics['dice']:.3f}" in shown
     assert "0.924" in shown
-    assert "nnUNet, ours" in (storage / "reports" / "again.html").read_text()
+    assert "nnUNet, ours" in (storage / "reports" / "again-pdnet-1.html").read_text()
 
     assert command("reproduce", "pdnet-1", "--storage", storage, "--resume", "again") == 0
-    assert "epoch" not in capsys.readouterr().out.partition("PDNet, Table 1")[0]
+    again = capsys.readouterr().out.partition("PDNet, Table 1")[0]
+    assert "epoch" not in again
+    assert "measuring" not in again
     assert {n: recorded(storage, run) for n, run in finished(storage).items()} == {
         n: recorded(storage, run) for n, run in after.items()
     }
-    assert command("reproduce", "pdnet-3", "--storage", storage, "--resume", "again") == 2
-    assert "again reproduces pdnet-1, not pdnet-3" in capsys.readouterr().err
+    assert {name: run.info.end_time for name, run in measured_in(storage).items()} == {
+        name: run.info.end_time for name, run in measured.items()
+    }
+    # Table 2 has the same trainings, and its rows are categories of the external set.
+    assert command("reproduce", "pdnet-2", "--storage", storage, "--resume", "again") == 0
+    assert "epoch" not in capsys.readouterr().out.partition("PDNet, Table 2")[0]
+    assert len(finished(storage)) == 3
+    lung = [r for r in runs_in(storage, "row") if r.data.tags["lesion.subgroup"] == "lung"]
+    assert [run.data.metrics["test_n"] for run in lung] == [8, 8]
 
 
 @pytest.mark.ray
@@ -128,12 +164,13 @@ def test_table_3_has_five_rows_of_two_stages(
     rows = {run.data.tags["lesion.method"]: run.data.metrics for run in runs_in(storage, "row")}
     assert sorted(rows) == sorted(ROWS_3)
     for method, metrics in rows.items():
-        variant = TABLES["pdnet-3"][1].rows[method]
+        variant = TABLES["pdnet-3"][1].rows[method]["stage2"]
         stage1, stage2 = (after[f"{variant}-stage{n}"].data for n in (1, 2))
+        both = measured_in(storage)[f"{variant}-stage1 + {variant}-stage2"].data.metrics
         assert (stage1.params["stage"], stage2.params["stage"]) == ("1", "2")
         assert metrics["dice_stage1"] == pytest.approx(stage1.metrics["dice"])
-        assert metrics["dice_stage2"] == pytest.approx(stage2.metrics["dice"])
-        assert metrics["long_axis_error"] == pytest.approx(stage2.metrics["long_axis_error"])
+        assert metrics["dice_stage2"] == pytest.approx(both["dice"])
+        assert metrics["long_axis_error"] == pytest.approx(both["long_axis_error"])
     shown = capsys.readouterr().out
     assert all(method in shown for method in ("base+PE, ours", "base+PE+T2D, ours"))
     assert "By Dice, stage 2, ours:" in " ".join(shown.split())
@@ -148,8 +185,10 @@ def test_a_table_names_what_the_paper_and_the_system_have(name: str) -> None:
         if row.method in table.rows:
             assert set(row.metrics) == set(table.columns)
             assert (row.subgroup != "all") == table.by_type
-            assert find_variant(system, table.rows[row.method])
-    assert {part for part, _ in table.columns.values()} == set(table.parts)
+            assert set(table.rows[row.method]) == set(table.parts)
+            assert all(find_variant(system, name) for name in table.rows[row.method].values())
+    for name, parts in table.measured:
+        assert set(parts) <= set(table.parts), name
 
 
 def test_table_3_is_whole() -> None:
