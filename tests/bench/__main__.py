@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tests.bench.metrics import recist, segmentation
+from tests.bench.pdnet import click, training
 from tests.bench.prepare import masks, prepare, prepare_memory
 from tests.bench.timing import seconds, show
 
@@ -61,6 +62,7 @@ def mlflow() -> None:
 BENCHES: dict[str, Callable[[], None]] = {
     "snakes": snakes, "recist": recist, "segmentation": segmentation, "masks": masks,
     "prepare": prepare, "prepare_memory": prepare_memory, "mlflow": mlflow,
+    "training": training, "click": click,
 }  # fmt: skip
 
 if __name__ == "__main__":
