@@ -10,7 +10,7 @@ from typing import Any
 
 from ray.tune import Callback
 
-from platform.sweep_state import note_scratch
+from platform.sweep_state import mend_checkpoint, note_scratch
 from platform.tracking import (
     NAME,
     PARENT,
@@ -49,12 +49,14 @@ class SweepCallback(Callback):  # type: ignore[misc]
     begun: bool = False
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """At first, delete the runs of trials that a killed driver began but did not note down.
+        """At first, mend what a killed driver did not note down.
 
-        Tune knows nothing of them: it makes new trials in their place.
+        Runs of trials that it began are deleted: Tune makes new trials in their place.
         """
         if not self.begun:
             self.begun = True
+            for trial in trials:
+                mend_checkpoint(trial)
             known = {trial.trial_id for trial in trials}
             self.outbox.send(lambda: self._forget_all_but(known))
 

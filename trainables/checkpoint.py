@@ -133,6 +133,12 @@ def read_score(directory: Path) -> tuple[int, float]:
     return int(best["epoch"]), float(best["dice"])
 
 
+def read_history(directory: Path) -> list[dict[str, float]]:
+    """The metrics of each epoch so far; InputError for no checkpoint."""
+    history: list[dict[str, float]] = _load(directory / LAST, torch.device("cpu"))["history"]
+    return history
+
+
 def _load(path: Path, device: torch.device) -> dict[str, Any]:
     try:
         content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)

@@ -19,7 +19,7 @@ from lesions.prepared import PreparedSet
 from lesions.prepared.round_masks import training_lesions
 from lesions.readers.png import encode_labels
 from trainables import references
-from trainables.checkpoint import LAST, load_best
+from trainables.checkpoint import load_best, read_history
 from trainables.configs import edited
 from trainables.crops import lesion_box
 from trainables.evaluate import measure, measure_one
@@ -77,7 +77,7 @@ def train_worker(settings: dict[str, Any]) -> None:
 
     with _opened(train.get_checkpoint()) as resume:
         if resume is not None:
-            seen += torch.load(resume / LAST, weights_only=True)["history"]
+            seen += read_history(resume)
         _fit(job, job.config, get_device(), report, resume)
 
 
