@@ -25,6 +25,7 @@ THRESHOLD, COVERED = 0.5, 0.5
 # In such steps, as within a region of nearly equal probability half the pixels are a matter of
 # rounding. Where the last one is not enough either, the network has found nothing. Both are ours.
 STEP = 0.05
+ROUNDING = 1e-6
 
 
 def grabcut_3d(
@@ -76,7 +77,8 @@ def grabcut_3d(
 def _check(probability: NDArray[Any], shape: tuple[int, ...]) -> None:
     if probability.shape != shape:
         raise ValueError(f"the probability is {probability.shape}, the volume {shape}")
-    if not ((probability >= 0) & (probability <= 1)).all():
+    # Smoothing and resampling leave rounding errors beyond 0 and 1.
+    if not ((probability >= -ROUNDING) & (probability <= 1 + ROUNDING)).all():
         raise ValueError("a probability lies between 0 and 1")
 
 
