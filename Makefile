@@ -9,7 +9,7 @@ project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 print("\n".join(project["dependencies"] + project["optional-dependencies"]["dev"]))
 endef
 
-.PHONY: setup sweep test test-all bench sample
+.PHONY: setup sweep test test-ray test-rest test-all bench sample
 
 setup: .venv/installed
 
@@ -27,7 +27,14 @@ test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not slow"
+	$(MAKE) --jobs=2 --output-sync=target test-ray test-rest
+
+# Side by side: the tests with a Ray cluster wait for processes to start, half of their time.
+test-ray: setup
+	$(BIN)/python -m pytest -m "ray and not slow"
+
+test-rest: setup
+	$(BIN)/python -m pytest -m "not ray and not slow"
 
 test-all: setup
 	$(BIN)/python -m pytest
