@@ -110,6 +110,12 @@ class TestFromANetwork:
         assert dice(run(hu)[2:9], truth[2:9]) < dice(run(hu, network)[2:9], truth[2:9])
         assert dice(run(hu, network)[2:9], truth[2:9]) > 0.97
 
+    def test_rounding_beyond_0_and_1_changes_nothing(self):
+        hu, truth = ball()
+        network = truth.astype(float)
+        rounded = network + np.where(truth == 1, 1e-9, -1e-9)
+        assert (run(hu, rounded) == run(hu, network)).all()
+
     def test_the_threshold_is_lowered_until_half_of_the_recist_is_covered(self):
         hu, truth = ball()
         network = gaussian_filter(truth.astype(float), (0, 1, 1))
