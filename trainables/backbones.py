@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lesions.errors import InputError
 from trainables.blocks import BatchNorm
+from trainables.split_attention import without_copies
 
 STRIDES = [2, 4, 8, 16, 32]
 NO_PRETRAINED = "--config.model.backbone.no-pretrained"
@@ -101,7 +102,7 @@ def _create(config: BackboneConfig, in_channels: int, **options: object) -> nn.M
         channels = [max(8, 8 * round(config.width * width / 8)) for width in _RESNET_CHANNELS]
         options |= {"channels": channels, "stem_width": channels[0] // 2}
     model = timm.create_model(config.name, features_only=True, in_chans=in_channels, **options)
-    return cast("nn.Module", model)
+    return without_copies(model)
 
 
 def _from_hub(config: BackboneConfig, in_channels: int) -> nn.Module:
