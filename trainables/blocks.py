@@ -1,6 +1,7 @@
 """Blocks that several networks share."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -74,10 +75,13 @@ class ASPP(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Context at every rate, for `features` (N, in_channels, H, W)."""
-        context = [branch(features) for branch in self.branches]
-        pooled: Tensor = self.pooled(features)
-        context.append(pooled.expand(-1, -1, *features.shape[-2:]))
-        projected: Tensor = self.project(torch.cat(context, dim=1))
+        context = torch.cat([branch(features) for branch in self.branches], dim=1)
+        # The pooled branch is the same everywhere: its share of the projection is taken once.
+        weight = cast("Tensor", self.project[0].weight)
+        local, everywhere = weight.tensor_split([context.shape[1]], dim=1)
+        projected = F.conv2d(context, local) + F.conv2d(self.pooled(features), everywhere)
+        for layer in list(self.project)[1:]:
+            projected = layer(projected)
         return projected
 
 
@@ -103,7 +107,8 @@ class ChannelAttention(nn.Module):
             above_least = energy - energy.amin(dim=2, keepdim=True)
             # Weights below e⁻³⁰ end as denormal numbers, which CPUs handle ten times slower.
             attention = torch.softmax(-above_least.clamp(max=30.0), dim=2)
-        mixed: Tensor = pixels @ attention.transpose(1, 2).to(pixels.dtype)
+            # y = (γ·A + 1)·x: one product, no sum over all pixels after it.
+            weights = self.gamma * attention + torch.eye(len(attention[0]), device=pixels.device)
+        mixed: Tensor = pixels @ weights.transpose(1, 2).to(pixels.dtype)
         count, channels, height, width = features.shape
-        mixed = mixed.view(count, height, width, channels).permute(0, 3, 1, 2)
-        return self.gamma.to(features.dtype) * mixed + features
+        return mixed.view(count, height, width, channels).permute(0, 3, 1, 2)

@@ -68,6 +68,16 @@ def test_aspp_sees_the_whole_image() -> None:
     assert not torch.equal(block(image)[..., 15, 15], block(far)[..., 15, 15])
 
 
+def test_aspp_is_one_projection_of_all_branches() -> None:
+    block = ASPP(3, 4, rates=(1, 2)).double().eval()
+    image = torch.rand(2, 3, 9, 7, dtype=torch.float64)
+    context = [branch(image) for branch in block.branches]
+    context.append(block.pooled(image).expand(-1, -1, 9, 7))
+    torch.testing.assert_close(block(image), block.project(torch.cat(context, dim=1)))
+    last = image.to(memory_format=torch.channels_last)
+    assert block(last).is_contiguous(memory_format=torch.channels_last)
+
+
 def test_channel_attention_starts_as_the_identity() -> None:
     features = torch.rand(2, 5, 4, 4)
     assert torch.equal(ChannelAttention()(features), features)
