@@ -178,7 +178,6 @@ def load_two_stages(
                 f"not pdnet stage {number}",
                 file=folder,
             )
-        model = model.to(memory_format=torch.channels_last)
         stages.append(Stage(config=config, model=model))
     return TwoStages(
         stage1=stages[0], stage2=stages[1], device=device, precision=precision, tta=tta
