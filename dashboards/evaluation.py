@@ -1,6 +1,5 @@
 """A trained model on test lesions beside the paper's Tables 1 and 2, and its diameters compared."""
 
-import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 
 from dashboards.comparison import COLUMNS, Line, metrics_of, paper_lines, values_of
 from dashboards.diameters import diameter_cells, diameter_metrics, diameter_notes, difference_cells
 from dashboards.report import data_uri, fill, versions, write_page
 from dashboards.tables import PAPER_NAMES, paper_rows
-from dashboards.terminal import WIDE, lines_table, text_table
+from dashboards.terminal import WIDE, lines_table, plain, text_table
 from dashboards.view import evenly_apart
-from lesions.files import replace_with
 from lesions.metrics import summary
+from lesions.writers.csv_rows import write_csv
 
 Row = Mapping[str, Any]
 MISSED = "missed"
@@ -139,14 +137,14 @@ def _values(rows: Sequence[Row]) -> dict[str, tuple[float, float | None]]:
 
 def print_evaluation(view: Evaluation, console: Console) -> None:
     """Print the tables and their notes."""
-    name, wide = escape(view.name), console.width >= WIDE
+    name, wide = plain(view.name), console.width >= WIDE
     title = f"{PAPER_NAMES[view.paper]}, Table 1: {name}"
     console.print(lines_table(title, view.lines(), HEADINGS, wide))
     console.print(lines_table("By category, Table 2", view.category_lines(), HEADINGS, wide))
     console.print(text_table("Diameters side by side (mm)", *diameter_cells(view.rows)))
     console.print(text_table("Their differences (mm)", *difference_cells(view.rows)))
     for note in view.notes():
-        console.print(f"[yellow]Note:[/] {escape(note)}")
+        console.print(f"[yellow]Note:[/] {plain(note)}")
 
 
 def write_lesions(view: Evaluation, path: Path) -> None:
@@ -154,12 +152,8 @@ def write_lesions(view: Evaluation, path: Path) -> None:
     rows = sorted([*view.rows, *view.aside], key=lambda row: (row["set"], row["index"]))
     dropped = ("mask", "index", "set")
     names = dict.fromkeys(name for row in rows for name in row if name not in dropped)
-    with replace_with(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ["data", *names], lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            cells = {name: _cell(row[name]) for name in names if name in row}
-            writer.writerow({"data": view.sets[row["set"]], **cells})
+    cells = ([view.sets[row["set"]], *(_cell(row.get(name)) for name in names)] for row in rows)
+    write_csv(path, ["data", *names], cells)
 
 
 def _cell(value: Any) -> Any:

@@ -1,6 +1,5 @@
 """The table of pseudo masks as one HTML file, with pictures of a few lesions by every method."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,9 @@ import numpy as np
 from dashboards.mask_table import MaskTable, dice_cells, notes, records
 from dashboards.overlays import crop_of, overlay
 from dashboards.report import data_uri, fill, versions, write_page
-from lesions.files import replace_with
 from lesions.judging.measuring import METRICS, Key, Measured
 from lesions.lesion import Lesion
+from lesions.writers.csv_rows import write_csv
 
 ROWS = ("file", "row", "patient", "lesion_type", "method", *METRICS, "uncertain", "ms", "reason")
 LISTED = 200  # lesions set aside, and failures, that the page names
@@ -56,10 +55,7 @@ def write_mask_report(
 
 def write_rows(table: MaskTable, path: Path) -> None:
     """Write every score as CSV, and every reason for which there is none."""
-    with replace_with(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ROWS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(records(table))
+    write_csv(path, ROWS, ([row.get(name, "") for name in ROWS] for row in records(table)))
 
 
 def render_masks(table: MaskTable, pictures: Mapping[Key, Mapping[str, bytes]]) -> str:

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
 
 from dashboards.comparison import MISSING, Line, paper_lines
 from dashboards.tables import PaperRow, paper_rows
-from dashboards.terminal import lines_table, text_table
+from dashboards.terminal import lines_table, plain, text_table
 from dashboards.view import evenly_apart
 from lesions.judging.measuring import METRICS, Measured
 from lesions.metrics import summary, summary_by
@@ -188,16 +187,16 @@ def rankings(table: MaskTable) -> dict[str, list[str]]:
 
 def print_masks(table: MaskTable, console: Console) -> None:
     """Print the table, its notes, the Dice of each lesion type and what was set aside."""
-    title = f"Pseudo masks against human masks: {escape(table.name)}"
+    title = f"Pseudo masks against human masks: {plain(table.name)}"
     console.print(lines_table(title, table.lines(), table.columns(), console.width >= WIDE))
     for note in notes(table):
-        console.print(f"[yellow]Note:[/] {escape(note)}")
+        console.print(f"[yellow]Note:[/] {plain(note)}")
     kinds = table.dice_by("lesion_type")
     if len(kinds) > 1:
         console.print()
         console.print(text_table("Dice by lesion type", *dice_cells(table, "lesion_type")))
     for reason, count in table.reasons().items():
-        console.print(f"{count} set aside: {escape(reason)}")
+        console.print(f"{count} set aside: {plain(reason)}")
 
 
 def dice_cells(table: MaskTable, column: str) -> tuple[list[str], list[list[str]]]:

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 
 from dashboards.comparison import COLUMNS, Line, metrics_of, paper_lines
 from dashboards.report import fill, versions, write_page
 from dashboards.tables import PAPER_NAMES, WHOLE, PaperRow
-from dashboards.terminal import WIDE, lines_table
+from dashboards.terminal import WIDE, lines_table, plain
 from lesions.metrics import summary
 
 HEADINGS = COLUMNS | {"dice_stage1": "Dice, stage 1", "dice_stage2": "Dice, stage 2"}
@@ -157,10 +156,10 @@ def summarised(
 
 def print_reproduction(view: Reproduction, console: Console) -> None:
     """Print the table and its notes."""
-    title = f"{escape(view.title)}: {escape(view.name)}"
+    title = f"{plain(view.title)}: {plain(view.name)}"
     console.print(lines_table(title, view.lines(), view.headings, console.width >= WIDE))
     for note in view.notes():
-        console.print(f"[yellow]Note:[/] {escape(note)}")
+        console.print(f"[yellow]Note:[/] {plain(note)}")
 
 
 def write_reproduction(view: Reproduction, path: Path) -> None:

@@ -10,17 +10,31 @@ from rich.table import Table
 from dashboards.comparison import COLUMNS, MISSING, Line, caution, comparison, short_number
 from dashboards.tables import PaperRow
 from dashboards.view import SweepView
+from lesions.errors import printable
 
 WIDE = 130  # columns from which a mean and its deviation fit on one line
 PADDING = (0, 1, 0, 0)
 STYLES = {"ours": "bold green", "reference": "", "paper": "cyan"}
 
 
+def say(words: str) -> None:
+    """Print what may hold words from elsewhere; line breaks stay, other control characters do not.
+
+    A terminal obeys control characters: a file's name could move the cursor or rename the window.
+    """
+    print("\n".join(map(printable, words.split("\n"))), flush=True)
+
+
+def plain(words: str) -> str:
+    """Words from elsewhere in rich's markup: shown as they are, without control characters."""
+    return escape(printable(words))
+
+
 def print_comparison(view: SweepView, rows: list[PaperRow], console: Console) -> None:
     """Print ours beside the references and the paper's rows, then the trials."""
-    title = f"Sweep {escape(view.name)}"
+    title = f"Sweep {plain(view.name)}"
     console.print(lines_table(title, comparison(view, rows), COLUMNS, console.width >= WIDE))
-    console.print(f"[yellow]Note:[/] {escape(caution(view, rows))}")
+    console.print(f"[yellow]Note:[/] {plain(caution(view, rows))}")
     console.print()
     if view.trials:
         console.print(_trials_table(view))
@@ -46,7 +60,7 @@ def lines_table(title: str, lines: Sequence[Line], columns: Mapping[str, str], w
         narrow = max(len("±99.999"), *map(len, heading.split()))
         table.add_column(heading, justify="right", width=None if wide else narrow)
     for line, following in zip(lines, [*lines[1:], None], strict=True):
-        names = escape(line.method), f"[dim]{escape(line.measured_on)}[/]"
+        names = plain(line.method), f"[dim]{plain(line.measured_on)}[/]"
         table.add_row(
             *(names if wide else ["\n".join(names)]),
             MISSING if line.lesions is None else str(line.lesions),
@@ -63,10 +77,10 @@ def text_table(title: str, heading: Sequence[str], rows: Sequence[Sequence[str]]
     # Rich cuts a long word rather than another column's: names must stay whole.
     longest = max((len(word) for row in rows for word in row[0].split()), default=0)
     for number, name in enumerate(heading):
-        table.add_column(escape(name), justify="right" if number else "left",
+        table.add_column(plain(name), justify="right" if number else "left",
                          min_width=0 if number else longest)  # fmt: skip
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*map(plain, row))
     return table
 
 
@@ -76,15 +90,15 @@ def _trials_table(view: SweepView) -> Table:
     table.add_column("#", justify="right")
     table.add_column("State")
     for name in searched:
-        table.add_column(escape(name), justify="right")
+        table.add_column(plain(name), justify="right")
     table.add_column("Best validation Dice", justify="right")
     table.add_column("Epochs", justify="right")
     for trial in view.trials:
         dice = trial.best_val_dice
         table.add_row(
             str(trial.number),
-            escape(trial.state),
-            *(escape(short_number(trial.searched.get(name, MISSING))) for name in searched),
+            plain(trial.state),
+            *(plain(short_number(trial.searched.get(name, MISSING))) for name in searched),
             MISSING if dice is None else f"{dice:.3f}",
             str(trial.epochs),
             style="bold green" if trial is view.best else "",

@@ -23,7 +23,8 @@ class InputError(ValueError):
     ) -> None:
         self.reason, self.file, self.row, self.remedy = reason, file, row, remedy
         place = "" if file is None else f"{file}: " if row is None else f"{file}, row {row}: "
-        super().__init__(place + reason + ("" if remedy is None else f" ({remedy})"))
+        message = place + reason + ("" if remedy is None else f" ({remedy})")
+        super().__init__(printable(message))
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keep the fields when a Ray worker sends the error to the driver."""
@@ -34,7 +35,12 @@ def _rebuild(reason: str, file: str | None, row: int | None, remedy: str | None)
     return InputError(reason, file=file, row=row, remedy=remedy)
 
 
+def printable(words: str) -> str:
+    """Words from elsewhere as one line that a terminal only shows: no control characters."""
+    return "".join(letter if letter.isprintable() else "?" for letter in words)
+
+
 def shown(words: str) -> str:
     """Words from a file, fit for a message: one short line, whatever a damaged file holds."""
-    line = "".join(letter if letter.isprintable() else "?" for letter in words)
+    line = printable(words[:101])
     return line if len(line) <= 100 else f"{line[:99]}…"

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lesions.readers.bounded import read_bytes
 from lesions.readers.png import decode_labels, decode_slice
 from lesions.recist import Recist
 
@@ -50,8 +51,12 @@ class Lesion:
     @property
     def slice_hu(self) -> NDArray[np.int16]:
         """The key slice, HU (H, W)."""
-        encoded = self.encoded.read_bytes() if isinstance(self.encoded, Path) else self.encoded
-        return decode_slice(encoded)
+        return decode_slice(self.slice_png)
+
+    @property
+    def slice_png(self) -> bytes:
+        """The key slice as 16-bit PNG bytes."""
+        return read_bytes(self.encoded) if isinstance(self.encoded, Path) else self.encoded
 
     def mask(self, name: str) -> NDArray[np.uint8]:
         """The label image `name` (H, W); KeyError, with the choices, when there is none."""

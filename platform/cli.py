@@ -1,6 +1,5 @@
 """Command lines: from dataclasses, by tyro; and a user's error is one line, not a traceback."""
 
-import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,12 +8,25 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import tyro
 
 from lesions import InputError
+from lesions.files import restrict
 
 if TYPE_CHECKING:
     from trainables.system import System
 
 T = TypeVar("T")
 Preset = Literal["auto", "paper", "tiny"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """What a command writes.
+
+    Attributes:
+        readable_by: who may read it: its owner, the owner's group, or all; without it what
+            LESION_READABLE_BY says, else owner.
+    """
+
+    readable_by: Literal["owner", "group", "all"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,21 +139,19 @@ def check_positive(options: Any, *names: str) -> None:
             raise InputError(f"--{name.replace('_', '-')} is {value}; it must be above 0")
 
 
-def check_name(name: str) -> str:
-    """The name of a run, or InputError."""
-    if not re.fullmatch(r"\w[\w.+-]*", name):
-        raise InputError(f"{name!r} is no name", remedy="use letters, digits, _ and -")
-    return name
-
-
 def _cli(options: Any, **arguments: Any) -> Any:
-    """Tyro's own message for a bad word; InputError for a value that a dataclass refuses."""
+    """Tyro's own message for a bad word; InputError for a value that a dataclass refuses.
+
+    From here on this process writes for those whom the options let read.
+    """
     try:
-        return tyro.cli(options, **arguments)
+        parsed = tyro.cli(options, **arguments)
     except InputError:
         raise
     except ValueError as error:
         raise InputError(str(error)) from None
+    restrict(parsed.readable_by if isinstance(parsed, Outputs) else None)
+    return parsed
 
 
 def _without_help(arguments: Sequence[str]) -> list[str]:

@@ -1,7 +1,5 @@
 """The clicks of a table, answered over the cluster; a run that was killed goes on where it was."""
 
-import csv
-import io
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -12,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import track
 
 from dashboards.overlays import click_overlay
+from dashboards.terminal import say
 from lesions import InputError, Rejected
-from lesions.files import write_text
 from lesions.readers.click_table import ClickRow, read_click_table
+from lesions.writers.csv_rows import write_csv
 from platform.actors import over_actors
 from platform.cluster import cluster
 from platform.stages import Checkpoint
@@ -58,7 +57,7 @@ def answer_table(
     assert options.clicks is not None
     rows, rejected, ignored = read_click_table(options.clicks)
     if ignored:
-        print(f"columns that are not read: {', '.join(ignored)}")
+        say(f"columns that are not read: {', '.join(ignored)}")
     for name in (ANSWERS, REJECTED):  # they say that a run has ended
         (out / name).unlink(missing_ok=True)
     asked = [Asked(row=row, click=_click(row, options)) for row in rows]
@@ -68,8 +67,8 @@ def answer_table(
         one for one in asked
         if not is_answered(out / one.row.folder, one.click, model, options.tta, options.precision)
     ]  # fmt: skip
-    print(f"{len(rows) + len(rejected)} clicks: {len(asked) - len(todo)} answered before, "
-          f"{len(todo)} to answer, {len(rejected)} set aside", flush=True)  # fmt: skip
+    say(f"{len(rows) + len(rejected)} clicks: {len(asked) - len(todo)} answered before, "
+        f"{len(todo)} to answer, {len(rejected)} set aside")  # fmt: skip
     reasons = _answer(options, stages, model, todo, out)
     for one in todo:
         if one.row.folder in reasons:
@@ -80,8 +79,8 @@ def answer_table(
     answered = [one for one in asked if one.row.folder not in reasons]
     _write_rejected(out / REJECTED, rejected)
     _write_answers(out / ANSWERS, answered, out)
-    print(f"{len(answered)} answered: {out / ANSWERS}\n"
-          f"{len(rejected)} rejected: {out / REJECTED}")  # fmt: skip
+    say(f"{len(answered)} answered: {out / ANSWERS}\n"
+        f"{len(rejected)} rejected: {out / REJECTED}")  # fmt: skip
     if not answered:
         raise InputError(
             "no click could be answered", file=options.clicks, remedy=f"see {out / REJECTED}"
@@ -143,11 +142,11 @@ def _forget(folder: Path) -> None:
 
 def _write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
     rows = [(one.row, one.file, one.reason) for one in sorted(rejected, key=lambda one: one.row)]
-    _write_csv(path, ("row", "image", "reason"), rows)
+    write_csv(path, ("row", "image", "reason"), rows)
 
 
 def _write_answers(path: Path, answered: Sequence[Asked], out: Path) -> None:
-    _write_csv(path, COLUMNS, [_line(one.row, out / one.row.folder) for one in answered])
+    write_csv(path, COLUMNS, [_line(one.row, out / one.row.folder) for one in answered])
 
 
 def _line(row: ClickRow, folder: Path) -> tuple[Any, ...]:
@@ -160,11 +159,3 @@ def _line(row: ClickRow, folder: Path) -> tuple[Any, ...]:
     spread = "" if not spreads or None in spreads else max(spreads)
     return (row.id, row.written, found["slice"], *found["click"], *lengths,
             found["mask"]["area_mm2"], spread, found["stage1_found"], row.folder)  # fmt: skip
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    write_text(path, text.getvalue())

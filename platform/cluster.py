@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lesions import InputError
+from lesions.files import READABLE_BY
 from platform.storage import ROOT
 
 
@@ -28,10 +29,11 @@ def cluster() -> Iterator[dict[str, float]]:
     if ours:
         address = os.environ.get("RAY_ADDRESS", "local")
         _check_reachable(address)
+        readers = {READABLE_BY: os.environ[READABLE_BY]} if READABLE_BY in os.environ else {}
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         ray.init(
             address=address,
-            runtime_env={"env_vars": {"PYTHONPATH": path}},
+            runtime_env={"env_vars": {"PYTHONPATH": path} | readers},
             logging_level=logging.WARNING,
             log_to_driver=False,
         )

@@ -10,8 +10,8 @@ from rich.console import Console
 from dashboards.report import write_report
 from dashboards.runs import read_sweep
 from dashboards.tables import shown_rows
-from dashboards.terminal import print_comparison
-from platform.cli import parse, run
+from dashboards.terminal import print_comparison, say
+from platform.cli import Outputs, parse, run
 from platform.storage import default_storage, writable
 from platform.tracking import Store, open_store
 from trainables.registry import find_system
@@ -24,12 +24,12 @@ def compare(store: Store, sweep: str | None, storage: Path) -> Path:
     print_comparison(view, rows, Console())
     path = storage / "reports" / f"{view.name}.html"
     write_report(view, rows, path)
-    print(f"report: {path}\nall runs: mlflow ui --backend-store-uri {store.uri}")
+    say(f"report: {path}\nall runs: mlflow ui --backend-store-uri {store.uri}")
     return path
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareOptions:
+class CompareOptions(Outputs):
     """Compare a sweep with the paper.
 
     Attributes:

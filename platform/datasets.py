@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from dashboards.terminal import say
 from lesions import InputError
 from lesions.prepared import PreparedSet
 from lesions.prepared.preparing import Plan, table_digest
@@ -57,7 +58,7 @@ def find_data(
         InputError: no whole prepared set there, or one without the pseudo mask `mask`.
     """
     if root is None:
-        print("no --data: taking the shipped sample (CC BY 3.0, see lesions/sample)", flush=True)
+        say("no --data: taking the shipped sample (CC BY 3.0, see lesions/sample)")
         root = storage / "prepared" / f"sample-{_recipe()}"
         prepare(Plan(source=SAMPLE, out=root, masks=("snakes", "ellipse")))
     root = root.expanduser().absolute()

@@ -19,11 +19,13 @@ from dashboards.evaluation import (
     write_lesions,
 )
 from dashboards.overlays import overlay
+from dashboards.terminal import say
 from lesions import InputError, Recist
+from lesions.names import check_name
 from lesions.prepared import PreparedSet
 from lesions.readers.png import decode_labels
 from platform.actors import over_actors
-from platform.cli import check_name, parse, run
+from platform.cli import parse, run
 from platform.cluster import cluster
 from platform.datasets import Data, find_data
 from platform.stages import BothStages, checkpoints
@@ -194,10 +196,10 @@ def main() -> None:
     write_lesions(view, lesions)
     write_evaluation(view, pictures_of(plan, view), report)
     print_evaluation(view, Console())
-    print(f"report: {report}\nevery lesion: {lesions}")
+    say(f"report: {report}\nevery lesion: {lesions}")
     with reaching(store, "the report is written; evaluate again to record it"):
         record(store, plan, view, [report, lesions])
-    print(f"all runs: mlflow ui --backend-store-uri {store.uri}")
+    say(f"all runs: mlflow ui --backend-store-uri {store.uri}")
 
 
 if __name__ == "__main__":

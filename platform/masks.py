@@ -13,17 +13,19 @@ from rich.progress import track
 
 from dashboards.mask_report import draw, write_mask_report, write_rows
 from dashboards.mask_table import PAPER, MaskTable, in_paper_order, print_masks
+from dashboards.terminal import say
 from lesions import InputError
 from lesions.judging.batches import Batch, deeplesion_batches
 from lesions.judging.measuring import Key, Measured, measure, with_masks
 from lesions.judging.pairs import pairs_by_name
 from lesions.lesion import SPLITS
 from lesions.masks import PSEUDO_MASKS
+from lesions.names import check_name
 from lesions.prepared.preparing import table_digest
 from lesions.readers.deeplesion import Rejected
 from lesions.readers.from_mask import SOFT_TISSUE
 from lesions.sample import ROOT as SAMPLE
-from platform.cli import check_name, parse, run
+from platform.cli import Outputs, parse, run
 from platform.cluster import cluster
 from platform.storage import default_storage, new_result, writable
 from platform.tracking import (
@@ -47,7 +49,7 @@ AHEAD = 4  # batches a core that wait for it
 
 
 @dataclass(frozen=True, kw_only=True)
-class MasksOptions:
+class MasksOptions(Outputs):
     """Measure the pseudo masks against human masks, beside Table 1 of the WSSS paper.
 
     The lesions are the shipped sample's; or --source; or --images with --human-masks.
@@ -118,7 +120,7 @@ def subject_of(options: MasksOptions) -> Subject:
         folder = Path(options.images.partition("*")[0] + "*").expanduser().absolute().parent
         return Subject(batches=pairs, name=folder.name, marks=FROM_MASKS)
     if options.source is None:
-        print("no --source: taking the shipped sample (CC BY 3.0, see lesions/sample)", flush=True)
+        say("no --source: taking the shipped sample (CC BY 3.0, see lesions/sample)")
     source = (options.source or SAMPLE).expanduser().absolute()
     splits = _listed(options.splits, SPLITS, "split")
     rows = deeplesion_batches(
@@ -268,10 +270,10 @@ def main() -> None:
     write_rows(table, rows)
     write_mask_report(table, pictures, report)
     print_masks(table, Console())
-    print(f"report: {report}\nevery lesion: {rows}")
+    say(f"report: {report}\nevery lesion: {rows}")
     with reaching(store, "the report is written; measure again to record it"):
         record(store, table, options, [report, rows])
-    print(f"all runs: mlflow ui --backend-store-uri {store.uri}")
+    say(f"all runs: mlflow ui --backend-store-uri {store.uri}")
 
 
 if __name__ == "__main__":

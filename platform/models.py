@@ -11,9 +11,9 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from rich.console import Console
 
-from dashboards.terminal import text_table
+from dashboards.terminal import say, text_table
 from lesions import InputError
-from platform.cli import parse, run
+from platform.cli import Outputs, parse, run
 from platform.registry import CHAMPION, connect, find_version, split, versions_of
 from platform.storage import default_storage, writable
 from platform.tracking import Store, reaching
@@ -129,7 +129,7 @@ def _judge(client: MlflowClient, version: Any) -> None:
     if better:
         client.set_registered_model_alias(model, CHAMPION, number)
     client.set_model_version_tag(model, number, VERDICT, verdict)
-    print(f"registered {spec}, {verdict}", flush=True)
+    say(f"registered {spec}, {verdict}")
 
 
 def _dice(tags: Mapping[str, str]) -> str:
@@ -140,7 +140,7 @@ def crown(client: MlflowClient, spec: str) -> None:
     """Make NAME:VERSION the champion; InputError where there is no such version."""
     version = find_version(client, spec)
     client.set_registered_model_alias(version.name, CHAMPION, str(version.version))
-    print(f"{version.name}@{CHAMPION} is {version.name}:{version.version} now")
+    say(f"{version.name}@{CHAMPION} is {version.name}:{version.version} now")
 
 
 def print_models(client: MlflowClient, console: Console) -> None:
@@ -162,7 +162,7 @@ def print_models(client: MlflowClient, console: Console) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelsOptions:
+class ModelsOptions(Outputs):
     """List the registered models, or move the alias that `predict --model NAME@champion` takes.
 
     Attributes:

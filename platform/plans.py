@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from lesions import InputError
 from lesions.files import write_text
-from platform.cli import check_name
+from lesions.names import inside
 from platform.datasets import Data, find_data
 from trainables.configs import edited, flatten, typed
 from trainables.system import System
@@ -63,8 +63,8 @@ def start(
         InputError: the name is taken, or none that was started, or no name at all.
     """
     default = f"{prefix or system.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    name = check_name(options.resume or options.name or default)
-    folder = storage / kind.place / name
+    name = options.resume or options.name or default
+    folder = inside(storage / kind.place, name)
     if options.resume:
         plan = _read(folder / kind.file)
         preset, data = plan.pop("preset"), Path(plan.pop("data"))

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from dashboards.overlays import click_overlay
+from dashboards.terminal import say
 from lesions import InputError
 from lesions.readers.from_mask import SOFT_TISSUE
 from platform.cli import parse, run
@@ -94,7 +95,7 @@ def load(
         folders[0], folders[1], device,
         precision=precision_of(options.precision, device), tta=options.tta,
     )  # fmt: skip
-    print(f"loaded in {time.perf_counter() - start:.1f} s", flush=True)
+    say(f"loaded in {time.perf_counter() - start:.1f} s")
     return both, identity(folders[0], folders[1], [stage.registered for stage in stages])
 
 
@@ -111,15 +112,15 @@ def answer_one(options: PredictOptions, both: Any, model: dict[str, Any], out: P
     )  # fmt: skip
     found = answer(both, model, click, out, click_overlay)
     if not found["stage1_found"]:
-        print(f"stage 1 found no lesion at the click: measured as one of {FALLBACK_MM:g} mm")
+        say(f"stage 1 found no lesion at the click: measured as one of {FALLBACK_MM:g} mm")
     if (recist := found["recist"]) is None:
-        print("no measurement: the endpoints coincide")
+        say("no measurement: the endpoints coincide")
     else:
-        print(f"{recist['long_axis']['mm']:.1f} × {recist['short_axis']['mm']:.1f} mm")
+        say(f"{recist['long_axis']['mm']:.1f} × {recist['short_axis']['mm']:.1f} mm")
     if "mask" not in found["files"]:
-        print("no mask: nothing is segmented")
+        say("no mask: nothing is segmented")
     names = ", ".join([*found["files"].values(), OVERLAY, ANSWER])
-    print(f"in {sum(found['seconds'].values()):.2f} s; {names} in {out}")
+    say(f"in {sum(found['seconds'].values()):.2f} s; {names} in {out}")
 
 
 def main() -> None:
@@ -135,7 +136,7 @@ def main() -> None:
         from platform.clicks import answer_table
 
         answer_table(options, stages, model, out)
-    print("For research only: not a medical device.")
+    say("For research only: not a medical device.")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from dashboards.terminal import say
 from lesions import InputError
 from lesions.judging.pairs import pairs_by_name
 from lesions.masks import PSEUDO_MASKS
@@ -15,7 +16,7 @@ from lesions.prepared.pairs import source_of, with_categories, with_category
 from lesions.prepared.prepared_set import MANIFEST, REJECTED, PreparedSet
 from lesions.prepared.preparing import Plan, Source, prepare_parts
 from lesions.readers.from_mask import SOFT_TISSUE
-from platform.cli import parse, run
+from platform.cli import Outputs, parse, run
 from platform.cluster import cluster
 from platform.storage import writable
 
@@ -23,7 +24,7 @@ MOST_PARTS = 8  # in a task: the progress bar moves when one is done
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepareOptions:
+class PrepareOptions(Outputs):
     """Prepare a data set in DeepLesion's layout (--source), or CT volumes with 3D human masks.
 
     Of volumes every connected part of a mask is a lesion, on the axial slice where it is largest;
@@ -173,11 +174,11 @@ def main() -> None:
     plan = parse(PrepareOptions, prog="python -m platform.prepare").plan()
     manifest = prepare(plan)
     item = plan.lesions.item
-    print(f"{manifest['accepted']} lesions of {manifest['read']} {item}s in {plan.out}")
+    say(f"{manifest['accepted']} lesions of {manifest['read']} {item}s in {plan.out}")
     for reason, count in manifest["reasons"].items():
-        print(f"  {count} rejected: {reason}")
+        say(f"  {count} rejected: {reason}")
     if manifest["rejected"]:
-        print(f"  every rejected {item}: {plan.out / REJECTED}")
+        say(f"  every rejected {item}: {plan.out / REJECTED}")
     if not manifest["accepted"]:
         raise InputError(f"no {item} was accepted", file=plan.lesions.place)
 

@@ -111,5 +111,5 @@ def _download(store: Store, uri: str, path: Path, model: str) -> None:
                 f"the files of {model} cannot be fetched: {str(error).partition(chr(10))[0]}",
                 remedy="is its run deleted, or its artifact store away?",
             ) from None
-        with replace_with(path) as partial:
-            shutil.copy(got, partial)
+        with replace_with(path) as file, Path(got).open("rb") as source:
+            shutil.copyfileobj(source, file)

@@ -17,6 +17,7 @@ from dashboards.reproduction import (
     write_reproduction,
 )
 from dashboards.tables import PaperRow, paper_rows
+from dashboards.terminal import say
 from platform.cli import parse_config, run
 from platform.cluster import cluster, has_gpu
 from platform.datasets import Data, find_data
@@ -124,9 +125,8 @@ def reproduce(plan: Reproducing, external: Data | None, store: Store) -> list[Re
                "lesion.table": plan.contents.number}  # fmt: skip
         own = {NAME: f"{plan.table}: {plan.name}", **tags}
         parent = find_or_create_run(store, key, own, flatten(plan.config))
-        print(f"reproducing {plan.table} as {plan.name}: {len(trainings)} trainings on "
-              f"{plan.data.description}\n  go on after a kill with --resume {plan.name}",
-              flush=True)  # fmt: skip
+        say(f"reproducing {plan.table} as {plan.name}: {len(trainings)} trainings on "
+            f"{plan.data.description}\n  go on after a kill with --resume {plan.name}")  # fmt: skip
         recorder = Recorder(
             name=plan.name, store=store, parent=parent, resources=resources, gpu=gpu, tags=tags
         )
@@ -176,9 +176,9 @@ def main() -> None:
     """Parse the command line, train and show."""
     words, prog = sys.argv[1:], "python -m platform.reproduce"
     if not words or words[0] in ("-h", "--help"):
-        print(f"usage: {prog} TABLE [--preset auto|paper|tiny] [options]\n\n"
-              f"TABLE is one of: {', '.join(TABLES)}. All options: {prog} {next(iter(TABLES))} "
-              "--help")  # fmt: skip
+        say(f"usage: {prog} TABLE [--preset auto|paper|tiny] [options]\n\n"
+            f"TABLE is one of: {', '.join(TABLES)}. All options: {prog} {next(iter(TABLES))} "
+            "--help")  # fmt: skip
         sys.exit(0 if words else 2)
     name = words[0]
     system, _ = find_table(name)
@@ -201,7 +201,7 @@ def main() -> None:
     print_reproduction(view, Console())
     path = storage / "reports" / f"{plan.name}-{plan.table}.html"
     write_reproduction(view, path)
-    print(f"report: {path}\nall runs: mlflow ui --backend-store-uri {store.uri}")
+    say(f"report: {path}\nall runs: mlflow ui --backend-store-uri {store.uri}")
 
 
 if __name__ == "__main__":

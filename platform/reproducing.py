@@ -7,6 +7,7 @@ from typing import Any
 from dashboards.reproduction import Result
 from dashboards.runs import lesion_records
 from dashboards.tables import PaperRow
+from dashboards.terminal import say
 from platform.datasets import Data
 from platform.results import record_measured
 from platform.rounds import record_rounds
@@ -48,7 +49,7 @@ class Recorder:
     def train(self, training: Training, place: str) -> None:
         """Train and measure a part on the test lesions of its own data."""
         run_id, done = self._part(training)
-        print(f"{place} {training.name}{' is finished' if done else ''}", flush=True)
+        say(f"{place} {training.name}{' is finished' if done else ''}")
         if not done:
             training.write()
             record_rounds(training, self.store, run_id, self.gpu, self.resources)
@@ -71,7 +72,7 @@ class Recorder:
         tags = {NAME: name, PARENT: self.parent, **self.tags, **data.tags()}
         run_id = find_or_create_run(self.store, key, tags, flatten(trainings[-1].config))
         if not is_finished(self.store, run_id):
-            print(f"measuring {name}", flush=True)
+            say(f"measuring {name}")
             checkpoints = [training.last_checkpoint for training in trainings]
             record_measured(self.store, run_id, data.root, checkpoints, self.resources)
             end_run(self.store, run_id, "finished")

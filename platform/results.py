@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dashboards.overlays import overlay
+from dashboards.terminal import say
 from dashboards.view import evenly_apart, overlay_name
 from lesions import InputError, Recist
 from lesions.prepared import PreparedSet
@@ -44,7 +45,7 @@ def finish(
 
     best = best_result(results, objective, job.config.training.epochs)
     set_tags(store, parent, {"lesion.best_trial": best.metrics["trial_id"]})
-    print("measuring the best trial on the test lesions", flush=True)
+    say("measuring the best trial on the test lesions")
     references = ray.remote(num_cpus=1)(evaluate_references).remote(job, "test")
     checkpoint = Path(best.checkpoint.path)
     record_test(store, parent, job, checkpoint, resources)
@@ -84,7 +85,7 @@ def record_measured(
     task = ray.remote(num_cpus=1, num_gpus=1 if resources.get("GPU", 0) > 0 else 0)(evaluate)
     rows = ray.get(task.remote(checkpoints, data, "test"))
     if not rows:
-        print("the prepared set has no test lesions: nothing to measure")
+        say("the prepared set has no test lesions: nothing to measure")
         return
     log_metrics(store, run_id, _test_metrics(rows))
     with tempfile.TemporaryDirectory() as folder:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from dashboards.terminal import say
 from lesions import InputError
 from lesions.prepared import PreparedSet
 from lesions.prepared.round_masks import (
@@ -85,10 +86,10 @@ def record_rounds(
         own = round_of(training, number, masks)
         child = _round_run(own, store, run_id)
         if is_finished(store, child):
-            print(f"round {number} is finished", flush=True)
+            say(f"round {number} is finished")
             checkpoint = own.last_checkpoint
         else:
-            print(f"round {number} of {training.rounds}", flush=True)
+            say(f"round {number} of {training.rounds}")
             log_metrics(store, child, {f"mask_{name}": value for name, value in figures.items()})
             checkpoint = record_training(own, store, child, gpu, resources)
         _tell(store, run_id, child, number)
@@ -122,7 +123,7 @@ def make_masks(
                 )  # fmt: skip
         finish(out)
     figures = read_figures(out)
-    print(_line(number, figures), flush=True)
+    say(_line(number, figures))
     return figures
 
 

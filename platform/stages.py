@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lesions import InputError
+from platform.cli import Outputs
 from platform.storage import default_storage, writable
 
 
 @dataclass(frozen=True, kw_only=True)
-class BothStages:
+class BothStages(Outputs):
     """Which trained models answer.
 
     Attributes:

@@ -1,8 +1,10 @@
 """Where runs, prepared sets and reports live."""
 
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from lesions import InputError
+from lesions.files import make_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -16,11 +18,9 @@ def default_storage() -> Path:
 def writable(folder: Path) -> Path:
     """The folder, made if need be, as an absolute path; InputError when nothing can be written."""
     folder = folder.expanduser().absolute()
-    probe = folder / ".writable"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        with TemporaryFile(dir=make_folder(folder)):
+            pass
     except OSError as error:
         raise InputError(
             f"cannot be written: {error.strerror}", file=folder, remedy="name another folder"

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from dashboards.terminal import say
 from lesions import InputError
-from platform.cli import check_name, check_positive, parse_system, run
+from lesions.names import check_name
+from platform.cli import Outputs, check_positive, parse_system, run
 from platform.cluster import cluster, has_gpu
 from platform.compare import compare
 from platform.models import register
@@ -27,7 +29,7 @@ OBJECTIVE = "best_val_dice"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepOptions(Generic[C]):
+class SweepOptions(Outputs, Generic[C]):
     """Search the system's space; the paper's values are the first trial.
 
     Attributes:
@@ -210,9 +212,10 @@ def sweep_and_compare(sweep: Sweep, storage: Path) -> None:
         sweep.write()
         parent = _parent(sweep, store, resources)
         epochs = sweep.config.training.epochs
-        print(f"sweep {sweep.name}: {sweep.trials} trials of at most {epochs} epochs on "
-              f"{sweep.data.description}\n  go on after a kill with --resume {sweep.name}",
-              flush=True)  # fmt: skip
+        say(
+            f"sweep {sweep.name}: {sweep.trials} trials of at most {epochs} epochs on "
+            f"{sweep.data.description}\n  go on after a kill with --resume {sweep.name}"
+        )
         callback = SweepCallback(store, parent, sweep.trials, epochs, flatten(sweep.config))
         results = search(sweep, callback, per_trial, _concurrent(sweep, per_trial, resources))
         best = finish(store, parent, sweep.job, results, OBJECTIVE, resources)
@@ -229,7 +232,7 @@ def main() -> None:
     )
     storage = writable(options.storage or default_storage())
     if preset == "tiny":
-        print("no GPU here or tiny asked for: the tiny preset, the same structure made small")
+        say("no GPU here or tiny asked for: the tiny preset, the same structure made small")
     sweep_and_compare(start(Sweep, system, preset, options, storage), storage)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ray.tune import Callback
 
+from dashboards.terminal import say
 from platform.sweep_state import mend_checkpoint, note_scratch
 from platform.tracking import (
     NAME,
@@ -83,7 +84,7 @@ class SweepCallback(Callback):  # type: ignore[misc]
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Close the trial's run as failed; the sweep goes on."""
         self._end(trials, trial, "failed")
-        print(f"  why: {_reason(trial)}", flush=True)
+        say(f"  why: {_reason(trial)}")
 
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
         """Record what MLflow missed: it was away, or a driver was killed before it could tell."""
@@ -116,8 +117,8 @@ class SweepCallback(Callback):  # type: ignore[misc]
         values = ", ".join(f"{name} {value:.4g}" for name, value in _searched(trial).items())
         dice = (trial.last_result or {}).get("best_val_dice")
         score = f"best validation Dice {dice:.3f}" if dice is not None else "no result"
-        print(f"[{done}/{self.trials}] trial {number(trial)} {state} after "
-              f"{epochs_done(trial)} epochs: {score} ({values})", flush=True)  # fmt: skip
+        say(f"[{done}/{self.trials}] trial {number(trial)} {state} after "
+            f"{epochs_done(trial)} epochs: {score} ({values})")  # fmt: skip
 
     def _run(self, trial: Any) -> str:
         if trial.trial_id not in self.runs:

@@ -7,12 +7,12 @@ a state that names a checkpoint that is gone, and Tune would give the trial up.
 """
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 from lesions import InputError
 from lesions.files import replace_with, write_text
+from lesions.readers.bounded import read_bytes
 from trainables.checkpoint import read_history, read_run, read_score
 
 STATE = "experiment_state-*.json"
@@ -42,8 +42,8 @@ def mend_state(folder: Path) -> None:
         )  # fmt: skip
     for pattern in FILES:
         for path in scratch.glob(pattern):
-            with replace_with(folder / path.name) as partial:
-                shutil.copy(path, partial)
+            with replace_with(folder / path.name) as file:
+                file.write(read_bytes(path))
 
 
 def _is_whole(folder: Path) -> bool:

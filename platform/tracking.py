@@ -3,7 +3,6 @@
 One experiment a system; the tags and metric names are those of `dashboards`.
 """
 
-import fcntl
 import logging
 import os
 import subprocess
@@ -19,7 +18,9 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from dashboards.baselines import log_baselines
+from dashboards.terminal import say
 from lesions import InputError
+from lesions.files import locked
 from platform.storage import ROOT
 
 PARENT = "mlflow.parentRunId"
@@ -58,7 +59,8 @@ def open_store(storage: Path, system: str, paper: str) -> Store:
     uri, local = tracking_uri(storage)
     artifacts = None if local is None else (storage / "artifacts" / system).as_uri()
     try:
-        with _one_at_a_time(storage / "mlflow.lock"):
+        # Two first uses of a store at once would corrupt its migration.
+        with locked(storage / "mlflow.lock"):
             client = MlflowClient(tracking_uri=uri)
             found = client.get_experiment_by_name(system)
             known = found.experiment_id if found else None
@@ -87,14 +89,6 @@ def tracking_uri(storage: Path) -> tuple[str, Path | None]:
         return given, None
     file = storage / "mlflow.db"
     return f"sqlite:///{file}", file
-
-
-@contextmanager
-def _one_at_a_time(path: Path) -> Iterator[None]:
-    """Two first uses of a store at once would corrupt its migration."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def find_run(store: Store, tags: Mapping[str, str]) -> str | None:
@@ -195,12 +189,12 @@ class Outbox:
                 self.waiting[0]()
             except MlflowException as error:
                 if self.away_until is None:
-                    print(f"MLflow is away; its records wait: {_first_line(error)}", flush=True)
+                    say(f"MLflow is away; its records wait: {_first_line(error)}")
                 self.away_until = time.monotonic() + RETRY_S
                 break
             del self.waiting[0]
             if self.away_until is not None:
-                print("MLflow is back", flush=True)
+                say("MLflow is back")
             self.away_until = None
         return len(self.waiting)
 

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from platform.cli import check_name, check_positive, parse_system, run
+from dashboards.terminal import say
+from lesions.names import check_name
+from platform.cli import Outputs, check_positive, parse_system, run
 from platform.cluster import cluster, has_gpu
 from platform.models import register
 from platform.plans import start
@@ -25,7 +27,7 @@ C = TypeVar("C")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainOptions(Generic[C]):
+class TrainOptions(Outputs, Generic[C]):
     """Train a system once.
 
     Attributes:
@@ -66,11 +68,11 @@ def train_and_record(training: Training, storage: Path) -> Path:
         gpu = check_room(training, resources)
         training.write()
         run_id = _open_run(training, store)
-        print(f"training {training.name} on {training.data.description}\n"
-              f"  go on after a kill with --resume {training.name}", flush=True)  # fmt: skip
+        say(f"training {training.name} on {training.data.description}\n"
+            f"  go on after a kill with --resume {training.name}")  # fmt: skip
         checkpoint, result = record_rounds(training, store, run_id, gpu, resources)
         register(store, result, checkpoint, training.register)
-    print(f"checkpoint: {checkpoint}")
+    say(f"checkpoint: {checkpoint}")
     return checkpoint
 
 
@@ -92,7 +94,7 @@ def main() -> None:
     )
     storage = writable(options.storage or default_storage())
     if preset == "tiny":
-        print("no GPU here or tiny asked for: the tiny preset, the same structure made small")
+        say("no GPU here or tiny asked for: the tiny preset, the same structure made small")
     train_and_record(start(Training, system, preset, options, storage), storage)
 
 

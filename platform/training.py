@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dashboards.terminal import say
 from lesions import InputError
 from platform.plans import Planned
 from platform.results import record_test
@@ -100,7 +101,7 @@ def followed(history: Path, store: Store, run_id: str) -> Iterator[None]:
                 dice = (
                     f"  validation Dice {metrics['val_dice']:.3f}" if "val_dice" in metrics else ""
                 )
-                print(f"epoch {seen}  loss {metrics['train_loss']:.4f}{dice}", flush=True)
+                say(f"epoch {seen}  loss {metrics['train_loss']:.4f}{dice}")
                 outbox.send(_recording(store, run_id, metrics, seen))
             if last_look:
                 return
@@ -145,4 +146,4 @@ def record_training(
 def _print_test(metrics: dict[str, float]) -> None:
     for name in REPORTED:
         if name in metrics:
-            print(f"test {name}: {metrics[name]:.3f} ± {metrics[f'{name}_std']:.3f}")
+            say(f"test {name}: {metrics[name]:.3f} ± {metrics[f'{name}_std']:.3f}")

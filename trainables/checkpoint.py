@@ -64,8 +64,8 @@ def save_checkpoint(
     }
     write_text(directory / RUN, json.dumps({"system": system.name, "config": flatten(config)}))
     for name, content in ((BEST, best), (LAST, last)):
-        with replace_with(directory / name) as partial:
-            torch.save(content, partial)
+        with replace_with(directory / name) as file:
+            torch.save(content, file)
 
 
 def restore_checkpoint(

@@ -110,5 +110,4 @@ def _masked(lesion: Lesion, methods: Sequence[str]) -> Lesion:
         except Exception:  # told by `measure` already
             continue
         masks[method] = encode_labels(mask)
-    encoded = lesion.encoded if isinstance(lesion.encoded, bytes) else lesion.encoded.read_bytes()
-    return replace(lesion, masks=masks, encoded=encoded)
+    return replace(lesion, masks=masks, encoded=lesion.slice_png)

@@ -54,8 +54,8 @@ def write_manifest(plan: Plan, read: int, parts: int) -> dict[str, Any]:
     """
     lesions, rejected = _write_index(plan.out, parts)
     schema = pa.schema([("file", pa.string()), ("row", pa.int32()), ("reason", pa.string())])
-    with replace_with(plan.out / REJECTED) as partial:
-        pq.write_table(pa.Table.from_pylist(rejected, schema=schema), partial)
+    with replace_with(plan.out / REJECTED) as file:
+        pq.write_table(pa.Table.from_pylist(rejected, schema=schema), file)
     reasons = Counter(row["reason"].partition(":")[0] for row in rejected)
     manifest = {
         "read": read,
@@ -78,7 +78,7 @@ def _write_index(out: Path, parts: int) -> tuple[dict[str, Any], list[dict[str, 
     rejected: list[dict[str, Any]] = []
     splits: Counter[str] = Counter()
     human, fingerprint = 0, hashlib.sha256()
-    with replace_with(out / INDEX) as partial, pq.ParquetWriter(partial, FACTS) as writer:
+    with replace_with(out / INDEX) as file, pq.ParquetWriter(file, FACTS) as writer:
         # A part is little for a row group, and all of them are much for the memory.
         for first in range(0, parts, PARTS_AT_ONCE):
             numbers = range(first, min(first + PARTS_AT_ONCE, parts))

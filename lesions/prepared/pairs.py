@@ -1,6 +1,5 @@
 """CT volumes with 3D human masks as a source of a prepared set: one part a pair."""
 
-import csv
 import hashlib
 import json
 import os
@@ -13,6 +12,7 @@ from typing import Any
 from lesions.errors import InputError, shown
 from lesions.judging.pairs import Pair
 from lesions.lesion import Lesion
+from lesions.readers.csv_rows import read_csv
 from lesions.readers.deeplesion import Rejected
 
 CATEGORY_COLUMNS = ("name", "category")
@@ -121,22 +121,21 @@ def with_categories(pairs: Sequence[Pair], table: Path) -> list[Pair]:
 
 def _read_categories(table: Path) -> Mapping[str, str]:
     found: dict[str, str] = {}
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            absent = [name for name in CATEGORY_COLUMNS if name not in (reader.fieldnames or ())]
-            if absent:
-                raise InputError(f"the table lacks the column {absent[0]}", file=table)
-            for number, row in enumerate(reader, start=1):
-                name, category = ((row[column] or "").strip() for column in CATEGORY_COLUMNS)
-                kind = lesion_type(category, table, number)
-                if found.setdefault(name, kind) != kind:
-                    raise InputError(
-                        f"{shown(name)} is {kind} here and {found[name]} above", file=table,
-                        row=number,
-                    )  # fmt: skip
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"cannot be read: {error}", file=table) from None
+    columns, records = read_csv(table)
+    absent = [name for name in CATEGORY_COLUMNS if name not in columns]
+    if absent:
+        raise InputError(f"the table lacks the column {absent[0]}", file=table)
+    for record in records:
+        if record.damage:  # whose category it says cannot be told
+            raise InputError(record.damage, file=table, row=record.number)
+        row = dict(zip(columns, record.cells, strict=False))
+        name, category = (row.get(column, "").strip() for column in CATEGORY_COLUMNS)
+        kind = lesion_type(category, table, record.number)
+        if found.setdefault(name, kind) != kind:
+            raise InputError(
+                f"{shown(name)} is {kind} here and {found[name]} above", file=table,
+                row=record.number,
+            )  # fmt: skip
     return found
 
 

@@ -75,8 +75,8 @@ def write_part(
     # greatest of them cost time and save nothing.
     plain = {"compression": "none", "use_dictionary": False, "write_statistics": False}
     with (
-        replace_with(path) as partial,
-        pq.ParquetWriter(partial, schema, store_schema=False, **plain) as writer,
+        replace_with(path) as file,
+        pq.ParquetWriter(file, schema, store_schema=False, **plain) as writer,
     ):
         writer.write_table(pa.Table.from_pylist(pixels, schema=schema), row_group_size=1)
         writer.add_key_value_metadata(
@@ -142,8 +142,7 @@ def lesion_of(facts: Mapping[str, Any], pixels: Mapping[str, bytes | None]) -> L
 
 
 def _pixels(lesion: Lesion, masks: Iterable[str]) -> dict[str, bytes | None]:
-    encoded = lesion.encoded.read_bytes() if isinstance(lesion.encoded, Path) else lesion.encoded
-    return {"slice": encoded} | {_MASK + name: lesion.masks.get(name) for name in masks}
+    return {"slice": lesion.slice_png} | {_MASK + name: lesion.masks.get(name) for name in masks}
 
 
 def _facts(lesion: Lesion, pixels: Mapping[str, bytes | None]) -> dict[str, Any]:

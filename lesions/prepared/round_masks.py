@@ -62,8 +62,8 @@ def write_chunk(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     A row has `file`, `row`, `mask` (None keeps the mask of before, and then `reason` says why) and
     those of `SCORES` that are known.
     """
-    with replace_with(path) as partial:
-        pq.write_table(pa.Table.from_pylist([dict(row) for row in rows], schema=_SCHEMA), partial)
+    with replace_with(path) as file:
+        pq.write_table(pa.Table.from_pylist([dict(row) for row in rows], schema=_SCHEMA), file)
 
 
 def read_masks(root: Path) -> list[dict[str, Any]]:

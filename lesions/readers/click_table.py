@@ -1,6 +1,5 @@
 """A table of clicks, `clicks.csv`: one a row, in columns that the user names."""
 
-import csv
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lesions.errors import InputError, shown
+from lesions.readers.csv_rows import Record, read_csv
 from lesions.readers.deeplesion import Rejected
 
 NEEDED = ("image", "x", "y")
@@ -54,16 +54,9 @@ def read_click_table(path: Path) -> tuple[list[ClickRow], list[Rejected], list[s
     Raises:
         InputError: the table itself cannot be read, is empty or lacks a column.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            columns = [name.strip() for name in next(reader, [])]
-            _check_columns(columns, path)
-            records = [cells for cells in reader if cells]
-    except FileNotFoundError:
-        raise InputError("there is no such file", file=path) from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"cannot be read: {error}", file=path) from None
+    header, records = read_csv(path)
+    columns = [name.strip() for name in header]
+    _check_columns(columns, path)
     if not records:
         raise InputError("the table has no rows", file=path)
     found = list(_rows(records, columns, path.absolute().parent))
@@ -84,13 +77,14 @@ def _check_columns(columns: list[str], path: Path) -> None:
             raise InputError(f"the table has the column {name} twice", file=path)
 
 
-def _rows(
-    records: list[list[str]], columns: list[str], beside: Path
-) -> Iterator[ClickRow | Rejected]:
+def _rows(records: list[Record], columns: list[str], beside: Path) -> Iterator[ClickRow | Rejected]:
     taken: dict[str, int] = {}
-    for number, cells in enumerate(records, start=1):
+    for record in records:
+        number, cells = record.number, record.cells
         fields = {name: cell.strip() for name, cell in zip(columns, cells, strict=False)}
         try:
+            if record.damage:
+                raise InputError(record.damage)
             if len(cells) != len(columns):
                 raise InputError(f"has {len(cells)} fields, not {len(columns)}")
             row = _row(number, fields, beside)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesions.errors import InputError
+from lesions.readers.bounded import read_bytes
 from lesions.readers.dicom.header import read_header
 from lesions.readers.dicom.reading import read_dicom
 from lesions.readers.nifti import TO_LEFT_BACK_HEAD, is_nifti, read_nifti
@@ -119,7 +120,7 @@ def _png(
     if index:
         raise InputError(f"there is no slice {index}: a PNG has slice 0 alone", file=image)
     try:
-        hu = decode_slice(image.read_bytes())
+        hu = decode_slice(read_bytes(image))
     except InputError as error:
         raise InputError(error.reason, file=image, remedy=error.remedy) from None
     except OSError as error:

@@ -5,11 +5,10 @@ sample too; human masks, where there are any, lie in `Masks_png/PPPPPP_SS_RR/KKK
 the annotation's number among those of its slice (1 = the first in the table).
 """
 
-import csv
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,8 @@ import numpy as np
 
 from lesions.errors import InputError
 from lesions.lesion import LESION_TYPES, SPLITS, Lesion
+from lesions.readers.bounded import read_bytes
+from lesions.readers.csv_rows import Record, read_csv
 from lesions.readers.png import LARGEST_SIDE
 from lesions.recist import Recist
 
@@ -47,12 +48,14 @@ class TableRow:
         nth: which annotation of its slice it is, 1 = the first in the table.
         fields: the text of each column; a column that the row lacks is absent.
         surplus: how many fields it has beyond the last column.
+        damage: why the row cannot be read at all; it has no fields then.
     """
 
     number: int
     nth: int
     fields: Mapping[str, str]
     surplus: int = 0
+    damage: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,37 +94,34 @@ def read_deeplesion(
 def read_table(root: str | Path) -> list[TableRow]:
     """The table's rows as text; InputError when the table itself cannot be used."""
     path = Path(root) / TABLE
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(_rows(csv.DictReader(file, strict=True), path))
-    except FileNotFoundError:
+    if not path.exists():
         raise InputError(
             "there is no such file", file=path, remedy=f"--source is the folder that holds {TABLE}"
-        ) from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"cannot be read: {error}", file=path) from None
-    if not rows:
-        raise InputError("the table has no rows", file=path, remedy="download it again")
-    return rows
-
-
-def _rows(reader: "csv.DictReader[str]", path: Path) -> Iterator[TableRow]:
-    missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+        )
+    columns, records = read_csv(path)
+    missing = [name for name in COLUMNS if name not in columns]
     if missing:
         raise InputError(
             f"the table lacks the columns {', '.join(missing)}",
             file=path,
             remedy="take DL_info.csv as NIH publishes it",
         )
+    if not records:
+        raise InputError("the table has no rows", file=path, remedy="download it again")
+    return list(_rows(columns, records))
+
+
+def _rows(columns: Sequence[str], records: Iterable[Record]) -> Iterator[TableRow]:
     seen: Counter[str] = Counter()
-    for number, record in enumerate(reader, start=1):
-        fields = {name: text for name, text in record.items() if name and isinstance(text, str)}
+    for record in records:
+        fields = dict(zip(columns, record.cells, strict=False))
         seen[fields.get("File_name", "")] += 1
         yield TableRow(
-            number=number,
+            number=record.number,
             nth=seen[fields.get("File_name", "")],
             fields=fields,
-            surplus=len(record.get(None, ())),
+            surplus=max(0, len(record.cells) - len(columns)),
+            damage=record.damage,
         )
 
 
@@ -139,6 +139,8 @@ def read_lesion(row: TableRow, root: str | Path, *, keep_noisy: bool = False) ->
 
 
 def _read_lesion(row: TableRow, root: Path, keep_noisy: bool) -> Lesion:
+    if row.damage:
+        raise InputError(row.damage)
     if row.surplus:
         raise InputError(f"the row has {row.surplus} more fields than the table has columns")
     folder, index = _location(_text(row, "File_name"))
@@ -224,7 +226,7 @@ def _check_pixels(lesion: Lesion) -> None:
 
 def _human_mask(path: Path) -> dict[str, bytes]:
     try:
-        return {"human": path.read_bytes()}
+        return {"human": read_bytes(path)}
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -154,8 +154,8 @@ def report(
 
 def write(dataset: Dataset, path: Path) -> None:
     """A DICOM file, whole or not at all."""
-    with replace_with(path) as partial:
-        dataset.save_as(partial, enforce_file_format=True)
+    with replace_with(path) as file:
+        dataset.save_as(file, enforce_file_format=True)
 
 
 def _axis(

@@ -13,8 +13,8 @@ from lesions.readers.png import encode_labels
 
 def write_png_mask(mask: NDArray[np.uint8], path: Path) -> None:
     """An 8-bit PNG, 1 = lesion, as prepared sets have them."""
-    with replace_with(path) as partial:
-        partial.write_bytes(encode_labels(mask))
+    with replace_with(path) as file:
+        file.write(encode_labels(mask))
 
 
 def write_nifti_mask(mask: NDArray[np.uint8], image: Path, path: Path) -> None:

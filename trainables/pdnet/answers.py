@@ -82,10 +82,8 @@ def answer(
     clear(folder)
     files = write_files(seen, result, model, folder)
     crop = result.crop
-    with replace_with(folder / OVERLAY) as partial:
-        partial.write_bytes(
-            draw(seen, click.window, result.mask, result.recist, crop.centre, crop.side)
-        )
+    with replace_with(folder / OVERLAY) as file:
+        file.write(draw(seen, click.window, result.mask, result.recist, crop.centre, crop.side))
     content = {
         "image": str(click.image),
         "kind": seen.kind,

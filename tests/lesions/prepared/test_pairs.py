@@ -200,19 +200,19 @@ def test_categories_of_a_table(tmp_path: Path) -> None:
         table.write_text(text)
         with pytest.raises(InputError, match=said):
             with_categories(pairs, table)
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="there is no such file"):
         with_categories(pairs, tmp_path / "absent.csv")
     assert lesion_type("Soft  tissue") == "soft_tissue"
 
 
 def test_the_real_tumours(shared_data: Path) -> None:
     """One sarcoma: the slices and masks are the file's own."""
-    pairs = pairs_by_name(
+    found = pairs_by_name(
         f"{shared_data}/sts_ct/*_ct.nii.gz", f"{shared_data}/sts_ct/*_gtv.nii.gz", (-50, 150)
     )
-    assert len(pairs) == 14
-    source = Pairs(place=shared_data, pairs=tuple(pairs[:1]), digest="")
-    (lesion,) = source.read(pairs[0])
+    (pair,) = [one for one in found if one.name == "STS_002"]
+    source = Pairs(place=shared_data, pairs=(pair,), digest="")
+    (lesion,) = source.read(pair)
     assert isinstance(lesion, Lesion)
     assert (lesion.patient, lesion.split) == ("STS_002", "test")
     assert lesion.file.startswith("STS_002_")

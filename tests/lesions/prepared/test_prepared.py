@@ -1,5 +1,6 @@
 """Prepared sets: what goes in comes out, whole or not at all, the same bytes however made."""
 
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,14 +93,16 @@ def test_an_unforeseen_error_sets_one_row_aside(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_told_and_leaves_no_half_part(tmp_path: Path) -> None:
-    """The partial file is /dev/full: the kernel's own "no space left on device"."""
-    plan = Plan(source=SAMPLE, out=tmp_path)
-    path = part_path(tmp_path, 0)
-    path.parent.mkdir()
-    path.with_name(f"{path.name}.partial").symlink_to("/dev/full")
-    outcome = prepare_part({"part": 0, "rows": parts_of(read_table(SAMPLE)[:2])[0]}, plan)
-    assert "No space left" in outcome["error"]
-    assert list(path.parent.iterdir()) == []
+    """The kernel lets no file grow beyond 4 kB."""
+    item = {"part": 0, "rows": parts_of(read_table(SAMPLE)[:2])[0]}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        outcome = prepare_part(item, Plan(source=SAMPLE, out=tmp_path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "File too large" in outcome["error"]
+    assert list(part_path(tmp_path, 0).parent.iterdir()) == []
 
 
 def test_a_lesion_without_a_mask_has_none(tmp_path: Path) -> None:
@@ -118,11 +121,11 @@ def test_no_prepared_set_is_said_so(tmp_path: Path) -> None:
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(TypeError), replace_with(path) as partial:
-        partial.write_text(b"no text")  # type: ignore[arg-type]
+    with pytest.raises(TypeError), replace_with(path) as file:
+        file.write("no bytes")  # type: ignore[arg-type]
     assert path.read_text() == "old"
-    with replace_with(path) as partial:
-        partial.write_text("new")
+    with replace_with(path) as file:
+        file.write(b"new")
     assert path.read_text() == "new"
     assert [item.name for item in tmp_path.iterdir()] == ["file"]
 

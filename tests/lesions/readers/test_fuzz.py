@@ -124,12 +124,28 @@ def only_reason(root: Path, row: list[str]) -> str:
     return rejected.reason
 
 
-def test_found_an_open_quote_that_swallows_rows(tmp_path: Path) -> None:
+# Of a row's first bytes: each costs the row alone, and no row after it.
+DAMAGE = {
+    "an open quote": (b'"', "no CSV"),
+    "a byte that is no UTF-8": (b"\xff", "not UTF-8"),
+    "a giant field": (b"x" * 200_000, "no CSV: field larger than"),
+    "a NUL": (b"\0", "is not of the form"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_found_damage_that_costs_its_row_alone(tmp_path: Path, case: str) -> None:
+    damage, reason = DAMAGE[case]
     columns, table = rows.table()
-    whole = rows.text_of([columns, *table[:3]])
-    (tmp_path / TABLE).write_bytes(whole.replace(table[1][0].encode(), b'"' + table[1][0].encode()))
-    with pytest.raises(InputError, match="cannot be read"):
-        read_deeplesion(tmp_path)
+    whole = rows.text_of([columns, *table[:4]])
+    name = table[1][0].encode()
+    (tmp_path / TABLE).write_bytes(whole.replace(name, damage + name))
+    for images in ("Images_png", "Masks_png"):
+        (tmp_path / images).symlink_to(SAMPLE / images)
+    lesions, (rejected,) = read_deeplesion(tmp_path)
+    assert [lesion.row for lesion in lesions] == [1, 3, 4]
+    assert rejected.row == 2
+    assert reason in rejected.reason
 
 
 def test_found_a_folder_where_a_mask_belongs(tmp_path: Path) -> None:
