@@ -1,6 +1,7 @@
 """Make `platform.sweep` importable under pytest, and in every process that a test starts."""
 
 import os
+import secrets
 from pathlib import Path
 
 import platform
@@ -12,5 +13,6 @@ platform.__path__ = [str(ROOT / "platform")]
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
-# The same for head, submitter and tests; otherwise it depends on the machine's state.
-os.environ["RAY_AUTH_MODE"] = "disabled"
+# The same token for head, submitter and tests; otherwise it depends on the machine's state.
+os.environ["RAY_AUTH_MODE"] = "token"
+os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)

@@ -4,10 +4,12 @@ import logging
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from lesions import InputError
 from lesions.files import READABLE_BY
+from platform.doors import lock_doors, private_folder, without_agent
 from platform.storage import ROOT
 
 
@@ -15,33 +17,53 @@ from platform.storage import ROOT
 def cluster() -> Iterator[dict[str, float]]:
     """Join the cluster that RAY_ADDRESS names, or start one; its resources, as {"CPU": 2.0}.
 
-    Without RAY_ADDRESS it is always a cluster of our own: ray.init() alone would join any that
-    runs on this machine, another sweep's too, and end with it. A Ray job has RAY_ADDRESS set.
-    Workers get the repository's root on their path: they import `lesions` and `trainables`.
+    Without RAY_ADDRESS it is always a cluster of our own, see `platform.doors`: ray.init() alone
+    would join any that runs on this machine, another sweep's too, and end with it. A Ray job has
+    RAY_ADDRESS set. Workers get the repository's root on their path: they import `lesions` and
+    `trainables`.
 
     Raises:
         InputError: the cluster that RAY_ADDRESS names does not answer.
     """
     _set_defaults()
+    address = _named_address()
+    if address is None:
+        lock_doors()
     import ray
 
-    ours = not ray.is_initialized()
-    if ours:
-        address = os.environ.get("RAY_ADDRESS", "local")
-        _check_reachable(address)
-        readers = {READABLE_BY: os.environ[READABLE_BY]} if READABLE_BY in os.environ else {}
-        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        ray.init(
-            address=address,
-            runtime_env={"env_vars": {"PYTHONPATH": path} | readers},
-            logging_level=logging.WARNING,
-            log_to_driver=False,
-        )
-    try:
+    if ray.is_initialized():
         yield ray.cluster_resources()
-    finally:
-        if ours:
-            ray.shutdown()
+        return
+    with ExitStack() as stack:
+        if address is None:
+            folder = stack.enter_context(private_folder())
+            with without_agent():
+                _init("local", include_dashboard=False, _temp_dir=str(folder))
+        else:
+            _check_reachable(address)
+            _init(address)
+        stack.callback(ray.shutdown)
+        yield ray.cluster_resources()
+
+
+def _named_address() -> str | None:
+    """RAY_ADDRESS; None where it is unset, empty or "local"."""
+    address = os.environ.get("RAY_ADDRESS", "")
+    return None if address in ("", "local") else address
+
+
+def _init(address: str, **options: Any) -> None:
+    import ray
+
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    readers = {READABLE_BY: os.environ[READABLE_BY]} if READABLE_BY in os.environ else {}
+    ray.init(
+        address=address,
+        runtime_env={"env_vars": {"PYTHONPATH": path} | readers},
+        logging_level=logging.WARNING,
+        log_to_driver=False,
+        **options,
+    )
 
 
 def _check_reachable(address: str) -> None:
@@ -68,9 +90,6 @@ def _set_defaults() -> None:
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     # Else each short epoch's report waits about a second.
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
-    if os.environ.get("RAY_ADDRESS", "local") == "local":
-        # A local cluster's tokens would switch authentication on for later `ray start`s.
-        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 
 
 def has_gpu() -> bool:
@@ -82,7 +101,7 @@ def has_gpu() -> bool:
 
     if torch.cuda.is_available():
         return True
-    if "RAY_ADDRESS" not in os.environ:
+    if _named_address() is None:
         return False
     with cluster() as resources:
         return resources.get("GPU", 0) > 0

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dashboards.terminal import say
 from lesions import InputError
@@ -13,16 +13,19 @@ from lesions.names import check_name
 from platform.cli import Outputs, check_positive, parse_system, run
 from platform.cluster import cluster, has_gpu
 from platform.compare import compare
+from platform.doors import check_ours
 from platform.models import register
 from platform.plans import Planned, start
 from platform.results import finish
 from platform.storage import default_storage, writable
-from platform.sweep_callback import SweepCallback
 from platform.sweep_state import mend_state
 from platform.tracking import NAME, Store, find_or_create_run, open_store, provenance, reaching
 from search_spaces import SPACES
 from trainables.configs import flatten
 from trainables.workers import tune_trial
+
+if TYPE_CHECKING:
+    from platform.sweep_callback import SweepCallback
 
 C = TypeVar("C")
 OBJECTIVE = "best_val_dice"
@@ -85,7 +88,7 @@ class Sweep(Planned):
 
 
 def search(
-    sweep: Sweep, callback: SweepCallback, per_trial: dict[str, float], concurrent: int
+    sweep: Sweep, callback: "SweepCallback", per_trial: dict[str, float], concurrent: int
 ) -> Any:
     """Run the trials that have not run yet; Tune's results of all.
 
@@ -99,6 +102,7 @@ def search(
         logging.getLogger(logger).addFilter(_not_a_trials_failure)
     trainable = tune.with_resources(tune.with_parameters(tune_trial, job=sweep.job), per_trial)
     if tune.Tuner.can_restore(str(sweep.folder)):
+        check_ours(sweep.folder)
         mend_state(sweep.folder)
         # Not restart_errored: with Optuna's searcher it raises KeyError.
         tuner = tune.Tuner.restore(str(sweep.folder), trainable, resume_errored=True)
@@ -216,6 +220,10 @@ def sweep_and_compare(sweep: Sweep, storage: Path) -> None:
             f"sweep {sweep.name}: {sweep.trials} trials of at most {epochs} epochs on "
             f"{sweep.data.description}\n  go on after a kill with --resume {sweep.name}"
         )
+        from platform.sweep_callback import (
+            SweepCallback,  # it imports Ray, whose doors are shut now
+        )
+
         callback = SweepCallback(store, parent, sweep.trials, epochs, flatten(sweep.config))
         results = search(sweep, callback, per_trial, _concurrent(sweep, per_trial, resources))
         best = finish(store, parent, sweep.job, results, OBJECTIVE, resources)

@@ -13,6 +13,7 @@ from typing import Any
 from lesions import InputError
 from lesions.files import replace_with, write_text
 from lesions.readers.bounded import read_bytes
+from platform.doors import check_ours
 from trainables.checkpoint import read_history, read_run, read_score
 
 STATE = "experiment_state-*.json"
@@ -40,6 +41,7 @@ def mend_state(folder: Path) -> None:
             "the sweep's state was cut off by a kill", file=folder,
             remedy="its trials are in MLflow; start a new sweep",
         )  # fmt: skip
+    check_ours(scratch)
     for pattern in FILES:
         for path in scratch.glob(pattern):
             with replace_with(folder / path.name) as file:

@@ -1,0 +1,102 @@
+"""A Ray cluster of a command's own that nobody else on the network or the machine gets into.
+
+Ray listens on every address of the machine, whatever it is told. So each of its doors wants a
+token that only this process and its workers know, and those doors that know no token stay shut:
+the dashboard, its agent with the jobs API, and the metrics.
+"""
+
+import fcntl
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+from lesions import InputError
+
+_PREFIX = "lesion-ray-"
+_LOCK = "lock"
+_LEFT_BEHIND_S = 7 * 86400.0  # a killed sweep's state may be there: --resume wants it
+
+
+def lock_doors() -> None:
+    """Let every Ray process that this one starts want a token, a random one of its own."""
+    # No metrics: their ports ask for no token; -1 is none, so it is not opened.
+    os.environ.update(RAY_enable_metrics_collection="0", AUTOSCALER_METRIC_PORT="-1")
+    if "ray" not in sys.modules:  # Ray reads them once
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    assert os.environ.get("RAY_AUTH_MODE") == "token", "Ray was imported before its doors were shut"
+
+
+@contextmanager
+def without_agent() -> Iterator[None]:
+    """Start no dashboard agent's HTTP server inside the block: Ray is as if installed without."""
+    with patch.dict(sys.modules, {"ray.dashboard.optional_deps": None}):
+        yield
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """A folder for Ray's sockets, objects and logs; it goes with the cluster.
+
+    Ray opens its own folders to everybody, so they lie in one that is the user's alone. What a
+    killed command left behind goes after a week.
+    """
+    base = Path(os.environ.get("RAY_TMPDIR", "/tmp"))
+    for folder in base.glob(f"{_PREFIX}*"):
+        _remove_left_behind(folder)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
+    try:
+        with (folder / _LOCK).open("x") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder / "ray"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_left_behind(folder: Path) -> None:
+    """Remove a folder of ours that nobody uses any more."""
+    try:
+        found = folder.lstat()
+        if found.st_uid != os.geteuid() or time.time() - found.st_mtime < _LEFT_BEHIND_S:
+            return
+        with (folder / _LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+    except OSError:  # it is in use, or gone already
+        return
+
+
+def check_ours(folder: Path) -> None:
+    """InputError unless this user alone can have written what is in a folder.
+
+    What is unpickled runs: a file that somebody else put there would run as this user.
+    """
+    for place in (folder, *sorted(folder.rglob("*"))):
+        found = place.lstat()
+        if place.is_symlink():
+            raise _not_ours(place, "is a link")
+        if found.st_uid != os.geteuid():
+            raise _not_ours(place, f"belongs to another user ({found.st_uid})")
+        if found.st_mode & 0o022:
+            raise _not_ours(place, "may be written by others")
+    for above in folder.absolute().parents:
+        found = above.stat()
+        if found.st_uid == os.geteuid() and not found.st_mode & 0o077:
+            return  # nobody else comes further down
+        if found.st_mode & 0o002 and not found.st_mode & 0o1000:
+            raise _not_ours(above, "may be written by others")
+
+
+def _not_ours(place: Path, reason: str) -> InputError:
+    return InputError(
+        f"{reason}, and a sweep's state is a program to whoever reads it", file=place,
+        remedy="start a new sweep; or, if you trust all that is there, make it yours: "
+        "chown, chmod -R go-w",
+    )  # fmt: skip
