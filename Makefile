@@ -1,6 +1,7 @@
 # Every target sets itself up; the first one on a machine creates .venv and installs.
 PYTHON ?= python3
 BIN := .venv/bin
+CODE := lesions trainables search_spaces platform dashboards
 
 # The project runs from its root and is not installed itself: only what it needs is.
 define LIST_REQUIREMENTS
@@ -27,6 +28,7 @@ test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive $(CODE)
 	$(MAKE) --jobs=2 --output-sync=target test-ray test-rest
 
 # Side by side: the tests with a Ray cluster wait for processes to start, half of their time.

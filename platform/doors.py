@@ -19,6 +19,8 @@ from unittest.mock import patch
 
 from lesions import InputError
 
+# Sockets' paths must be short; the folder made here has a random name and is closed.
+_BASE = "/tmp"  # nosec B108
 _PREFIX = "lesion-ray-"
 _LOCK = "lock"
 _LEFT_BEHIND_S = 7 * 86400.0  # a killed sweep's state may be there: --resume wants it
@@ -31,7 +33,8 @@ def lock_doors() -> None:
     if "ray" not in sys.modules:  # Ray reads them once
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-    assert os.environ.get("RAY_AUTH_MODE") == "token", "Ray was imported before its doors were shut"
+    if os.environ.get("RAY_AUTH_MODE") != "token":
+        raise RuntimeError("Ray was imported before its doors were shut")
 
 
 @contextmanager
@@ -48,7 +51,7 @@ def private_folder() -> Iterator[Path]:
     Ray opens its own folders to everybody, so they lie in one that is the user's alone. What a
     killed command left behind goes after a week.
     """
-    base = Path(os.environ.get("RAY_TMPDIR", "/tmp"))
+    base = Path(os.environ.get("RAY_TMPDIR", _BASE))
     for folder in base.glob(f"{_PREFIX}*"):
         _remove_left_behind(folder)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))

@@ -107,7 +107,7 @@ def _masked(lesion: Lesion, methods: Sequence[str]) -> Lesion:
     for method in methods:
         try:
             mask = pseudo_mask(method, slice_hu, lesion.recist, lesion.window)
-        except Exception:  # told by `measure` already
+        except Exception:  # nosec B112 # told by `measure` already
             continue
         masks[method] = encode_labels(mask)
     return replace(lesion, masks=masks, encoded=lesion.slice_png)

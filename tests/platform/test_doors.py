@@ -60,7 +60,7 @@ def sweep(tiny_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     log = storage / "log"
     words = ("pdnet", "--storage", storage, "--data", tiny_set, "--trials", 1, "--concurrent", 1,
              "--config.training.epochs", 1000, *TINY)  # fmt: skip
-    with started(log, "sweep", *words, address="") as driver:
+    with started(log, "sweep", *words, address="local") as driver:
         process = psutil.Process(driver.pid)
         wait_for_line(driver, log, "go on after a kill", 90)
         wait_until(lambda: any(TRIAL in name for name in names(process)), 60, "the first trial")
