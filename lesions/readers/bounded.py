@@ -28,12 +28,14 @@ def open_regular(path: Path, most: int = MOST_BYTES) -> Iterator[BinaryIO]:
         OSError: it is absent, or may not be read.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags), "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise InputError("not a regular file", file=path)
-        if found.st_size > most:
-            raise InputError(f"has {found.st_size} bytes, more than {most}", file=path)
+    descriptor = os.open(path, flags)
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_size > most:
+        os.close(descriptor)
+        regular = stat.S_ISREG(found.st_mode)
+        size = f"has {found.st_size} bytes, more than {most}"
+        raise InputError(size if regular else "not a regular file", file=path)
+    with os.fdopen(descriptor, "rb") as file:
         yield file
 
 
