@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -60,15 +61,20 @@ def sweep(tiny_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     log = storage / "log"
     words = ("pdnet", "--storage", storage, "--data", tiny_set, "--trials", 1, "--concurrent", 1,
              "--config.training.epochs", 1000, *TINY)  # fmt: skip
-    with started(log, "sweep", *words, address="local") as driver:
-        process = psutil.Process(driver.pid)
-        wait_for_line(driver, log, "go on after a kill", 90)
-        wait_until(lambda: any(TRIAL in name for name in names(process)), 60, "the first trial")
-        own = tree(process)
-        yield process
-        for one in own:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                one.kill()
+    with (
+        tempfile.TemporaryDirectory(prefix="d", dir="/tmp", ignore_cleanup_errors=True) as short,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("RAY_TMPDIR", short)  # killed, it leaves its folder
+        with started(log, "sweep", *words, address="local") as driver:
+            process = psutil.Process(driver.pid)
+            wait_for_line(driver, log, "go on after a kill", 90)
+            wait_until(lambda: any(TRIAL in name for name in names(process)), 60, "a trial")
+            own = tree(process)
+            yield process
+            for one in own:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.kill()
 
 
 def tree(process: psutil.Process) -> list[psutil.Process]:
