@@ -31,9 +31,15 @@ def cluster() -> Iterator[dict[str, float]]:
         _check_reachable(address)
         readers = {READABLE_BY: os.environ[READABLE_BY]} if READABLE_BY in os.environ else {}
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        umask = os.umask(0o077)  # to ask for it is to set it
+        os.umask(umask)
         ray.init(
             address=address,
-            runtime_env={"env_vars": {"PYTHONPATH": path} | readers},
+            runtime_env={
+                "env_vars": {"PYTHONPATH": path} | readers,
+                # Ray's workers have the cluster's umask: what Ray writes there is for ours too.
+                "worker_process_setup_hook": lambda: os.umask(umask),
+            },
             logging_level=logging.WARNING,
             log_to_driver=False,
         )

@@ -99,6 +99,7 @@ class Reproducing(Planned):
             workers=self.workers,
             cpus_per_worker=self.cpus_per_worker,
             rounds=self.rounds,
+            pictures=self.pictures,
         )
 
     def rows(self, external: Data | None) -> Iterator[tuple[PaperRow, Data]]:
