@@ -3,10 +3,12 @@
 Of the image they say what a viewer needs to file them and lay them over it: COPIED, nothing else.
 """
 
-from collections.abc import Sequence
+import functools
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import highdicom
 import numpy as np
@@ -40,6 +42,9 @@ COPIED = frozenset((
 ))  # fmt: skip
 SEXES = ("M", "F", "O")
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Algorithm:
@@ -49,6 +54,18 @@ class Algorithm:
     version: str
 
 
+def _quietly(make: Callable[P, T]) -> Callable[P, T]:
+    """Without the warnings of highdicom and pydicom: they quote the patient's name."""
+
+    @functools.wraps(make)
+    def quiet(*args: P.args, **kwargs: P.kwargs) -> T:
+        with warnings.catch_warnings(action="ignore"):
+            return make(*args, **kwargs)
+
+    return quiet
+
+
+@_quietly
 def segmentation(origin: SliceOrigin, mask: NDArray[np.uint8], algorithm: Algorithm) -> Any:
     """A DICOM SEG with one binary segment on one frame.
 
@@ -93,6 +110,7 @@ def segmentation(origin: SliceOrigin, mask: NDArray[np.uint8], algorithm: Algori
     )
 
 
+@_quietly
 def report(
     origin: SliceOrigin,
     seg: Any,
@@ -169,6 +187,7 @@ def report(
     )
 
 
+@_quietly
 def write(dataset: Dataset, path: Path) -> None:
     """A DICOM file, whole or not at all."""
     with replace_with(path) as file:

@@ -120,6 +120,15 @@ def test_what_breaks_the_rules_is_left_empty(tmp_path: Path, damage: dict[str, s
         assert all(found[name].value in ("", None) for name in damage if name in NAMES)
 
 
+@pytest.mark.filterwarnings("error")
+def test_nobody_is_named_in_warnings(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A name of one part, as pseudonyms are, is odd to highdicom, which quotes it."""
+    origin, shape = origin_of(save(ct(PatientName="Pseudonym"), tmp_path / "ct.dcm"))
+    paths = written(origin, mask_of(shape), tmp_path)
+    assert {str(pydicom.dcmread(path).PatientName) for path in paths} == {"Pseudonym"}
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("keyword", ["StudyInstanceUID", "FrameOfReferenceUID"])
 def test_an_image_that_does_not_say_which_it_is_is_refused(tmp_path: Path, keyword: str) -> None:
     origin, shape = origin_of(save(ct(**{keyword: None}), tmp_path / "ct.dcm"))
