@@ -28,7 +28,6 @@ class Planned:
         folder: where it is kept.
         system, preset, config: what is trained.
         data: on what.
-        pictures: whether MLflow gets pictures of lesions.
     """
 
     place: ClassVar[str]
@@ -40,7 +39,6 @@ class Planned:
     preset: str
     config: Any
     data: Data
-    pictures: bool = True
 
     @property
     def job(self) -> Job:
@@ -50,10 +48,7 @@ class Planned:
     def write(self) -> None:
         """Write what `--resume` reads."""
         own = {name: getattr(self, name) for name in _own_fields(type(self))}
-        plan = {
-            "preset": self.preset, "config": flatten(self.config), "data": str(self.data.root),
-            "pictures": self.pictures,
-        }  # fmt: skip
+        plan = {"preset": self.preset, "config": flatten(self.config), "data": str(self.data.root)}
         write_text(self.folder / self.file, json.dumps(plan | own, indent=1, default=str))
 
 
@@ -76,15 +71,15 @@ def start(
         config = edited(system.presets()["paper"](), plan.pop("config"))
         hints = get_type_hints(kind)
         plan = {name: typed(hints[name], value, name) for name, value in plan.items()}
-        # A resumed run may be told to show less, never more.
-        plan["pictures"] = plan.get("pictures", True) and options.pictures
     elif (folder / kind.file).exists():
         raise InputError(
             f"there is a run {name!r} already", remedy=f"go on with it by --resume {name}"
         )
     else:
-        plan = {field: getattr(options, field) for field in ("pictures", *_own_fields(kind))}
+        plan = {field: getattr(options, field) for field in _own_fields(kind)}
         config, data = options.config, options.data
+    # A resumed run may be told to show less, never more.
+    plan["pictures"] = plan.get("pictures", True) and options.pictures
     found = find_data(data, storage, config.pseudo_mask)
     return kind(
         name=name, folder=folder, system=system, preset=preset, config=config, data=found, **plan

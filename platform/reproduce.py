@@ -74,6 +74,7 @@ class Reproducing(Planned):
     cpus_per_worker: float
     rounds: int = 1
     external: Path | None = None
+    pictures: bool = True
 
     @property
     def contents(self) -> PaperTable:

@@ -84,6 +84,7 @@ class Sweep(Planned):
     grace: int
     seed: int
     register: str | None = None
+    pictures: bool = True
 
 
 def search(

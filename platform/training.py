@@ -30,6 +30,7 @@ class Training(Planned):
     cpus_per_worker: float
     rounds: int = 1
     register: str | None = None
+    pictures: bool = True
 
     @property
     def last_checkpoint(self) -> Path:

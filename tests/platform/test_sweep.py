@@ -141,6 +141,8 @@ def test_pruned_and_failed_trials_do_not_end_the_sweep(
     assert kept == {
         f"best/{name}" for name in ("best.pt", "config.json", "lesions.json", "run.json")
     }
+    assert "data:image/png" in (storage / "reports" / "first.html").read_text()
+    assert "data:image/png" not in (storage / "reports" / "hard.html").read_text()
     assert "the loss is not finite" in capsys.readouterr().out
     assert told(storage / "sweeps" / "hard") == {
         GOOD: TrialState.COMPLETE, STUCK: TrialState.PRUNED, BROKEN: TrialState.FAIL,

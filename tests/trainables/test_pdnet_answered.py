@@ -154,7 +154,7 @@ FILES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("kind", FILES)
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(20, func_only=True)
 def test_a_damaged_file_is_answered_anew(
     answered: Path, two_checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
