@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from lesions.files import restrict
 from lesions.prepared.manifest import claim, write_manifest
 from lesions.prepared.preparing import Plan, parts_of, prepare_part
 from lesions.readers.deeplesion import TABLE, read_table
@@ -121,6 +122,7 @@ def ray_cluster(two_nodes: Cluster) -> Iterator[Cluster]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_ADDRESS", two_nodes.address)
+        restrict()  # as a command does before it joins
         with cluster():
             wait_until(lambda: ray.cluster_resources().get("CPU") == 2, 60, "the second node")
             yield two_nodes

@@ -70,6 +70,7 @@ def test_two_sets_a_bad_lesion_and_everything_it_leaves(
         f"{seed}_001" for seed in (103, 104, 105, 106) for _ in range(4)
     ]
     assert "the PNG is truncated or no PNG" in rows[13]["reason"]
+    assert str(tmp_path) not in (folder / "lesions.csv").read_text()
     measured = [row for row in rows if not row["reason"]]
     assert np.mean([float(row["dice"]) for row in measured]) > 0.85
     assert np.mean([float(row["stage2_dice"]) for row in measured]) > 0.85

@@ -87,8 +87,9 @@ def run(cluster: Cluster | None, name: str, *words: object) -> None:
 
 @pytest.mark.slow
 @pytest.mark.ray
-@pytest.mark.parametrize("joined", [True, False])
-@pytest.mark.parametrize(("words", "bits"), [((), 0o077), (("--readable-by", "group"), 0o027)])
+@pytest.mark.parametrize(
+    ("joined", "words", "bits"), [(False, (), 0o077), (True, ("--readable-by", "group"), 0o027)]
+)
 def test_a_storages_readers(
     ray_cluster: Cluster, tmp_path: Path, joined: bool, words: tuple[str, ...], bits: int
 ) -> None:

@@ -81,13 +81,16 @@ class ClickActor:
             return f"the worker ended {died} times over this image: is there memory enough?"
         try:
             answer(self.both, self.model, click, self.out / name, self.draw, self.volumes)
-        except InputError as error:
-            return str(InputError(error.reason, remedy=error.remedy))
-        except OSError as error:  # without the file's name: the list may be given away
-            return f"{type(error).__name__}: {error.strerror}"
         except Exception as error:  # one click must not end a batch; its reason says what happened
-            return f"{type(error).__name__}: {error}"
+            return reason_of(error)
         return ""
+
+
+def reason_of(error: Exception) -> str:
+    """What went wrong, without the file's path: lists of reasons are given away."""
+    if isinstance(error, InputError):
+        return str(InputError(error.reason, remedy=error.remedy))
+    return f"{type(error).__name__}: {error.strerror if isinstance(error, OSError) else error}"
 
 
 def _read_deaths(file: Path) -> int:
