@@ -55,6 +55,15 @@ def test_an_answers_readers(
     assert {path.stat().st_mode & 0o777 for path in (out, out.parent)} == {folder}
 
 
+@pytest.mark.ray
+def test_rays_workers_write_as_the_command_does(ray_cluster: Cluster) -> None:
+    """Their cluster was started with another umask."""
+    import ray
+
+    read = ray.remote(num_cpus=0)(lambda: Path("/proc/self/status").read_text())
+    assert "Umask:\t0077\n" in ray.get(read.remote())
+
+
 @pytest.mark.parametrize("kind", [Sweep, Training, Reproducing])
 @pytest.mark.parametrize(
     ("first", "later", "kept"), [(False, True, False), (True, False, False), (True, True, True)]
