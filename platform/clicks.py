@@ -179,9 +179,10 @@ def _lines(rows: Sequence[ClickRow], out: Path) -> tuple[list[tuple[Any, ...]], 
 
 
 def _line(row: ClickRow, found: Mapping[str, Any]) -> tuple[Any, ...]:
-    axes = found["recist"] or {}
-    lengths = [axes[name]["mm"] if axes else "" for name in ("long_axis", "short_axis")]
-    spreads = [end["spread_mm"] for axis in axes.values() for end in axis["ends"]]
+    recist = found["recist"]
+    axes = [recist[name] for name in ("long_axis", "short_axis")] if recist else []
+    lengths = [axis["mm"] for axis in axes] or ["", ""]
+    spreads = [end["spread_mm"] for axis in axes for end in axis["ends"]]
     spread = "" if not spreads or None in spreads else max(spreads)
     return (row.id, row.written, found["slice"], *found["click"], *lengths,
             found["mask"]["area_mm2"], spread, found["stage1_found"], row.folder)  # fmt: skip

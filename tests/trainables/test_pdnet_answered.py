@@ -102,6 +102,8 @@ CHANGES: dict[str, Change] = {
     "mask list": lambda found: found.update(mask=[]),
     "area infinite": lambda found: found.update(mask={"area_mm2": float("inf")}),
     "recist number": lambda found: found.update(recist=3),
+    "no recist": lambda found: found.pop("recist"),
+    "no spread": lambda found: found["recist"]["long_axis"]["ends"][1].pop("spread_mm"),
     "recist empty": lambda found: found.update(recist={}),
     "axis text": lambda found: found["recist"].update(long_axis="long"),
     "mm text": lambda found: found["recist"]["long_axis"].update(mm="=1+1"),

@@ -48,7 +48,9 @@ def _fits(value: Any, form: Any) -> bool:
     if isinstance(form, tuple):
         return any(_fits(value, one) for one in form)
     if isinstance(form, dict):
-        return isinstance(value, dict) and all(_fits(value.get(name), form[name]) for name in form)
+        return isinstance(value, dict) and all(
+            name in value and _fits(value[name], one) for name, one in form.items()
+        )
     if isinstance(form, list):
         return isinstance(value, list) and len(value) == len(form) and all(map(_fits, value, form))
     if form is float:
