@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +12,14 @@ from rich.progress import track
 from dashboards.overlays import click_overlay
 from dashboards.terminal import say
 from lesions import InputError, Rejected
+from lesions.files import make_folder
 from lesions.readers.click_table import ClickRow, read_click_table
 from lesions.writers.csv_rows import write_csv
 from platform.actors import over_actors
 from platform.cluster import cluster
 from platform.stages import Checkpoint
-from trainables.pdnet.answers import Click, clear, is_answered, read_answer
+from trainables.pdnet.answered import is_answered, read_answer
+from trainables.pdnet.answers import Click, clear, remove
 from trainables.pdnet.batch import DEATHS, ClickActor, item_of
 
 if TYPE_CHECKING:
@@ -59,32 +61,47 @@ def answer_table(
     if ignored:
         say(f"columns that are not read: {', '.join(ignored)}")
     for name in (ANSWERS, REJECTED):  # they say that a run has ended
-        (out / name).unlink(missing_ok=True)
-    asked = [Asked(row=row, click=_click(row, options)) for row in rows]
-    for one in asked:  # a driver that was killed is no image's fault
-        (out / one.row.folder / DEATHS).unlink(missing_ok=True)
+        remove(out / name)
+    asked, without = _asked(rows, options, out)
+    rejected += without
     todo = [
         one for one in asked
         if not is_answered(out / one.row.folder, one.click, model, options.tta, options.precision)
     ]  # fmt: skip
-    say(f"{len(rows) + len(rejected)} clicks: {len(asked) - len(todo)} answered before, "
+    say(f"{len(asked) + len(rejected)} clicks: {len(asked) - len(todo)} answered before, "
         f"{len(todo)} to answer, {len(rejected)} set aside")  # fmt: skip
     reasons = _answer(options, stages, model, todo, out)
     for one in todo:
         if one.row.folder in reasons:
-            rejected.append(
-                Rejected(file=one.row.written, row=one.row.number, reason=reasons[one.row.folder])
-            )
+            rejected.append(_rejected(one.row, reasons[one.row.folder]))
             _forget(out / one.row.folder)
-    answered = [one for one in asked if one.row.folder not in reasons]
+    answered, gone = _lines([one.row for one in asked if one.row.folder not in reasons], out)
+    rejected += gone
     _write_rejected(out / REJECTED, rejected)
-    _write_answers(out / ANSWERS, answered, out)
+    write_csv(out / ANSWERS, COLUMNS, answered)
     say(f"{len(answered)} answered: {out / ANSWERS}\n"
         f"{len(rejected)} rejected: {out / REJECTED}")  # fmt: skip
     if not answered:
         raise InputError(
             "no click could be answered", file=options.clicks, remedy=f"see {out / REJECTED}"
         )
+
+
+def _asked(
+    rows: Sequence[ClickRow], options: "PredictOptions", out: Path
+) -> tuple[list[Asked], list[Rejected]]:
+    """The rows with their clicks, and those whose folder cannot be made."""
+    asked, rejected = [], []
+    for row in rows:
+        try:
+            make_folder(out / row.folder)
+            remove(out / row.folder / DEATHS)  # a driver that was killed is no image's fault
+        except OSError as error:
+            reason = f"its folder {row.folder} cannot be made: {error.strerror}"
+            rejected.append(_rejected(row, reason))
+        else:
+            asked.append(Asked(row=row, click=_click(row, options)))
+    return asked, rejected
 
 
 def _click(row: ClickRow, options: "PredictOptions") -> Click:
@@ -140,22 +157,32 @@ def _forget(folder: Path) -> None:
             folder.rmdir()
 
 
+def _rejected(row: ClickRow, reason: str) -> Rejected:
+    return Rejected(file=row.written, row=row.number, reason=reason)
+
+
 def _write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
     rows = [(one.row, one.file, one.reason) for one in sorted(rejected, key=lambda one: one.row)]
     write_csv(path, ("row", "image", "reason"), rows)
 
 
-def _write_answers(path: Path, answered: Sequence[Asked], out: Path) -> None:
-    write_csv(path, COLUMNS, [_line(one.row, out / one.row.folder) for one in answered])
+def _lines(rows: Sequence[ClickRow], out: Path) -> tuple[list[tuple[Any, ...]], list[Rejected]]:
+    """The answers' lines, and the rows whose answers are gone by now."""
+    lines, rejected = [], []
+    for row in rows:
+        if found := read_answer(out / row.folder):
+            lines.append(_line(row, found))
+        else:
+            reason = "its answer was damaged or deleted after it was written"
+            rejected.append(_rejected(row, reason))
+    return lines, rejected
 
 
-def _line(row: ClickRow, folder: Path) -> tuple[Any, ...]:
-    found = read_answer(folder)
-    if found is None:
-        raise InputError("the answer has gone since it was written", file=folder)
-    axes = found["recist"] or {}
-    lengths = [axes[name]["mm"] if axes else "" for name in ("long_axis", "short_axis")]
-    spreads = [end["spread_mm"] for axis in axes.values() for end in axis["ends"]]
+def _line(row: ClickRow, found: Mapping[str, Any]) -> tuple[Any, ...]:
+    recist = found["recist"]
+    axes = [recist[name] for name in ("long_axis", "short_axis")] if recist else []
+    lengths = [axis["mm"] for axis in axes] or ["", ""]
+    spreads = [end["spread_mm"] for axis in axes for end in axis["ends"]]
     spread = "" if not spreads or None in spreads else max(spreads)
     return (row.id, row.written, found["slice"], *found["click"], *lengths,
             found["mask"]["area_mm2"], spread, found["stage1_found"], row.folder)  # fmt: skip

@@ -57,9 +57,15 @@ def _init(address: str, **options: Any) -> None:
 
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     readers = {READABLE_BY: os.environ[READABLE_BY]} if READABLE_BY in os.environ else {}
+    umask = os.umask(0o077)  # to ask for it is to set it
+    os.umask(umask)
     ray.init(
         address=address,
-        runtime_env={"env_vars": {"PYTHONPATH": path} | readers},
+        runtime_env={
+            "env_vars": {"PYTHONPATH": path} | readers,
+            # Ray's workers have the cluster's umask: what Ray writes there is for ours too.
+            "worker_process_setup_hook": lambda: os.umask(umask),
+        },
         logging_level=logging.WARNING,
         log_to_driver=False,
         **options,

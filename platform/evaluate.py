@@ -40,7 +40,7 @@ from platform.tracking import (
     provenance,
     reaching,
 )
-from trainables.pdnet.answers import identity
+from trainables.pdnet.answers import STAGES, identity
 from trainables.pdnet.evaluating import Evaluator, items_of, rows_of
 from trainables.pdnet.two_stages import PROTOCOL, load_two_stages
 from trainables.registry import find_system
@@ -58,6 +58,7 @@ class EvaluateOptions(BothStages):
         split: the lesions of it.
         tta: average over the four mirrored views; takes about four times as long.
         name: of the result; without it one is made from the time.
+        pictures: of lesions in MLflow; `--no-pictures` keeps the page that has them out of it.
     """
 
     system: Annotated[Literal["pdnet"], tyro.conf.Positional]
@@ -65,6 +66,7 @@ class EvaluateOptions(BothStages):
     split: Literal["train", "validation", "test"] = "test"
     tta: bool = False
     name: str | None = None
+    pictures: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,11 +104,12 @@ class Evaluating:
         }
 
     def params(self) -> dict[str, Any]:
-        """As MLflow params."""
+        """As MLflow params; folders by their names, as a server's readers need not know where."""
         params: dict[str, Any] = {"split": self.split, "tta": self.tta, "network": self.network}
-        for stage in ("stage1", "stage2"):
+        for stage, folder in zip(STAGES, self.stages, strict=True):
             params |= {f"{stage}.{name}": text for name, text in self.model[stage].items()}
-        return params | {f"data.{number}": data.root for number, data in enumerate(self.sets)}
+            params[f"{stage}.checkpoint"] = folder.name
+        return params | {f"data.{number}": data.root.name for number, data in enumerate(self.sets)}
 
 
 def start(options: EvaluateOptions, name: str, storage: Path) -> Evaluating:
@@ -198,7 +201,7 @@ def main() -> None:
     print_evaluation(view, Console())
     say(f"report: {report}\nevery lesion: {lesions}")
     with reaching(store, "the report is written; evaluate again to record it"):
-        record(store, plan, view, [report, lesions])
+        record(store, plan, view, [report, lesions] if options.pictures else [lesions])
     say(f"all runs: mlflow ui --backend-store-uri {store.uri}")
 
 

@@ -69,6 +69,7 @@ class MasksOptions(Outputs):
             mask alone: in the sample, where a tumour has many slices, each tumour then counts once.
         keep_noisy: take rows that the data set flags as possibly noisy.
         name: of the result; without it one is made from the time.
+        pictures: of lesions in MLflow; `--no-pictures` keeps the page that has them out of it.
         storage: where everything is kept.
     """
 
@@ -82,6 +83,7 @@ class MasksOptions(Outputs):
     key_slices: bool = False
     keep_noisy: bool = False
     name: str | None = None
+    pictures: bool = True
     storage: Path | None = None
 
     def check(self) -> None:
@@ -239,8 +241,7 @@ def record(store: Store, table: MaskTable, options: MasksOptions, files: Sequenc
     tags = {f"lesion.{name}": text for name, text in table.tags.items()}
     tags |= {"lesion.kind": "masks", "lesion.masks": table.name, "lesion.data": table.data}
     parent = _new_run(store, {NAME: table.name, **tags})
-    given = {name: value for name, value in asdict(options).items() if value is not None}
-    log_params(store, parent, given)
+    log_params(store, parent, params_of(options))
     log_metrics(store, parent, {"n": len(table.lesions), "set_aside": len(table.aside)})
     for path in files:
         store.client.log_artifact(parent, str(path))
@@ -250,6 +251,19 @@ def record(store: Store, table: MaskTable, options: MasksOptions, files: Sequenc
         log_metrics(store, run_id, table.metrics(method))
         end_run(store, run_id, "finished")
     end_run(store, parent, "finished")
+
+
+def params_of(options: MasksOptions) -> dict[str, Any]:
+    """The options given, as MLflow params; folders by their names, none above them."""
+    given = {name: value for name, value in asdict(options).items() if value is not None}
+    given.pop("storage", None)
+    if options.source is not None:
+        given["source"] = options.source.absolute().name
+    for name in ("images", "human_masks"):
+        if name in given:
+            before, star, after = given[name].partition("*")
+            given[name] = before.rpartition("/")[2] + star + after
+    return given
 
 
 def _new_run(store: Store, tags: dict[str, str]) -> str:
@@ -272,7 +286,7 @@ def main() -> None:
     print_masks(table, Console())
     say(f"report: {report}\nevery lesion: {rows}")
     with reaching(store, "the report is written; measure again to record it"):
-        record(store, table, options, [report, rows])
+        record(store, table, options, [report, rows] if options.pictures else [rows])
     say(f"all runs: mlflow ui --backend-store-uri {store.uri}")
 
 

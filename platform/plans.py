@@ -78,6 +78,8 @@ def start(
     else:
         plan = {field: getattr(options, field) for field in _own_fields(kind)}
         config, data = options.config, options.data
+    # A resumed run may be told to show less, never more.
+    plan["pictures"] = plan.get("pictures", True) and options.pictures
     found = find_data(data, storage, config.pseudo_mask)
     return kind(
         name=name, folder=folder, system=system, preset=preset, config=config, data=found, **plan

@@ -74,6 +74,7 @@ class Reproducing(Planned):
     cpus_per_worker: float
     rounds: int = 1
     external: Path | None = None
+    pictures: bool = True
 
     @property
     def contents(self) -> PaperTable:
@@ -99,6 +100,7 @@ class Reproducing(Planned):
             workers=self.workers,
             cpus_per_worker=self.cpus_per_worker,
             rounds=self.rounds,
+            pictures=self.pictures,
         )
 
     def rows(self, external: Data | None) -> Iterator[tuple[PaperRow, Data]]:

@@ -74,7 +74,8 @@ class Recorder:
         if not is_finished(self.store, run_id):
             say(f"measuring {name}")
             checkpoints = [training.last_checkpoint for training in trainings]
-            record_measured(self.store, run_id, data.root, checkpoints, self.resources)
+            pictures = trainings[-1].pictures
+            record_measured(self.store, run_id, data.root, checkpoints, self.resources, pictures)
             end_run(self.store, run_id, "finished")
         return lesion_records(self.store.client, run_id)
 

@@ -29,8 +29,9 @@ OVERLAYS = 9
 
 
 def finish(
-    store: Store, parent: str, job: Job, results: Any, objective: str, resources: dict[str, float]
-) -> Path:
+    store: Store, parent: str, job: Job, results: Any, objective: str,
+    resources: dict[str, float], pictures: bool,
+) -> Path:  # fmt: skip
     """Measure the best trial and the references on the test split; record all in MLflow.
 
     The test lesions play no part in the choice of the best trial.
@@ -48,7 +49,7 @@ def finish(
     say("measuring the best trial on the test lesions")
     references = ray.remote(num_cpus=1)(evaluate_references).remote(job, "test")
     checkpoint = Path(best.checkpoint.path)
-    record_test(store, parent, job, checkpoint, resources)
+    record_test(store, parent, job, checkpoint, resources, pictures)
     record_references(store, parent, ray.get(references))
     end_run(store, parent, "finished")
     return checkpoint
@@ -69,17 +70,22 @@ def best_result(results: Any, objective: str, epochs: int) -> Any:
 
 
 def record_test(
-    store: Store, run_id: str, job: Job, checkpoint: Path, resources: dict[str, float]
-) -> None:
-    """A model's checkpoint, and its metrics, rows and overlays on the test split, into its run."""
+    store: Store, run_id: str, job: Job, checkpoint: Path, resources: dict[str, float],
+    pictures: bool,
+) -> None:  # fmt: skip
+    """A model's checkpoint, and what it measures on the test split, into its run."""
     log_checkpoint(store, run_id, checkpoint)
-    record_measured(store, run_id, job.data, [checkpoint], resources)
+    record_measured(store, run_id, job.data, [checkpoint], resources, pictures)
 
 
 def record_measured(
-    store: Store, run_id: str, data: Path, checkpoints: Sequence[Path], resources: dict[str, float]
-) -> None:
-    """The metrics, rows and overlays of a model, or of several in order, on a set's test split."""
+    store: Store, run_id: str, data: Path, checkpoints: Sequence[Path],
+    resources: dict[str, float], pictures: bool,
+) -> None:  # fmt: skip
+    """The metrics and rows of a model, or of several in order, on a set's test split.
+
+    With `pictures` also overlays of lesions from the best to the worst, evenly apart.
+    """
     import ray
 
     task = ray.remote(num_cpus=1, num_gpus=1 if resources.get("GPU", 0) > 0 else 0)(evaluate)
@@ -89,7 +95,9 @@ def record_measured(
         return
     log_metrics(store, run_id, _test_metrics(rows))
     with tempfile.TemporaryDirectory() as folder:
-        write_evidence(Path(folder), rows, PreparedSet(data, "test"))
+        write_rows(Path(folder) / "lesions.json", rows)
+        if pictures:
+            write_overlays(Path(folder) / "overlays", rows, PreparedSet(data, "test"))
         store.client.log_artifacts(run_id, folder, ARTIFACTS)
 
 
@@ -105,15 +113,19 @@ def record_references(
         end_run(store, run_id, "finished")
 
 
-def write_evidence(folder: Path, rows: Sequence[dict[str, Any]], lesions: PreparedSet) -> None:
-    """`lesions.json`, and overlays of lesions from the best to the worst, evenly apart."""
+def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Every lesion's names and metrics, as JSON."""
     # A NaN (the distance to an empty mask) is no JSON.
     plain = [
         {k: None if v != v else v for k, v in row.items() if k not in ("mask", "endpoints")}
         for row in rows
     ]
-    (folder / "lesions.json").write_text(json.dumps(plain, indent=1))
-    (folder / "overlays").mkdir()
+    path.write_text(json.dumps(plain, indent=1))
+
+
+def write_overlays(folder: Path, rows: Sequence[dict[str, Any]], lesions: PreparedSet) -> None:
+    """Pictures of lesions from the best to the worst, evenly apart."""
+    folder.mkdir()
     ranked = sorted(
         range(len(rows)), key=lambda at: (-rows[at]["dice"], rows[at]["file"], rows[at]["row"])
     )
@@ -123,7 +135,7 @@ def write_evidence(folder: Path, rows: Sequence[dict[str, Any]], lesions: Prepar
         picture = overlay(
             lesion, lesion.mask(row["truth"]), decode_labels(row["mask"]), lesion.recist, found
         )
-        (folder / "overlays" / overlay_name(place + 1, lesion.file)).write_bytes(picture)
+        (folder / overlay_name(place + 1, lesion.file)).write_bytes(picture)
 
 
 def _test_metrics(rows: Sequence[dict[str, Any]]) -> dict[str, float]:

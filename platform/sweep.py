@@ -48,6 +48,7 @@ class SweepOptions(Outputs, Generic[C]):
         name: the sweep's name; without it one is made from the time.
         resume: the name of a sweep to go on with, as it was started.
         register: the best model's name in MLflow's registry; without it the system's, "" for none.
+        pictures: of lesions in MLflow; `--no-pictures` records none.
         storage: where everything is kept; all nodes must see it.
     """
 
@@ -62,6 +63,7 @@ class SweepOptions(Outputs, Generic[C]):
     name: str | None = None
     resume: str | None = None
     register: str | None = None
+    pictures: bool = True
     storage: Path | None = None
 
     def __post_init__(self) -> None:
@@ -85,6 +87,7 @@ class Sweep(Planned):
     grace: int
     seed: int
     register: str | None = None
+    pictures: bool = True
 
 
 def search(
@@ -226,7 +229,7 @@ def sweep_and_compare(sweep: Sweep, storage: Path) -> None:
 
         callback = SweepCallback(store, parent, sweep.trials, epochs, flatten(sweep.config))
         results = search(sweep, callback, per_trial, _concurrent(sweep, per_trial, resources))
-        best = finish(store, parent, sweep.job, results, OBJECTIVE, resources)
+        best = finish(store, parent, sweep.job, results, OBJECTIVE, resources, sweep.pictures)
         register(store, parent, best, sweep.register)
     with reaching(store, again):
         compare(store, sweep.name, storage)

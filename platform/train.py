@@ -40,6 +40,7 @@ class TrainOptions(Outputs, Generic[C]):
         name: the run's name; without it one is made from the time.
         resume: the name of a run to go on with, as it was started.
         register: the model's name in MLflow's registry; without it the system's, "" for none.
+        pictures: of lesions in MLflow; `--no-pictures` records none.
         storage: where everything is kept; all nodes must see it.
     """
 
@@ -51,6 +52,7 @@ class TrainOptions(Outputs, Generic[C]):
     name: str | None = None
     resume: str | None = None
     register: str | None = None
+    pictures: bool = True
     storage: Path | None = None
 
     def __post_init__(self) -> None:

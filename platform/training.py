@@ -30,6 +30,7 @@ class Training(Planned):
     cpus_per_worker: float
     rounds: int = 1
     register: str | None = None
+    pictures: bool = True
 
     @property
     def last_checkpoint(self) -> Path:
@@ -137,7 +138,7 @@ def record_training(
     """Train, from the last checkpoint if there is one, and measure, into a run; the checkpoint."""
     with followed(training.folder / HISTORY, store, run_id):
         checkpoint = train(training, gpu)
-    record_test(store, run_id, training.job, checkpoint, resources)
+    record_test(store, run_id, training.job, checkpoint, resources, training.pictures)
     end_run(store, run_id, "finished")
     _print_test(store.client.get_run(run_id).data.metrics)
     return checkpoint

@@ -1,5 +1,6 @@
 """The slice that a click means, in any image that we read, and the way back to its own pixels."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,7 +149,7 @@ def _nifti(image: Path, click: Point, index: int | None, volumes: Volumes) -> Cl
 def _dicom(image: Path, click: Point, index: int | None, volumes: Volumes) -> ClickedSlice:
     found = volumes(image)
     if len(found) > 1:
-        folders = ", ".join(sorted({str(volume.source) for volume in found}))
+        folders = ", ".join(sorted({os.path.relpath(volume.source, image) for volume in found}))
         raise InputError(
             f"holds {len(found)} CT series, not one", file=image, remedy=f"take one of {folders}"
         )

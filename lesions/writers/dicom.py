@@ -1,27 +1,49 @@
-"""DICOM SEG and a TID 1500 measurement report of one lesion on one CT frame, by highdicom."""
+"""DICOM SEG and a TID 1500 measurement report of one lesion on one CT frame, by highdicom.
 
-from collections.abc import Sequence
+Of the image they say what a viewer needs to file them and lay them over it: COPIED, nothing else.
+"""
+
+import functools
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import highdicom
 import numpy as np
-import pydicom
 from highdicom import sr
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
+from pydicom.valuerep import DA, TM
 
+from lesions.errors import InputError
 from lesions.files import replace_with
+from lesions.readers.dicom.tags import named_errors, open_dicom, text
 from lesions.volume import SliceOrigin
 
 MAKER = "Lesion Platform"
-# What highdicom copies from the image: by the standard they may be empty, and files leave them out.
-MAY_BE_EMPTY = (
-    "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyID", "StudyDate",
-    "StudyTime", "AccessionNumber", "ReferringPhysicianName",
+# By these a viewer finds the patient and the study; by the standard they may be empty.
+FILED_BY = (
+    "PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate", "PatientSex",
+    "StudyID", "StudyDate", "StudyTime", "AccessionNumber",
 )  # fmt: skip
+NEEDED = (
+    "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID",
+)  # fmt: skip
+COPIED = frozenset((
+    "SpecificCharacterSet", *FILED_BY, *NEEDED,
+    "Rows", "Columns", "SamplesPerPixel", "PixelRepresentation", "NumberOfFrames",
+    "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod",
+    "PixelSpacing", "SliceThickness", "ImageOrientationPatient", "ImagePositionPatient",
+    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+    "PixelMeasuresSequence", "PlaneOrientationSequence", "PlanePositionSequence",
+))  # fmt: skip
+SEXES = ("M", "F", "O")
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +54,18 @@ class Algorithm:
     version: str
 
 
+def _quietly(make: Callable[P, T]) -> Callable[P, T]:
+    """Without the warnings of highdicom and pydicom: they quote the patient's name."""
+
+    @functools.wraps(make)
+    def quiet(*args: P.args, **kwargs: P.kwargs) -> T:
+        with warnings.catch_warnings(action="ignore"):
+            return make(*args, **kwargs)
+
+    return quiet
+
+
+@_quietly
 def segmentation(origin: SliceOrigin, mask: NDArray[np.uint8], algorithm: Algorithm) -> Any:
     """A DICOM SEG with one binary segment on one frame.
 
@@ -76,6 +110,7 @@ def segmentation(origin: SliceOrigin, mask: NDArray[np.uint8], algorithm: Algori
     )
 
 
+@_quietly
 def report(
     origin: SliceOrigin,
     seg: Any,
@@ -152,6 +187,7 @@ def report(
     )
 
 
+@_quietly
 def write(dataset: Dataset, path: Path) -> None:
     """A DICOM file, whole or not at all."""
     with replace_with(path) as file:
@@ -179,8 +215,46 @@ def _frames(image: Dataset, origin: SliceOrigin) -> list[int] | None:
 
 
 def _image(origin: SliceOrigin) -> Dataset:
-    image = pydicom.dcmread(origin.file, stop_before_pixels=True)
-    for keyword in MAY_BE_EMPTY:
-        if keyword not in image:
-            setattr(image, keyword, "")
+    """What of the image highdicom is shown, and so can copy: it takes whole modules.
+
+    Raises:
+        InputError: the file is damaged, or does not say which image it is.
+    """
+    with named_errors(origin.file):
+        image = _copied(open_dicom(origin.file, tuple(COPIED)))
+        for keyword in NEEDED:
+            if not _is_sound(keyword, text(image, keyword)):
+                raise InputError(f"{keyword} is missing or damaged: no mask can be laid over it")
+        for keyword in FILED_BY:
+            value = text(image, keyword)
+            setattr(image, keyword, value if _is_sound(keyword, value) else "")
+    image.SpecificCharacterSet = "ISO_IR 192"  # UTF-8: highdicom refuses some that images have
+    image.ReferringPhysicianName = ""  # it has to be there
+    image.Modality = "CT"
+    image.setdefault("SliceThickness", None)
     return image
+
+
+def _copied(dataset: Dataset) -> Dataset:
+    """Its COPIED attributes, those of its sequences' items likewise."""
+    kept = Dataset()
+    for element in dataset:
+        nested = element.VR == "SQ"
+        if element.keyword not in COPIED or nested != element.keyword.endswith("Sequence"):
+            continue
+        kept[element.tag] = element
+        if nested:
+            kept[element.tag].value = [_copied(item) for item in element.value]
+    return kept
+
+
+def _is_sound(keyword: str, value: str) -> bool:
+    """Whether there is a value, one alone, that highdicom takes."""
+    try:
+        if keyword.endswith("Date"):
+            DA(value)
+        elif keyword.endswith("Time"):
+            TM(value)
+    except ValueError:
+        return False
+    return value != "" and "\\" not in value and (keyword != "PatientSex" or value in SEXES)

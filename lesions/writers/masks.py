@@ -1,5 +1,6 @@
-"""Masks in the geometry of the image that they are of."""
+"""Masks in the geometry of the image that they are of, and with nothing else of it."""
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,11 @@ from numpy.typing import NDArray
 from lesions.files import replace_with
 from lesions.readers.png import encode_labels
 
+GEOMETRY = (
+    "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y",
+    "qoffset_z", "srow_x", "srow_y", "srow_z", "xyzt_units",
+)  # fmt: skip
+
 
 def write_png_mask(mask: NDArray[np.uint8], path: Path) -> None:
     """An 8-bit PNG, 1 = lesion, as prepared sets have them."""
@@ -18,19 +24,26 @@ def write_png_mask(mask: NDArray[np.uint8], path: Path) -> None:
 
 
 def write_nifti_mask(mask: NDArray[np.uint8], image: Path, path: Path) -> None:
-    """A NIfTI file with the axes, affine and units of `image`.
+    """A compressed NIfTI file with the axes, affine and units of `image`.
+
+    The same mask is the same bytes.
 
     Args:
         mask: uint8, of the image's own shape.
-        image: the NIfTI file it is of.
+        image: the NIfTI file it is of; descriptions and extensions of it are not taken over.
         path: ends in .nii.gz.
     """
-    stored: Any = nibabel.load(image)
-    header = stored.header.copy()
+    stored: Any = nibabel.load(image).header
+    header = nibabel.Nifti1Header()
     header.set_data_dtype(np.uint8)
-    header.set_slope_inter(1, 0)
-    encoded = nibabel.Nifti1Image(mask, stored.affine, header)
-    partial = path.with_name(f"partial-{path.name}")  # nibabel goes by the name's end
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nibabel.save(encoded, partial)
-    partial.replace(path)
+    header.set_data_shape(mask.shape)
+    header["pixdim"][: mask.ndim + 1] = stored["pixdim"][: mask.ndim + 1]
+    for name in GEOMETRY:
+        header[name] = stored[name]
+    encoded = nibabel.Nifti1Image(mask, None, header)
+    with (
+        replace_with(path) as file,
+        # nibabel itself would note the name and the time.
+        gzip.GzipFile(fileobj=file, filename="", mode="wb", compresslevel=1, mtime=0) as packed,
+    ):
+        encoded.to_stream(packed)

@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from lesions.files import restrict
 from lesions.prepared.manifest import claim, write_manifest
 from lesions.prepared.preparing import Plan, parts_of, prepare_part
 from lesions.readers.deeplesion import TABLE, read_table
@@ -76,7 +77,7 @@ def ray_node(folder: Path, *words: str) -> Iterator[None]:
     env.pop("RAY_ADDRESS", None)
     with (folder / "node.log").open("a") as log:
         node = subprocess.Popen(
-            command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True
+            command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True, umask=0o022
         )
     try:
         yield
@@ -122,9 +123,17 @@ def ray_cluster(two_nodes: Cluster) -> Iterator[Cluster]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_ADDRESS", two_nodes.address)
+        restrict()  # as a command does before it joins
         with cluster():
             wait_until(lambda: ray.cluster_resources().get("CPU") == 2, 60, "the second node")
             yield two_nodes
+
+
+def open_to(others: int, *folders: Path) -> list[str]:
+    """What lies in these folders, and may be used by those that the bits `others` stand for."""
+    found = [path for folder in folders for path in (folder, *folder.rglob("*"))]
+    return [f"{path} {mode:o}" for path in found if not path.is_symlink()
+            if (mode := path.stat().st_mode) & others]  # fmt: skip
 
 
 def ray_workers(cluster: Cluster, word: str) -> list[psutil.Process]:

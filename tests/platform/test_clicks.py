@@ -18,9 +18,17 @@ from lesions.readers.png import encode_slice
 from tests.discs import Checkpoints, middle_of, slice_with_discs
 from tests.lesions.readers import dicom_files
 from tests.lesions.readers.test_click_table import Row, write_table
-from tests.platform.conftest import Cluster, command, ray_workers, started, wait_until
+from tests.platform.conftest import (
+    Cluster,
+    command,
+    open_to,
+    ray_workers,
+    started,
+    wait_until,
+)
 from trainables.pdnet import batch
-from trainables.pdnet.answers import Click, answer, identity, is_answered
+from trainables.pdnet.answered import is_answered
+from trainables.pdnet.answers import Click, answer, identity
 from trainables.pdnet.batch import DEATHS, ClickActor, item_of
 from trainables.pdnet.two_stages import load_two_stages
 
@@ -144,6 +152,47 @@ def test_a_table_is_answered_as_one_by_one(
     assert written(out) == before
     assert read(out / "answers.csv") == answers
     assert read(out / "rejected.csv") == []
+
+
+@pytest.mark.ray
+def test_odd_names_and_what_lies_in_their_places_end_nothing(
+    ray_cluster: Cluster, two_checkpoints: Checkpoints, tmp_path: Path
+) -> None:
+    """Ids like our files', images like formulas, and folders that are something else."""
+    data, out = tmp_path / "jane" / "data", tmp_path / "jane" / "out"
+    for name in ("=1+1", "+1", "-1"):
+        data.mkdir(parents=True, exist_ok=True)
+        (data / f"{name}.png").write_bytes(encode_slice(HU))
+    (data / "@cut.png").write_bytes(encode_slice(HU)[:900])
+    (out / "pipe").mkdir(parents=True)
+    for folder in (out, out / "pipe"):
+        folder.chmod(0o700)
+    os.mkfifo(out / "pipe" / "answer.json", 0o600)
+    os.mkfifo(out / "pipe" / DEATHS, 0o600)
+    (out / "file").touch(0o600)
+    for name in ("answers.csv", "rejected.csv"):
+        (out / name).mkdir()
+    place = (*middle_of(CORNERS[0]), 0.5, 0.8)
+    given = [
+        ("answers.csv.partial", "=1+1.png", "", *place),
+        ("rejected.csv.partial", "+1.png", "", *place),
+        ("pipe", "-1.png", "", *place),
+        ("file", "-1.png", "", *place),
+        ("", "@cut.png", "", *place),
+    ]
+    table = write_table(data, given)
+    assert command("predict", *words(two_checkpoints, table, out)) == 0
+    answers = {row["id"]: row["image"] for row in read(out / "answers.csv")}
+    assert answers == {
+        "answers.csv.partial": "'=1+1.png", "rejected.csv.partial": "'+1.png", "pipe": "'-1.png"
+    }  # fmt: skip
+    rejected = [(row["row"], row["image"], row["reason"]) for row in read(out / "rejected.csv")]
+    assert rejected[0] == ("4", "'-1.png", "its folder file cannot be made: File exists")
+    assert rejected[1][:2] == ("5", "'@cut.png")
+    assert len(rejected) == 2
+    assert open_to(0o077, out) == []
+    for path in out.rglob("*"):
+        assert not path.is_file() or b"jane" not in path.read_bytes(), path
 
 
 def test_another_question_is_answered_anew(two_checkpoints: Checkpoints, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from lesions.prepared.part import part_path, read_part, write_part
 from lesions.prepared.preparing import Plan, prepare_part
 from tests.discs import WINDOW, Checkpoints, slice_with_discs
 from tests.lesions.readers.seg_files import save_nifti
-from tests.platform.conftest import Cluster, command
+from tests.platform.conftest import Cluster, command, open_to
 
 
 def external(folder: Path, seeds: Sequence[int], category: str) -> Path:
@@ -70,6 +70,7 @@ def test_two_sets_a_bad_lesion_and_everything_it_leaves(
         f"{seed}_001" for seed in (103, 104, 105, 106) for _ in range(4)
     ]
     assert "the PNG is truncated or no PNG" in rows[13]["reason"]
+    assert str(tmp_path) not in (folder / "lesions.csv").read_text()
     measured = [row for row in rows if not row["reason"]]
     assert np.mean([float(row["dice"]) for row in measured]) > 0.85
     assert np.mean([float(row["stage2_dice"]) for row in measured]) > 0.85
@@ -86,14 +87,30 @@ def test_two_sets_a_bad_lesion_and_everything_it_leaves(
     assert run.data.metrics["n_liver"] == 3
     dice = [float(row["dice"]) for row in measured]
     assert run.data.metrics["dice"] == pytest.approx(np.mean(dice))
-    assert run.data.params["stage1.checkpoint"] == str(stage1)
+    assert run.data.params["stage1.checkpoint"] == stage1.name
     assert len(run.data.params["stage2.sha256"]) == 64
     files = {item.path for item in client.list_artifacts(run.info.run_id)}
     assert files == {"report.html", "lesions.csv"}
+    assert str(tmp_path) not in str(run.data)
+    assert open_to(0o077, *storage.iterdir()) == []
     assert "data:image/png" in (folder / "report.html").read_text()
 
     assert command("evaluate", *words) == 2
     assert "there is a result 'evening' already" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_without_pictures_mlflow_has_no_page(
+    ray_cluster: Cluster, two_checkpoints: Checkpoints, tmp_path: Path
+) -> None:
+    storage, lung = tmp_path / "store", external(tmp_path / "a", (103,), "lung")
+    words = ("--stage1", two_checkpoints[0], "--stage2", two_checkpoints[1], "--data", lung)
+    assert command("evaluate", "pdnet", *words, "--no-pictures", "--storage", storage) == 0
+    (report,) = storage.glob("evaluations/*/report.html")
+    assert "data:image/png" in report.read_text()
+    logged = [path for path in (storage / "artifacts").rglob("*") if path.is_file()]
+    assert [path.name for path in logged] == ["lesions.csv"]
 
 
 def test_mistakes_are_named(

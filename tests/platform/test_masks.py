@@ -19,7 +19,7 @@ from lesions.lesion import Lesion
 from lesions.masks import PSEUDO_MASKS, pseudo_mask
 from lesions.metrics import segmentation
 from lesions.readers.deeplesion import Rejected, read_deeplesion
-from tests.platform.conftest import Cluster, command, sample_rows, write_source
+from tests.platform.conftest import Cluster, command, open_to, sample_rows, write_source
 
 METHODS = ("ellipse", "snakes")
 
@@ -75,6 +75,8 @@ def test_mlflow_has_the_metrics_own_numbers(
     assert re.search(r"judged\d*, 6 slices of \d patients", tags["lesion.data"])
     assert parent.data.metrics == {"n": 6, "set_aside": 2}
     assert parent.data.params["methods"] == "snakes,ellipse"
+    assert "/" not in parent.data.params["source"]
+    assert "storage" not in parent.data.params
     children = {
         run.info.run_name: run
         for run in runs(judged, "mask")
@@ -115,6 +117,7 @@ def test_the_report_and_the_rows(judged: Path, by_hand: dict[str, dict[str, list
         ("4", "no human mask in Masks_png"),
         ("5", "flagged as possibly noisy by the data set"),
     ]
+    assert open_to(0o077, *judged.iterdir()) == []
     artifacts = [*(judged / "artifacts").rglob("report.html")]
     assert html in [path.read_text(encoding="utf-8") for path in artifacts]
 
@@ -175,7 +178,8 @@ def test_nifti_pairs(judged: Path, tmp_path: Path, capsys: pytest.CaptureFixture
         nibabel.save(nibabel.Nifti1Image(voxels, np.eye(4)), tmp_path / f"{name}.nii.gz")
     (tmp_path / "b_tumour.nii.gz").write_text("no NIfTI")
     words = ["--images", tmp_path / "*_ct.nii.gz", "--human-masks", tmp_path / "*_tumour.nii.gz"]
-    given = [*words, "--methods", "ellipse", "--name", "hospital", "--storage", judged]
+    given = [*words, "--methods", "ellipse", "--name", "hospital", "--storage", judged,
+             "--no-pictures"]  # fmt: skip
     assert command("masks", *given) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "2 slices of 1 patients. The paper measured other lesions" in shown
@@ -183,6 +187,12 @@ def test_nifti_pairs(judged: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert "1 set aside: no readable NIfTI" in shown
     (run,) = [r for r in runs(judged, "masks") if r.info.run_name == "hospital"]
     assert run.data.metrics == {"n": 2, "set_aside": 1}
+    assert run.data.params["images"] == "*_ct.nii.gz"
+    assert run.data.params["human_masks"] == "*_tumour.nii.gz"
+    assert str(tmp_path) not in str(run.data)
+    (logged,) = (judged / "artifacts").rglob(f"{run.info.run_id}/artifacts/*")
+    assert logged.name == "lesions.csv"
+    assert "data:image/png" in (judged / "masks" / "hospital" / "report.html").read_text()
 
 
 @pytest.mark.ray

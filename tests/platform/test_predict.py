@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from lesions.readers.png import decode_labels, encode_slice
 from tests.discs import Checkpoints, dice, middle_of, slice_with_discs
 from tests.lesions.readers import dicom_files
+from tests.lesions.writers.test_mask_writers import chunks_of
 from tests.platform.conftest import command
 
 SLICE = 1
@@ -71,6 +72,7 @@ def test_png(predict: Predict, tmp_path: Path, corner: int) -> None:
     overlay = cv2.imread(str(tmp_path / "out" / "overlay.png"))
     assert overlay is not None
     assert overlay.shape == (384, 384, 3)
+    assert chunks_of(tmp_path / "out" / "overlay.png") == {"IHDR", "pHYs", "IDAT", "IEND"}
 
 
 DIRECTIONS = (((1, 0, 0), (0, 1, 0)), ((0, 1, 0), (1, 0, 0)), ((-1, 0, 0), (0, -1, 0)))

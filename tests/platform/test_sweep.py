@@ -15,7 +15,7 @@ from dashboards.runs import runs_of_kind
 from dashboards.tables import paper_rows
 from platform.searching import PrunedOptunaSearch
 from search_spaces import SPACES, pdnet
-from tests.platform.conftest import QUICK, TINY, Cluster, command
+from tests.platform.conftest import QUICK, TINY, Cluster, command, open_to
 from trainables.pdnet.config import tiny
 
 pytestmark = pytest.mark.ray
@@ -87,6 +87,12 @@ def test_the_best_trials_evidence_is_kept(storage: Path) -> None:
     assert (storage / "reports" / "first.html").stat().st_size > 10_000
 
 
+def test_nobody_else_may_read_it(storage: Path) -> None:
+    """What the workers of a cluster with another umask wrote, too."""
+    assert (storage / "sweeps" / "first").exists()
+    assert open_to(0o077, *storage.iterdir()) == []
+
+
 def test_references_and_baselines_lie_beside(storage: Path) -> None:
     client, experiment = store(storage)
     references = runs_of_kind(client, experiment, "reference")
@@ -120,7 +126,7 @@ def test_pruned_and_failed_trials_do_not_end_the_sweep(
     space = SimpleNamespace(space=lambda config: {name: rates}, paper=lambda config: {name: GOOD})
     monkeypatch.setitem(SPACES, "pdnet", space)
     assert command("sweep", "pdnet", "--storage", storage, "--data", tiny_set, "--name", "hard",
-                   "--trials", 3, "--concurrent", 1, "--grace", 3, "--seed", 13,
+                   "--trials", 3, "--concurrent", 1, "--grace", 3, "--seed", 13, "--no-pictures",
                    "--config.training.epochs", 4, *TINY, *QUICK) == 0  # fmt: skip
     client, experiment = store(storage)
     parent = runs_of_kind(client, experiment, "sweep")[1]
@@ -131,6 +137,12 @@ def test_pruned_and_failed_trials_do_not_end_the_sweep(
     assert states[BROKEN] == {("FAILED", "failed")}
     assert states[STUCK] == {("FINISHED", "pruned")}
     assert ("FINISHED", "finished") in states[GOOD]
+    kept = {item.path for item in client.list_artifacts(parent.info.run_id, "best")}
+    assert kept == {
+        f"best/{name}" for name in ("best.pt", "config.json", "lesions.json", "run.json")
+    }
+    assert "data:image/png" in (storage / "reports" / "first.html").read_text()
+    assert "data:image/png" not in (storage / "reports" / "hard.html").read_text()
     assert "the loss is not finite" in capsys.readouterr().out
     assert told(storage / "sweeps" / "hard") == {
         GOOD: TrialState.COMPLETE, STUCK: TrialState.PRUNED, BROKEN: TrialState.FAIL,

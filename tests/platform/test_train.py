@@ -18,6 +18,7 @@ from tests.platform.conftest import (
     TINY,
     Cluster,
     command,
+    open_to,
     ray_workers,
     started,
     wait_for_line,
@@ -70,6 +71,7 @@ def test_two_workers_train_one_model(
     assert "test dice" in shown
     folder = Path(re.findall(r"^checkpoint: (.+)$", shown, re.MULTILINE)[0])
     assert {path.name for path in folder.iterdir()} == {"best.pt", "last.pt", "run.json"}
+    assert open_to(0o077, *tmp_path.iterdir()) == []
     assert re.findall("^registered (.+)$", shown, re.MULTILINE) == [
         "pdnet-stage2:1, the champion: the first version"
     ]

@@ -1,6 +1,8 @@
 """An answer to a click as files: mask, measurement, and who measured how."""
 
 import json
+import os
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -69,7 +71,7 @@ def answer(
         volumes: see `read_clicked`.
 
     Returns:
-        What `answer.json` says.
+        What `answer.json` says; its paths are relative to the folder.
 
     Raises:
         InputError: see `read_clicked`.
@@ -85,7 +87,7 @@ def answer(
     with replace_with(folder / OVERLAY) as file:
         file.write(draw(seen, click.window, result.mask, result.recist, crop.centre, crop.side))
     content = {
-        "image": str(click.image),
+        "image": os.path.relpath(click.image, folder),
         "kind": seen.kind,
         "slice": seen.index,
         "click": list(click.at),
@@ -95,7 +97,7 @@ def answer(
         "mask": _mask(seen, result),
         "recist": _recist(seen, result),
         "files": files,
-        "model": model,
+        "model": _seen_from(folder, model),
         "tta": both.tta,
         "precision": str(both.precision or torch.float32).removeprefix("torch."),
         "seconds": {name: round(value, 4) for name, value in seconds.items()},
@@ -108,44 +110,15 @@ def answer(
 def clear(folder: Path) -> None:
     """Delete an answer's files, `answer.json` first: without it there is no answer."""
     for name in (ANSWER, OVERLAY, *MASKS.values(), REPORT):
-        (folder / name).unlink(missing_ok=True)
+        remove(folder / name)
 
 
-def read_answer(folder: Path) -> dict[str, Any] | None:
-    """What `answer.json` says, or None where there is no whole answer."""
-    try:
-        found: dict[str, Any] = json.loads((folder / ANSWER).read_text())
-        names = [OVERLAY, *found["files"].values()]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    return found if all((folder / name).is_file() for name in names) else None
-
-
-def is_answered(
-    folder: Path, click: Click, model: dict[str, Any], tta: bool, precision: str
-) -> bool:
-    """Whether the folder holds this click's answer by the same weights and options.
-
-    An image that has changed under its name is not noticed.
-    """
-    found = read_answer(folder)
-    if found is None:
-        return False
-    measured = found.get("spacing_mm", [])[:2]
-    wanted = {
-        "image": str(click.image), "slice": click.index or 0, "click": list(click.at),
-        "window_hu": list(click.window), "tta": tta,
-    }  # fmt: skip
-    return (
-        all(found.get(name) == value for name, value in wanted.items())
-        and measured == list(click.spacing or measured)
-        and found.get("precision") in PRECISIONS[precision]
-        and _digests(found.get("model")) == _digests(model)
-    )
-
-
-def _digests(model: Any) -> list[Any]:
-    return [(model or {}).get(stage, {}).get("sha256") for stage in STAGES]
+def remove(path: Path) -> None:
+    """Delete what bears the name of one of our files, a folder too."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_files(
@@ -191,6 +164,15 @@ def identity(
         if version is not None:
             found[name]["registered"] = version
     return found
+
+
+def _seen_from(folder: Path, model: dict[str, Any]) -> dict[str, Any]:
+    """The model with its checkpoints' folders relative to this one: absolute ones tell of users."""
+    stages = {
+        stage: model[stage] | {"checkpoint": os.path.relpath(model[stage]["checkpoint"], folder)}
+        for stage in STAGES
+    }
+    return model | stages
 
 
 def precision_of(word: str, device: torch.device) -> torch.dtype | None:

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from lesions import InputError
+from lesions.files import make_folder, write_text
+from lesions.readers.bounded import read_text
 from lesions.readers.clicked import read_volumes
-from trainables.pdnet.answers import Click, Draw, answer, is_answered, precision_of
+from trainables.pdnet.answered import is_answered
+from trainables.pdnet.answers import Click, Draw, answer, precision_of
 from trainables.pdnet.two_stages import load_two_stages
 from trainables.workers import use_assigned_resources
 
@@ -61,14 +64,13 @@ class ClickActor:
     def __call__(self, item: Item) -> dict[str, str]:
         """Answer an item's clicks; `rejected` holds (folder, reason) of those that cannot be."""
         clicks = clicks_of(item)
-        deaths = self.out / clicks[0][0] / DEATHS
-        deaths.parent.mkdir(parents=True, exist_ok=True)
-        died = int(deaths.read_text()) if deaths.exists() else 0
-        deaths.write_text(str(died + 1))
+        deaths = make_folder(self.out / clicks[0][0]) / DEATHS
+        died = _read_deaths(deaths)
+        write_text(deaths, str(died + 1))
         rejected = [
             (name, reason) for name, click in clicks if (reason := self._reason(name, click, died))
         ]
-        deaths.unlink()
+        deaths.unlink(missing_ok=True)
         return {"rejected": json.dumps(rejected)}
 
     def _reason(self, name: str, click: Click, died: int) -> str:
@@ -79,8 +81,21 @@ class ClickActor:
             return f"the worker ended {died} times over this image: is there memory enough?"
         try:
             answer(self.both, self.model, click, self.out / name, self.draw, self.volumes)
-        except InputError as error:
-            return str(InputError(error.reason, remedy=error.remedy))
         except Exception as error:  # one click must not end a batch; its reason says what happened
-            return f"{type(error).__name__}: {error}"
+            return reason_of(error)
         return ""
+
+
+def reason_of(error: Exception) -> str:
+    """What went wrong, without the file's path: lists of reasons are given away."""
+    if isinstance(error, InputError):
+        return str(InputError(error.reason, remedy=error.remedy))
+    return f"{type(error).__name__}: {error.strerror if isinstance(error, OSError) else error}"
+
+
+def _read_deaths(file: Path) -> int:
+    """How often a worker ended over these clicks; 0 where the file does not say."""
+    try:
+        return int(read_text(file, 16))
+    except (OSError, ValueError):
+        return 0

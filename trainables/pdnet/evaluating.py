@@ -15,6 +15,7 @@ from lesions.metrics.side_by_side import side_by_side
 from lesions.prepared import PreparedSet
 from lesions.readers.png import encode_labels
 from trainables.evaluate import REPORTED, measure, measure_one
+from trainables.pdnet.batch import reason_of
 from trainables.pdnet.samples import evaluation_click
 from trainables.pdnet.two_stages import TwoStages, load_two_stages, part_at
 from trainables.registry import find_system
@@ -97,7 +98,7 @@ class Evaluator:
                 **measure_alone(self.both, lesion),
             }
         except Exception as error:  # one lesion must not end a batch; its reason says what happened
-            return {"index": at, **names, "reason": f"{type(error).__name__}: {error}"}
+            return {"index": at, **names, "reason": reason_of(error)}
 
 
 def _packed(rows: Sequence[Row]) -> str:

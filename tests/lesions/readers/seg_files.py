@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from lesions.readers.nifti import TO_LEFT_BACK_HEAD
-from lesions.writers.dicom import MAY_BE_EMPTY
+from lesions.writers.dicom import FILED_BY
 from tests.lesions.readers.dicom_files import ORIGIN, SPACING
 
 SHAPE = (8, 50, 40)
@@ -46,7 +46,7 @@ def save_nifti(path: Path, display: NDArray[Any], shift: float = 0.0) -> Path:
 def seg_of(datasets: Sequence[Dataset], stored: NDArray[Any], **options: Any) -> Any:
     """A SEG of the segments 1, 2, … of `stored` (D, rows, columns), as the series stores it."""
     for dataset in datasets:
-        for keyword in MAY_BE_EMPTY:
+        for keyword in FILED_BY:
             if keyword not in dataset:
                 setattr(dataset, keyword, "")
     segments = [
