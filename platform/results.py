@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dashboards.artifacts import files_of
 from dashboards.overlays import overlay
 from dashboards.terminal import say
 from dashboards.view import evenly_apart, overlay_name
@@ -90,7 +91,7 @@ def record_measured(
     log_metrics(store, run_id, _test_metrics(rows))
     with tempfile.TemporaryDirectory() as folder:
         write_evidence(Path(folder), rows, PreparedSet(data, "test"))
-        store.client.log_artifacts(run_id, folder, ARTIFACTS)
+        files_of(store.client, run_id).write(Path(folder), ARTIFACTS)
 
 
 def record_references(

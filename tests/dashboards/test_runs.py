@@ -139,7 +139,7 @@ def test_nothing_to_measure_is_none(client: MlflowClient, fresh: str) -> None:
     ("content", "reason"),
     [
         ("{", "no JSON"),
-        ("{}", "no JSON list"),
+        ("{}", "no JSON of a list"),
         ('["a"]', "a lesion of the artifact"),
         ('[{"dice": 0.5}]', "a lesion of the artifact: KeyError"),
         (json.dumps([{**GOOD, "dice": math.nan}]), "dice is not a number"),
