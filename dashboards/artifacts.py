@@ -77,14 +77,14 @@ class Files:
 
     def __init__(self, client: MlflowClient, place: str, folder: str = "") -> None:
         store, self.folder = client.tracking_uri, folder
-        with _at_the_store():
+        with at_the_store():
             self.repository: Any = get_artifact_repository(
                 check_place(store, place), tracking_uri=store
             )
 
     def names(self, folder: str) -> set[str]:
         """Of the files and folders in a folder; what could be no file's name is left out."""
-        with _at_the_store():
+        with at_the_store():
             found = self.repository.list_artifacts(self._path(folder))
         names = {str(one.path).rpartition("/")[2] for one in found}
         return {name for name in names if name not in ("", ".", "..") and name.isprintable()}
@@ -98,7 +98,7 @@ class Files:
 
     def copy(self, path: str, file: BinaryIO, most: int) -> None:
         """Write a file's content, of at most `most` bytes, into an open one; see `read`."""
-        with _at_the_store():
+        with at_the_store():
             for chunk in self._chunks(self._path(path), most):
                 if (most := most - len(chunk)) < 0:
                     raise InputError("is larger than any that was logged", file=shown(path))
@@ -124,7 +124,7 @@ class Files:
     def write(self, file: Path, folder: str = "") -> None:
         """Add a file, or a folder's content, to a folder."""
         target = self._path(folder) or None
-        with _at_the_store():
+        with at_the_store():
             if file.is_dir():
                 self.repository.log_artifacts(str(file), target)
             else:
@@ -142,8 +142,8 @@ class Files:
 
 
 @contextmanager
-def _at_the_store() -> Iterator[None]:
-    """Each kind of artifact store raises its own errors: here they are MLflow's, all of them."""
+def at_the_store() -> Iterator[None]:
+    """Each kind of store, and damage in it, raises its own errors: here all are MLflow's."""
     try:
         yield
     except (InputError, MlflowException):

@@ -6,6 +6,7 @@ from collections import defaultdict
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run
 
+from dashboards.numbers import count_of
 from dashboards.runs import runs_of_kind
 from dashboards.tables import WHOLE, PaperRow, paper_rows
 
@@ -74,7 +75,7 @@ def _finished(client: MlflowClient, experiment_id: str) -> dict[str, list[Run]]:
 
 
 def _age(run: Run) -> tuple[int, str]:
-    return run.info.start_time or 0, run.info.run_id
+    return count_of(run.info.start_time) or 0, run.info.run_id
 
 
 def _now() -> int:

@@ -1,9 +1,9 @@
 """Reading a sweep from MLflow: the parent run, its trials, its references, its artifacts."""
 
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.entities import Metric, Run
 
-from dashboards.artifacts import files_of
+from dashboards.artifacts import at_the_store, files_of
 from dashboards.evidence import read_evidence
 from dashboards.numbers import count_of, number_of
 from dashboards.view import Reference, SweepView, Trial
@@ -27,7 +27,8 @@ def read_sweep(client: MlflowClient, experiment_name: str, sweep: str | None = N
         InputError: no experiment or sweep yet, no sweep of that name (the message lists the
             sweeps), or an artifact that cannot be read.
     """
-    experiment = client.get_experiment_by_name(experiment_name)
+    with at_the_store():
+        experiment = client.get_experiment_by_name(experiment_name)
     parents = runs_of_kind(client, experiment.experiment_id, "sweep") if experiment else []
     if not parents:
         raise InputError(
@@ -92,11 +93,16 @@ def _trial(client: MlflowClient, number: int, run: Run) -> Trial:
 
 def _history(client: MlflowClient, run_id: str, metric: str) -> list[tuple[int, float]]:
     """The points by epoch; one of no epoch, or beyond what a number can be, is left out."""
-    points = client.get_metric_history(run_id, metric)
+    with at_the_store():
+        points = client.get_metric_history(run_id, metric)
     # A resumed trial repeats the epochs after its checkpoint: the later report stands.
-    told = {point.step: point.value for point in sorted(points, key=lambda p: p.timestamp)}
+    told = {point.step: point.value for point in sorted(points, key=_told_at)}
     return sorted((step, x) for step, x in told.items()
                   if number_of(x) is not None and count_of(step) is not None)  # fmt: skip
+
+
+def _told_at(point: Metric) -> float:
+    return number_of(point.timestamp) or 0.0
 
 
 def _numbers(run: Run) -> dict[str, float]:
@@ -116,13 +122,14 @@ def _search(client: MlflowClient, experiment_id: str, query: str) -> list[Run]:
     runs: list[Run] = []
     token: str | None = None
     while token is None or token:
-        page = client.search_runs(
-            [experiment_id],
-            query,
-            order_by=["attributes.start_time ASC"],
-            max_results=PAGE,
-            page_token=token,
-        )
+        with at_the_store():
+            page = client.search_runs(
+                [experiment_id],
+                query,
+                order_by=["attributes.start_time ASC"],
+                max_results=PAGE,
+                page_token=token,
+            )
         runs += page
         token = page.token or ""
     return runs

@@ -18,7 +18,15 @@ from lesions import InputError
 from lesions.errors import shown
 from lesions.readers.bounded import read_json
 from platform.cli import Outputs, parse, run
-from platform.registry import CHAMPION, aliases_of, connect, find_version, split, versions_of
+from platform.registry import (
+    CHAMPION,
+    aliases_of,
+    connect,
+    find_version,
+    models_of,
+    split,
+    versions_of,
+)
 from platform.storage import default_storage, writable
 from platform.tracking import Store, reaching
 from trainables.checkpoint import BEST, RUN, read_run, read_score
@@ -184,7 +192,7 @@ def crown(client: MlflowClient, spec: str) -> None:
 def print_models(client: MlflowClient, console: Console) -> None:
     """One line a version, the newest of each model first; then the aliases of none."""
     rows, gone = [], []
-    for model in client.search_registered_models(max_results=1000):
+    for model in models_of(client):
         aliases, versions = aliases_of(model), versions_of(client, model.name)
         rows += [_row(version, aliases) for version in versions]
         there = {str(version.version) for version in versions}

@@ -7,7 +7,7 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from dashboards.artifacts import files_at
+from dashboards.artifacts import at_the_store, files_at
 from dashboards.credentials import told
 from dashboards.numbers import count_of
 from dashboards.runs import quoted
@@ -20,7 +20,7 @@ from trainables.checkpoint import BEST, RUN
 
 CHAMPION = "champion"
 LISTED = 20  # models and versions in a message
-MOST_BYTES = 4 << 30  # of a model's weights
+MOST_BYTES = {BEST: 4 << 30, RUN: 1 << 20}  # of a model's files
 _SPEC = re.compile(r"(?P<name>[^@:/]+)(?P<sign>[@:])(?P<which>[\w-]+)")
 
 
@@ -49,9 +49,16 @@ def connect(storage: Path) -> Store:
     return Store(uri=uri, experiment="", experiment_id="")
 
 
+def models_of(client: MlflowClient) -> list[Any]:
+    """The registered models, in MLflow's order."""
+    with at_the_store():
+        return list(client.search_registered_models(max_results=1000))
+
+
 def versions_of(client: MlflowClient, model: str) -> list[Any]:
     """A model's versions, the newest first."""
-    found = client.search_model_versions(f"name = {quoted(model)}", max_results=10_000)
+    with at_the_store():
+        found = client.search_model_versions(f"name = {quoted(model)}", max_results=10_000)
     numbered = [one for one in found if one.name == model and count_of(one.version) is not None]
     return sorted(numbered, key=lambda version: -int(version.version))
 
@@ -68,7 +75,7 @@ def find_version(client: MlflowClient, spec: str) -> Any:
         InputError: there is none; it names those there are.
     """
     name, sign, which = split(spec)
-    models = {model.name: model for model in client.search_registered_models(max_results=1000)}
+    models = {model.name: model for model in models_of(client)}
     if name not in models:
         raise _no_model(name, list(models))
     aliases = aliases_of(models[name])
@@ -118,7 +125,7 @@ def fetch(store: Store, spec: str, storage: Path) -> tuple[Path, str]:
 def _download(client: MlflowClient, version: Any, name: str, path: Path) -> None:
     try:
         with replace_with(path) as file:
-            files_at(client, str(version.source)).copy(name, file, MOST_BYTES)
+            files_at(client, str(version.source)).copy(name, file, MOST_BYTES[name])
     except FAULTS as error:
         raise InputError(
             f"the files of {version.name}:{version.version} cannot be fetched: {told(error)}",

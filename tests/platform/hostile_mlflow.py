@@ -102,7 +102,7 @@ def hostile_mlflow() -> Iterator[Hostile]:
             length = int(self.headers.get("Content-Length") or 0)
             self._reply(json.loads(self.rfile.read(length) or b"{}"))
 
-        do_PUT = do_PATCH = do_DELETE = do_POST
+        do_PUT = do_PATCH = do_DELETE = do_POST  # noqa: N815
 
         def _reply(self, body: dict[str, Any]) -> None:
             parts = urlsplit(self.path)

@@ -12,8 +12,7 @@ from dashboards.artifacts import files_of
 from dashboards.evidence import MOST_JSON
 from lesions import InputError
 from platform.registry import fetch
-from platform.tracking import Store, open_store
-from tests.discs import Checkpoints
+from platform.tracking import Store
 from tests.platform.conftest import command
 from tests.platform.hostile_mlflow import Hostile, hostile_mlflow
 from trainables.checkpoint import BEST, RUN
@@ -82,7 +81,7 @@ def test_this_machines_disk_is_no_place_of_a_servers(
     hostile.place = place.format(outside)
     storage = tmp_path / "storage"
     for name, *words in (
-        ("compare", "pdnet"), ("sweep", "pdnet", "--name", "new"), ("train", "pdnet"),
+        ("compare", "pdnet"),
         ("predict", "pdnet", "--stage1", "a", "--stage2", "pdnet-stage2@champion",
          "--image", "a.png", "--click", "5,5", "--out", tmp_path / "out"),
     ):  # fmt: skip
@@ -97,6 +96,15 @@ def test_this_machines_disk_is_no_place_of_a_servers(
         with pytest.raises(InputError, match="on this machine's disk"):
             act()
     assert sorted(path.name for path in outside.rglob("*")) == ["best", "lesions.json"]
+
+
+@pytest.mark.parametrize("name", ["sweep", "train"])
+def test_a_place_on_this_machine_is_told_before_the_work(
+    hostile: Hostile, tmp_path: Path, tiny_set: Path, one_line: Callable[..., str], name: str
+) -> None:
+    hostile.place = str(tmp_path)
+    said = one_line(name, "pdnet", "--storage", tmp_path / "storage", "--data", tiny_set)
+    assert "on this machine's disk (start it with --artifacts-destination" in said
 
 
 @pytest.mark.parametrize("source", ["file://{}", "{}", "models:/pdnet-stage2/1", "runs:/run/best"])
@@ -125,14 +133,12 @@ def test_a_versions_name_is_no_path(hostile: Hostile, tmp_path: Path) -> None:
     assert not [*tmp_path.rglob("*.pt")]
 
 
-def test_a_version_is_fetched_from_the_servers_own_place(
-    hostile: Hostile, tmp_path: Path, two_checkpoints: Checkpoints
-) -> None:
-    hostile.files = {f"best/{n}": (two_checkpoints[1] / n).read_bytes() for n in (BEST, RUN)}
+def test_a_version_is_fetched_from_the_servers_own_place(hostile: Hostile, tmp_path: Path) -> None:
+    hostile.files = {f"best/{name}": name.encode() for name in (BEST, RUN)}
     store = Store(uri=hostile.uri, experiment="", experiment_id="")
     folder, found = fetch(store, "pdnet-stage2@champion", tmp_path)
     assert found == "pdnet-stage2:1"
-    assert (folder / BEST).read_bytes() == (two_checkpoints[1] / BEST).read_bytes()
+    assert [(folder / name).read_text() for name in (BEST, RUN)] == [BEST, RUN]
 
 
 @pytest.mark.parametrize("path", ["../../../escaped.png", "/tmp/escaped.png", "a/../../x.png"])
@@ -186,8 +192,8 @@ def test_nonsense_costs_one_line(
     hostile: Hostile, tmp_path: Path, capfd: pytest.CaptureFixture[str], endpoint: str, case: str
 ) -> None:
     hostile.answers = {endpoint: NONSENSE[case]}
-    predict = ("predict", "pdnet", "--model", "pdnet@champion", "--image", "a.png", "--click",
-               "5,5", "--out", tmp_path / "out")  # fmt: skip
+    predict = ("predict", "pdnet", "--stage1", "a", "--stage2", "pdnet-stage2@champion", "--image",
+               "a.png", "--click", "5,5", "--out", tmp_path / "out")  # fmt: skip
     for words in (("compare", "pdnet"), ("models",), predict):
         status = command(str(words[0]), *words[1:], "--storage", tmp_path)
         error = capfd.readouterr().err.splitlines()
