@@ -1,5 +1,8 @@
 """Reading a sweep from MLflow: the parent run, its trials, its references, its artifacts."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run
 
@@ -50,7 +53,7 @@ def _view(client: MlflowClient, experiment: str, parent: Run) -> SweepView:
         parent.info.experiment_id,
         f"tags.`mlflow.parentRunId` = {quoted(parent.info.run_id)}",
     )
-    trials = [run for run in children if run.data.tags.get("lesion.kind") == "trial"]
+    trials = [run for run in children if words_of(run.data.tags).get("lesion.kind") == "trial"]
     lesions, config, overlays = read_evidence(files_of(client, parent.info.run_id))
     return SweepView(
         experiment=experiment,
@@ -59,27 +62,38 @@ def _view(client: MlflowClient, experiment: str, parent: Run) -> SweepView:
         started=parent.info.start_time,
         ended=parent.info.end_time,
         tags=_lesion_tags(parent) | {"sweep": _sweep_name(parent)},
-        config=config or parent.data.params,
+        config=config or words_of(parent.data.params),
         test=_numbers(parent),
         trials=[_trial(client, number, run) for number, run in enumerate(trials)],
         references=[
-            Reference(method=run.data.tags.get("lesion.method", "?"), metrics=_numbers(run))
+            Reference(method=tags.get("lesion.method", "?"), metrics=_numbers(run))
             for run in children
-            if run.data.tags.get("lesion.kind") == "reference"
+            for tags in [words_of(run.data.tags)]
+            if tags.get("lesion.kind") == "reference"
         ],
         lesions=lesions,
         overlays=overlays,
     )
 
 
+def words_of(texts: Mapping[Any, Any]) -> dict[str, str]:
+    """Tags or params, without those that a damaged store holds as something else than text."""
+    return {
+        name: text
+        for name, text in texts.items()
+        if isinstance(name, str) and isinstance(text, str)
+    }
+
+
 def _trial(client: MlflowClient, number: int, run: Run) -> Trial:
+    tags, params = words_of(run.data.tags), words_of(run.data.params)
     return Trial(
         number=number,
-        trial_id=run.data.tags.get("lesion.trial_id", run.info.run_id),
-        state=run.data.tags.get("lesion.state", "running"),
+        trial_id=tags.get("lesion.trial_id", run.info.run_id),
+        state=tags.get("lesion.state", "running"),
         searched={
             name.removeprefix(SEARCH): value
-            for name, value in sorted(run.data.params.items())
+            for name, value in sorted(params.items())
             if name.startswith(SEARCH)
         },
         history={
@@ -136,9 +150,10 @@ def _search(client: MlflowClient, experiment_id: str, query: str) -> list[Run]:
 
 
 def _sweep_name(run: Run) -> str:
-    return str(run.data.tags.get("lesion.sweep") or run.info.run_name or run.info.run_id)
+    return str(words_of(run.data.tags).get("lesion.sweep") or run.info.run_name or run.info.run_id)
 
 
 def _lesion_tags(run: Run) -> dict[str, str]:
     prefix = "lesion."
-    return {k.removeprefix(prefix): v for k, v in run.data.tags.items() if k.startswith(prefix)}
+    tags = words_of(run.data.tags)
+    return {k.removeprefix(prefix): v for k, v in tags.items() if k.startswith(prefix)}

@@ -13,6 +13,7 @@ from rich.console import Console
 from dashboards.artifacts import files_of
 from dashboards.comparison import MISSING
 from dashboards.numbers import number_of, time_of
+from dashboards.runs import words_of
 from dashboards.terminal import say, text_table
 from lesions import InputError
 from lesions.errors import shown
@@ -132,7 +133,7 @@ def _judge(client: MlflowClient, version: Any) -> None:
     """Make the version the champion where it is to be, and say so."""
     model, number = version.name, str(version.version)
     champion = aliases_of(client.get_registered_model(model)).get(CHAMPION)
-    versions = {str(one.version): one.tags for one in versions_of(client, model)}
+    versions = {str(one.version): words_of(one.tags) for one in versions_of(client, model)}
     better: bool | None
     if champion == number:
         verdict, better = "the champion", True
@@ -205,11 +206,11 @@ def print_models(client: MlflowClient, console: Console) -> None:
 
 
 def _row(version: Any, aliases: Mapping[str, str]) -> list[str]:
-    tags = {name: shown(str(text)) for name, text in version.tags.items()}
+    tags = {name: shown(text) for name, text in words_of(version.tags).items()}
     return [
         f"{version.name}:{version.version}",
         ", ".join(alias for alias, number in aliases.items() if number == str(version.version)),
-        _dice(version.tags),
+        _dice(words_of(version.tags)),
         tags.get("lesion.preset", ""),
         tags.get("lesion.epochs", ""),
         f"{tags.get('lesion.data', '').partition(',')[0]} {tags.get(DATA, '')[:8]}".strip(),

@@ -85,7 +85,7 @@ def find_version(client: MlflowClient, spec: str) -> Any:
         if str(version.version) == number:
             return version
     kind = "alias" if sign == "@" else "version"
-    listed = [f"@{alias} = {number}" for alias, number in aliases.items()]
+    listed = [f"@{shown(a)} = {shown(number)}" for a, number in [*aliases.items()][:LISTED]]
     listed += [f"versions {', '.join(str(version.version) for version in versions[:LISTED])}"]
     raise InputError(f"{name} has no {kind} {which!r}", remedy=f"it has {'; '.join(listed)}")
 

@@ -68,7 +68,8 @@ class Hostile:
         if self.listing is not None:
             return self.listing
         folder = folder.partition("artifacts/")[2]
-        inside = [name.removeprefix(f"{folder}/") for name in self.files if folder in name]
+        below = f"{folder}/"
+        inside = [name.removeprefix(below) for name in self.files if name.startswith(below)]
         names = {name.partition("/")[0]: "/" in name for name in inside}
         return [{"path": name, "is_dir": is_dir} for name, is_dir in names.items()]
 

@@ -15,6 +15,7 @@ from typing import Any
 from unittest.mock import patch
 
 from lesions import InputError
+from lesions.errors import printable
 from tests.lesions.readers.fuzz.mutations import FLOATS, INTEGERS, TEXTS, mutate
 
 COLUMNS = {
@@ -72,7 +73,7 @@ def read(folder: Path) -> tuple[int, list[str]]:
                     act(store, folder, damage["page"])
                 accepted += 1
             except InputError as error:
-                reasons.append(str(error).removeprefix(f"{error.file}: "))
+                reasons.append(printable(error.reason))  # as a message shows it
     finally:
         _restore(root)
     assert all(line.isprintable() for line in said.getvalue().split("\n"))
