@@ -1,5 +1,6 @@
 """Make `platform.sweep` importable under pytest, and in every process that a test starts."""
 
+import importlib
 import os
 import secrets
 from pathlib import Path
@@ -10,6 +11,7 @@ ROOT = Path(__file__).parent
 
 # pytest has imported the standard library's module long before this file: give it our folder.
 platform.__path__ = [str(ROOT / "platform")]
+importlib.import_module("platform.telemetry").switch_off()
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
 )

@@ -6,6 +6,7 @@ from collections import defaultdict
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run
 
+from dashboards.numbers import count_of
 from dashboards.runs import runs_of_kind
 from dashboards.tables import WHOLE, PaperRow, paper_rows
 
@@ -56,21 +57,25 @@ def _log(client: MlflowClient, experiment_id: str, row: PaperRow) -> None:
 def _tidy(client: MlflowClient, experiment_id: str) -> None:
     for runs in _finished(client, experiment_id).values():
         # Every process orders the same way, so no two of them delete each other's run.
-        oldest_first = sorted(runs, key=lambda run: (run.info.start_time, run.info.run_id))
+        oldest_first = sorted(runs, key=_age)
         for run in oldest_first[1:]:
             client.delete_run(run.info.run_id)
     for run in runs_of_kind(client, experiment_id, "baseline"):
         unfinished = run.info.status != "FINISHED"
-        if unfinished and _now() - run.info.start_time > ABANDONED_MS:
+        if unfinished and _now() - _age(run)[0] > ABANDONED_MS:
             client.delete_run(run.info.run_id)
 
 
 def _finished(client: MlflowClient, experiment_id: str) -> dict[str, list[Run]]:
     runs: dict[str, list[Run]] = defaultdict(list)
     for run in runs_of_kind(client, experiment_id, "baseline"):
-        if run.info.status == "FINISHED":
+        if run.info.status == "FINISHED" and KEY in run.data.tags:
             runs[run.data.tags[KEY]].append(run)
     return runs
+
+
+def _age(run: Run) -> tuple[int, str]:
+    return count_of(run.info.start_time) or 0, run.info.run_id
 
 
 def _now() -> int:

@@ -1,12 +1,13 @@
 """Our result, what it has to beat, and the paper's rows, as lines of one table."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from dashboards.numbers import count_of, number_of
 from dashboards.tables import PAPER_NAMES, PaperRow
 from dashboards.view import SweepView
+from lesions.errors import shown
 
 COLUMNS = {
     "precision": "Precision",
@@ -58,7 +59,7 @@ def comparison(view: SweepView, rows: list[PaperRow]) -> list[Line]:
             source="reference",
             method=reference.method,
             measured_on="the same lesions",
-            lesions=int(reference.metrics.get("test_n", view.test_n or 0)) or None,
+            lesions=count_of(reference.metrics.get("test_n", view.test_n)) or None,
             values=values_of(reference.metrics),
         )
         for reference in view.references
@@ -100,15 +101,13 @@ def caution(view: SweepView, rows: list[PaperRow]) -> str:
 
 def short_number(text: str) -> str:
     """A searched value as MLflow keeps it, with four significant digits if it is a number."""
-    try:
-        return f"{float(text):.4g}"
-    except ValueError:
-        return text
+    number = number_of(text)
+    return shown(text) if number is None else f"{number:.4g}"
 
 
 def values_of(metrics: Mapping[str, float]) -> dict[str, tuple[float, float | None]]:
     """(mean, standard deviation or None) of each of COLUMNS that was measured."""
-    measured = {name: value for name, value in metrics.items() if math.isfinite(value)}
+    measured = {name: x for name, x in metrics.items() if number_of(x) is not None}
     return {
         name: (measured[name], measured.get(f"{name}_std")) for name in COLUMNS if name in measured
     }

@@ -1,7 +1,6 @@
 """The report's plots, as SVG that takes its colours from the page."""
 
 import io
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from dashboards.comparison import short_number
+from dashboards.numbers import number_of
 from dashboards.view import LesionResult, SweepView, Trial
+from lesions.errors import shown
 
 # Stand-ins for the page's CSS variables: Matplotlib only knows fixed colours.
 INK, LINE, OURS, OTHER, FADED = "#010001", "#010002", "#010003", "#010004", "#010005"
@@ -41,6 +42,7 @@ STYLE: Any = {
     "legend.columnspacing": 1.4,
     "legend.fontsize": 9.5,
 }
+MOST_SEARCHED = 30  # parameters that have a plot
 LOG_FROM = 30.0  # a searched range whose ends differ by this factor is drawn on a log axis
 
 
@@ -60,7 +62,7 @@ def plots(view: SweepView) -> list[Plot]:
         drawn = [
             _learning_curves(view, "val_dice", "Validation Dice"),
             _learning_curves(view, "train_loss", "Training loss"),
-            *(_search_plot(view, name) for name in searched_names(view.trials)),
+            *(_search_plot(view, name) for name in searched_names(view.trials)[:MOST_SEARCHED]),
             _dice_histogram(view),
             _axis_errors(view),
         ]
@@ -102,7 +104,7 @@ def _search_plot(view: SweepView, name: str) -> Plot | None:
     points = [
         (trial, value, dice)
         for trial in sorted(view.trials, key=_stand_out(view))
-        if (value := _number(trial.searched.get(name))) is not None
+        if (value := number_of(trial.searched.get(name))) is not None
         and (dice := trial.best_val_dice) is not None
     ]
     if not points:
@@ -145,9 +147,8 @@ def _dice_histogram(view: SweepView) -> Plot | None:
         label="ours",
     )
     for reference, style in zip(view.references, ("--", ":", "-."), strict=False):
-        if math.isfinite(reference.metrics.get("dice", math.nan)):
-            mean = reference.metrics["dice"]
-            label = f"mean: {reference.method}"
+        if (mean := number_of(reference.metrics.get("dice"))) is not None:
+            label = f"mean: {shown(reference.method)}"
             axes.axvline(mean, color=OTHER, linestyle=style, linewidth=1.4, label=label)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 103)
@@ -206,18 +207,10 @@ def _pairs(lesions: Sequence[LesionResult], x: str, y: str) -> list[tuple[float,
     return [(a, b) for a, b in pairs if a is not None and b is not None]
 
 
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text) if text is not None else math.nan
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
 def _figure(x: str, y: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(5.0, 3.5), layout="constrained")
     axes = figure.add_subplot()
-    axes.set_xlabel(x)
+    axes.set_xlabel(shown(x))
     axes.set_ylabel(y)
     return figure, axes
 
@@ -231,13 +224,13 @@ def _svg(figure: Figure, axes: Axes, name: str) -> str:
         columns = 3 if len(names) == 3 else 2
         figure.legend([once[x] for x in names], names, loc="outside upper left", ncols=columns)
     text = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": name}):
+    prefix = re.sub(r"[^a-zA-Z0-9_]+", "-", name)[:100]
+    with mpl.rc_context({"svg.hashsalt": prefix}):
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"| (width|height)="[\d.]+pt"', "", svg, count=4)
-    prefix = re.sub(r"\W+", "-", name)
     svg = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{prefix}-", svg)
     for stand_in, variable in VARIABLES.items():
         svg = svg.replace(stand_in, f"var(--{variable})")

@@ -2,10 +2,8 @@
 
 import base64
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from dashboards.comparison import COLUMNS, caution, comparison, short_number
+from dashboards.numbers import number_of, time_of
 from dashboards.plots import Plot, plots, searched_names
 from dashboards.tables import PAPER_NAMES, PaperRow
 from dashboards.view import LesionResult, SweepView
@@ -81,7 +80,10 @@ def _svg(plot: Plot) -> Markup:
 
 
 def fill(template: str, **values: Any) -> str:
-    """A page of a template of ours; a value that the template wants and lacks is an error."""
+    """A page of a template of ours; a value that the template wants and lacks is an error.
+
+    Half a character, which JSON can hold and no file, is a question mark.
+    """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -90,7 +92,8 @@ def fill(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["short"] = short_number
-    return environment.get_template(template).render(**values)
+    page = environment.get_template(template).render(**values)
+    return page.encode("utf-8", "replace").decode()
 
 
 def _facts(view: SweepView) -> list[tuple[str, str]]:
@@ -98,9 +101,9 @@ def _facts(view: SweepView) -> list[tuple[str, str]]:
     facts = []
     for metric, label in (("dice", "test Dice"), ("long_axis_error", "mm long axis error"),
                           ("short_axis_error", "mm short axis error")):  # fmt: skip
-        if math.isfinite(view.test.get(metric, math.nan)):
+        if (value := number_of(view.test.get(metric))) is not None:
             digits = 3 if metric == "dice" else 1
-            facts.append((f"{view.test[metric]:.{digits}f}", label))
+            facts.append((f"{value:.{digits}f}", label))
     if view.test_n:
         facts.append((str(view.test_n), "test lesions"))
     facts.append((str(len(view.trials)), "trials"))
@@ -129,9 +132,10 @@ def data_uri(picture: bytes) -> str:
 
 
 def _provenance(view: SweepView) -> list[tuple[str, str]]:
-    facts = [("state", view.status.lower()), ("started", _time(view.started))]
-    if view.ended is not None:
-        facts.append(("ended", _time(view.ended)))
+    facts = [("state", view.status.lower())]
+    for name, milliseconds in (("started", view.started), ("ended", view.ended)):
+        if when := time_of(milliseconds, "%Y-%m-%d %H:%M UTC"):
+            facts.append((name, when))
     facts += [
         (name.replace("_", " "), text)
         for name, text in sorted(view.tags.items())
@@ -149,10 +153,6 @@ def versions() -> Iterator[str]:
             yield f"{package} {version(package)}"
         except PackageNotFoundError:
             continue
-
-
-def _time(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

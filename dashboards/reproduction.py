@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from dashboards.comparison import COLUMNS, Line, metrics_of, paper_lines
+from dashboards.numbers import number_of
 from dashboards.report import fill, versions, write_page
 from dashboards.tables import PAPER_NAMES, WHOLE, PaperRow
 from dashboards.terminal import WIDE, lines_table, plain
@@ -137,12 +138,13 @@ def summarised(
         measured: one row a test lesion, by part.
     """
     chosen = {
-        part: [row for row in rows if subgroup in WHOLE or row["lesion_type"] == subgroup]
+        part: [row for row in rows if subgroup in WHOLE or row.get("lesion_type") == subgroup]
         for part, rows in measured.items()
     }
     values: dict[str, tuple[float, float | None]] = {}
     for name, (part, metric) in columns.items():
-        found = summary([{metric: row[metric]} for row in chosen[part]])
+        measured_here = [number_of(row.get(metric)) for row in chosen[part]]
+        found = summary([{metric: math.nan if x is None else x} for x in measured_here])
         if math.isfinite(found.get(metric, math.nan)):
             values[name] = (found[metric], found[f"{metric}_std"])
     return Result(

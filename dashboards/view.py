@@ -1,9 +1,14 @@
 """What the terminal table and the report show of one sweep."""
 
-import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from dashboards.numbers import count_of, number_of
+
+LONGEST = 150  # bytes of a file's name in a picture's
+_NO_NAME = re.compile(r"[^\w.+-]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +34,7 @@ class Trial:
     @property
     def best_val_dice(self) -> float | None:
         """The highest validation Dice of any epoch."""
-        values = [x for _, x in self.history.get("val_dice", ()) if math.isfinite(x)]
+        values = [x for _, x in self.history.get("val_dice", ()) if number_of(x) is not None]
         return max(values, default=None)
 
     @property
@@ -76,13 +81,13 @@ class SweepView:
         test: the best trial's metrics on the test lesions; empty while there are none.
         lesions: the best trial's test lesions, the best Dice first.
         overlays: PNG bytes by file name, see `overlay_name`.
-        started, ended: milliseconds since 1970; `ended` is None while it runs.
+        started, ended: milliseconds since 1970; None where nobody said, or while it runs.
     """
 
     experiment: str
     run_id: str
     status: str
-    started: int
+    started: int | None
     ended: int | None
     tags: Mapping[str, str]
     config: Mapping[str, Any]
@@ -110,7 +115,7 @@ class SweepView:
     @property
     def test_n(self) -> int | None:
         """The number of test lesions."""
-        return int(self.test["test_n"]) if "test_n" in self.test else None
+        return count_of(self.test.get("test_n"))
 
     @property
     def best(self) -> Trial | None:
@@ -136,7 +141,7 @@ class SweepView:
 
 
 def overlay_name(rank: int, file: str) -> str:
-    """The artifact's name for a test lesion's picture.
+    """The artifact's name for a test lesion's picture; one that any file system takes.
 
     Args:
         rank: 1 = the highest Dice; lesions of equal Dice in the order of file, then row.
@@ -149,7 +154,7 @@ def _stem(file: str) -> str:
     stem = file.replace("\\", "/").rpartition("/")[2]
     while stem.endswith(".png"):
         stem = stem.removesuffix(".png")
-    return stem
+    return _NO_NAME.sub("_", stem).encode()[:LONGEST].decode(errors="ignore")
 
 
 def evenly_apart(count: int, most: int) -> list[int]:

@@ -11,18 +11,19 @@ from dashboards.report import write_report
 from dashboards.runs import read_sweep
 from dashboards.tables import shown_rows
 from dashboards.terminal import print_comparison, say
+from lesions.names import inside
 from platform.cli import Outputs, parse, run
 from platform.storage import default_storage, writable
-from platform.tracking import Store, open_store
+from platform.tracking import Store, open_store, reaching
 from trainables.registry import find_system
 
 
 def compare(store: Store, sweep: str | None, storage: Path) -> Path:
     """Print the comparison and write the report; the report's path."""
     view = read_sweep(store.client, store.experiment, sweep)
+    path = inside(storage / "reports", view.name, ".html")
     rows = shown_rows(find_system(store.experiment).paper)
     print_comparison(view, rows, Console())
-    path = storage / "reports" / f"{view.name}.html"
     write_report(view, rows, path)
     say(f"report: {path}\nall runs: mlflow ui --backend-store-uri {store.uri}")
     return path
@@ -48,7 +49,9 @@ def main() -> None:
     options = parse(CompareOptions, prog="python -m platform.compare")
     system = find_system(options.system)
     storage = writable(options.storage or default_storage())
-    compare(open_store(storage, system.name, system.paper), options.sweep, storage)
+    store = open_store(storage, system.name, system.paper)
+    with reaching(store, "start it, or unset MLFLOW_TRACKING_URI to use a local file"):
+        compare(store, options.sweep, storage)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 
+from dashboards.artifacts import files_of
 from dashboards.evaluation import (
     Evaluation,
     print_evaluation,
@@ -182,7 +183,7 @@ def record(store: Store, plan: Evaluating, view: Evaluation, files: Sequence[Pat
     log_params(store, run_id, plan.params())
     log_metrics(store, run_id, view.metrics())
     for path in files:
-        store.client.log_artifact(run_id, str(path))
+        files_of(store.client, run_id).write(path)
     end_run(store, run_id, "finished")
 
 

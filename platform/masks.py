@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
+from dashboards.artifacts import files_of
 from dashboards.mask_report import draw, write_mask_report, write_rows
 from dashboards.mask_table import PAPER, MaskTable, in_paper_order, print_masks
 from dashboards.terminal import say
@@ -244,7 +245,7 @@ def record(store: Store, table: MaskTable, options: MasksOptions, files: Sequenc
     log_params(store, parent, params_of(options))
     log_metrics(store, parent, {"n": len(table.lesions), "set_aside": len(table.aside)})
     for path in files:
-        store.client.log_artifact(parent, str(path))
+        files_of(store.client, parent).write(path)
     for method in table.methods:
         tags = {PARENT: parent, NAME: method, "lesion.kind": "mask", "lesion.method": method}
         run_id = _new_run(store, tags)

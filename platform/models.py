@@ -1,7 +1,6 @@
 """List the registered models, and say which one is the champion."""
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,24 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from rich.console import Console
 
+from dashboards.artifacts import files_of
+from dashboards.comparison import MISSING
+from dashboards.numbers import number_of, time_of
+from dashboards.runs import words_of
 from dashboards.terminal import say, text_table
 from lesions import InputError
+from lesions.errors import shown
+from lesions.readers.bounded import read_json
 from platform.cli import Outputs, parse, run
-from platform.registry import CHAMPION, connect, find_version, split, versions_of
+from platform.registry import (
+    CHAMPION,
+    aliases_of,
+    connect,
+    find_version,
+    models_of,
+    split,
+    versions_of,
+)
 from platform.storage import default_storage, writable
 from platform.tracking import Store, reaching
 from trainables.checkpoint import BEST, RUN, read_run, read_score
@@ -30,10 +43,11 @@ OF_THE_RUN = ("lesion.system", "lesion.preset", "lesion.data", DATA, "lesion.tru
 
 def log_checkpoint(store: Store, run_id: str, checkpoint: Path) -> None:
     """The best model, its run.json and its config, as the run's artifacts `best/`."""
-    config = json.loads((checkpoint / RUN).read_text())["config"]
-    store.client.log_text(run_id, json.dumps(config, indent=1), f"{ARTIFACTS}/config.json")
+    config = read_json(checkpoint / RUN, dict)["config"]
+    files = files_of(store.client, run_id)
+    files.write_text(json.dumps(config, indent=1), "config.json", ARTIFACTS)
     for name in (BEST, RUN):
-        store.client.log_artifact(run_id, str(checkpoint / name), ARTIFACTS)
+        files.write(checkpoint / name, ARTIFACTS)
 
 
 def register(store: Store, run_id: str, checkpoint: Path, name: str | None) -> None:
@@ -93,47 +107,80 @@ def _described(config: Any, checkpoint: Path, run_tags: Mapping[str, str]) -> di
     return described | {f"config.{name}": str(value) for name, value in flatten(config).items()}
 
 
+def dice_of(tags: Mapping[str, str]) -> float | None:
+    """The validation Dice that a version's tags tell; None where it is no number or no Dice."""
+    dice = number_of(tags.get(DICE))
+    return dice if dice is not None and dice <= 1 else None
+
+
 def takes_over(tags: Mapping[str, str], champions: Mapping[str, str]) -> bool | None:
     """Whether a version is better than the champion, by the tags of both.
+
+    A Dice that is no number never wins, and loses against any that is one.
 
     Returns:
         None where they cannot be compared: other data, or data that one of them does not tell.
     """
-    same = all(tags.get(name) == champions.get(name) for name in (DATA, JUDGED_BY))
-    if not same or DATA not in tags or DICE not in champions:
+    ours, theirs = dice_of(tags), dice_of(champions)
+    if ours is None:
+        return False
+    if DATA not in tags or any(tags.get(name) != champions.get(name) for name in (DATA, JUDGED_BY)):
         return None
-    return float(tags[DICE]) > float(champions[DICE])
+    return theirs is None or ours > theirs
 
 
 def _judge(client: MlflowClient, version: Any) -> None:
     """Make the version the champion where it is to be, and say so."""
     model, number = version.name, str(version.version)
-    spec = f"{model}:{number}"
-    aliases = client.get_registered_model(model).aliases
+    champion = aliases_of(client.get_registered_model(model)).get(CHAMPION)
+    versions = {str(one.version): words_of(one.tags) for one in versions_of(client, model)}
     better: bool | None
-    if CHAMPION not in aliases:
-        verdict, better = "the champion: the first version", True
-    elif (champion := str(aliases[CHAMPION])) == number:
+    if champion == number:
         verdict, better = "the champion", True
+    elif dice_of(version.tags) is None:
+        verdict, better = f"not the champion: its validation Dice is {_dice(version.tags)}", False
+    elif champion is None:
+        first = versions.keys() <= {number}
+        verdict, better = (
+            f"the champion: {'the first version' if first else 'there was none'}",
+            True,
+        )
+    elif champion not in versions:
+        verdict, better = f"the champion: {model}:{champion}, which was, is gone", True
     else:
-        tags = client.get_model_version(model, champion).tags
-        better = takes_over(version.tags, tags)
-        scores = f"{float(version.tags[DICE]):.3f} against {_dice(tags)}"
-        verdict = {
-            True: f"the champion: better than {model}:{champion} in validation Dice, {scores}",
-            False: f"not better than the champion {model}:{champion} in validation Dice, {scores}",
-            None: f"other data than the champion {model}:{champion} had, which therefore stays "
-            "(choose in MLflow, or: "
-            f"python -m platform.models --champion {spec})",
-        }[better]
+        better = takes_over(version.tags, versions[champion])
+        verdict = _compared(version, f"{model}:{champion}", versions[champion], better)
     if better:
         client.set_registered_model_alias(model, CHAMPION, number)
     client.set_model_version_tag(model, number, VERDICT, verdict)
-    say(f"registered {spec}, {verdict}")
+    say(f"registered {model}:{number}, {verdict}")
+
+
+def _compared(
+    version: Any, champion: str, champions: Mapping[str, str], better: bool | None
+) -> str:
+    """The verdict in words on a version that has a Dice."""
+    scores = f"in validation Dice, {_dice(version.tags)} against {_dice(champions)}"
+    if better is None:
+        return (
+            f"other data than the champion {champion} had, which therefore stays (choose in "
+            f"MLflow, or: python -m platform.models --champion {version.name}:{version.version})"
+        )
+    if better and dice_of(champions) is None:
+        return f"the champion: the validation Dice of {champion}, which was, is {_dice(champions)}"
+    return (
+        f"the champion: better than {champion} {scores}"
+        if better
+        else (f"not better than the champion {champion} {scores}")
+    )
 
 
 def _dice(tags: Mapping[str, str]) -> str:
-    return f"{float(tags[DICE]):.3f}" if DICE in tags else "–"
+    """In words: what is there, where it is no Dice."""
+    if DICE not in tags:
+        return MISSING
+    dice = dice_of(tags)
+    return f"{shown(tags[DICE])!r}, no Dice" if dice is None else f"{dice:.3f}"
 
 
 def crown(client: MlflowClient, spec: str) -> None:
@@ -144,21 +191,31 @@ def crown(client: MlflowClient, spec: str) -> None:
 
 
 def print_models(client: MlflowClient, console: Console) -> None:
-    """One line a version, the newest of each model first."""
-    rows = []
-    for model in client.search_registered_models(max_results=1000):
-        for version in versions_of(client, model.name):
-            aliases = [a for a, n in model.aliases.items() if str(n) == str(version.version)]
-            data = version.tags.get("lesion.data", "").partition(",")[0]
-            digest = version.tags.get(DATA, "")[:8]
-            rows.append([
-                f"{model.name}:{version.version}", ", ".join(aliases), _dice(version.tags),
-                version.tags.get("lesion.preset", ""), version.tags.get("lesion.epochs", ""),
-                f"{data} {digest}".strip(),
-                time.strftime("%Y-%m-%d %H:%M", time.localtime(version.creation_timestamp / 1000)),
-            ])  # fmt: skip
+    """One line a version, the newest of each model first; then the aliases of none."""
+    rows, gone = [], []
+    for model in models_of(client):
+        aliases, versions = aliases_of(model), versions_of(client, model.name)
+        rows += [_row(version, aliases) for version in versions]
+        there = {str(version.version) for version in versions}
+        gone += [f"{model.name}@{alias} is version {number}, which is gone"
+                 for alias, number in aliases.items() if number not in there]  # fmt: skip
     heading = ["Model", "Alias", "Val. Dice", "Preset", "Epochs", "Data", "Registered"]
     console.print(text_table("Registered models", heading, rows))
+    for line in gone:
+        say(shown(line))
+
+
+def _row(version: Any, aliases: Mapping[str, str]) -> list[str]:
+    tags = {name: shown(text) for name, text in words_of(version.tags).items()}
+    return [
+        f"{version.name}:{version.version}",
+        ", ".join(alias for alias, number in aliases.items() if number == str(version.version)),
+        _dice(words_of(version.tags)),
+        tags.get("lesion.preset", ""),
+        tags.get("lesion.epochs", ""),
+        f"{tags.get('lesion.data', '').partition(',')[0]} {tags.get(DATA, '')[:8]}".strip(),
+        time_of(version.creation_timestamp, "%Y-%m-%d %H:%M", None) or MISSING,
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

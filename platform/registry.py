@@ -2,20 +2,25 @@
 
 import hashlib
 import re
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
-import mlflow.artifacts
 from mlflow import MlflowClient
 
+from dashboards.artifacts import at_the_store, files_at
+from dashboards.credentials import told
+from dashboards.numbers import count_of
+from dashboards.runs import quoted
 from lesions import InputError
+from lesions.errors import shown
 from lesions.files import replace_with
-from platform.tracking import Store, reaching, tracking_uri
+from lesions.names import inside
+from platform.tracking import FAULTS, Store, reaching, tracking_uri
 from trainables.checkpoint import BEST, RUN
 
 CHAMPION = "champion"
+LISTED = 20  # models and versions in a message
+MOST_BYTES = {BEST: 4 << 30, RUN: 1 << 20}  # of a model's files
 _SPEC = re.compile(r"(?P<name>[^@:/]+)(?P<sign>[@:])(?P<which>[\w-]+)")
 
 
@@ -44,10 +49,23 @@ def connect(storage: Path) -> Store:
     return Store(uri=uri, experiment="", experiment_id="")
 
 
+def models_of(client: MlflowClient) -> list[Any]:
+    """The registered models, in MLflow's order."""
+    with at_the_store():
+        return list(client.search_registered_models(max_results=1000))
+
+
 def versions_of(client: MlflowClient, model: str) -> list[Any]:
     """A model's versions, the newest first."""
-    found = client.search_model_versions(f"name = '{model}'", max_results=10_000)
-    return sorted(found, key=lambda version: -int(version.version))
+    with at_the_store():
+        found = client.search_model_versions(f"name = {quoted(model)}", max_results=10_000)
+    numbered = [one for one in found if one.name == model and count_of(one.version) is not None]
+    return sorted(numbered, key=lambda version: -int(version.version))
+
+
+def aliases_of(model: Any) -> dict[str, str]:
+    """The version's number by alias, of a registered model; the version may be gone."""
+    return {str(alias): str(number) for alias, number in model.aliases.items()}
 
 
 def find_version(client: MlflowClient, spec: str) -> Any:
@@ -57,18 +75,18 @@ def find_version(client: MlflowClient, spec: str) -> Any:
         InputError: there is none; it names those there are.
     """
     name, sign, which = split(spec)
-    models = {model.name: model for model in client.search_registered_models(max_results=1000)}
+    models = {model.name: model for model in models_of(client)}
     if name not in models:
         raise _no_model(name, list(models))
-    aliases = {alias: str(number) for alias, number in models[name].aliases.items()}
+    aliases = aliases_of(models[name])
     number = aliases.get(which, "") if sign == "@" else which
     versions = versions_of(client, name)
     for version in versions:
         if str(version.version) == number:
             return version
     kind = "alias" if sign == "@" else "version"
-    listed = [f"@{alias} = {number}" for alias, number in aliases.items()]
-    listed += [f"versions {', '.join(str(version.version) for version in versions)}"]
+    listed = [f"@{shown(a)} = {shown(number)}" for a, number in [*aliases.items()][:LISTED]]
+    listed += [f"versions {', '.join(str(version.version) for version in versions[:LISTED])}"]
     raise InputError(f"{name} has no {kind} {which!r}", remedy=f"it has {'; '.join(listed)}")
 
 
@@ -78,7 +96,8 @@ def _no_model(name: str, there: list[str]) -> InputError:
         return InputError(
             f"{base} has no stage {stage}", remedy=f"train it with --config.stage {stage}"
         )
-    remedy = f"choose of {', '.join(sorted(there))}" if there else "none is registered: train one"
+    listed = ", ".join(map(shown, sorted(there)[:LISTED])) + (", …" if there[LISTED:] else "")
+    remedy = f"choose of {listed}" if there else "none is registered: train one"
     return InputError(f"there is no registered model {name!r}", remedy=remedy)
 
 
@@ -91,25 +110,24 @@ def fetch(store: Store, spec: str, storage: Path) -> tuple[Path, str]:
         InputError: no such model or version, its files are gone, or the server is away.
     """
     with reaching(store, "start it, or name a checkpoint's folder"):
-        version = find_version(store.client, spec)
+        client = store.client
+        version = find_version(client, spec)
     found = f"{version.name}:{version.version}"
     origin = f"{store.uri} {version.source} {version.run_id} {version.creation_timestamp}"
-    digest = hashlib.sha256(origin.encode()).hexdigest()[:12]
-    folder = storage / "models" / f"{version.name}-{version.version}-{digest}"
+    digest = hashlib.sha256(origin.encode("utf-8", "replace")).hexdigest()[:12]
+    folder = inside(storage / "models", f"{version.name}-{version.version}-{digest}")
     for name in (BEST, RUN):
         if not (folder / name).exists():
-            _download(store, f"{version.source}/{name}", folder / name, found)
+            _download(client, version, name, folder / name)
     return folder, found
 
 
-def _download(store: Store, uri: str, path: Path, model: str) -> None:
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            got = mlflow.artifacts.download_artifacts(uri, dst_path=scratch, tracking_uri=store.uri)
-        except Exception as error:  # each kind of artifact store raises its own
-            raise InputError(
-                f"the files of {model} cannot be fetched: {str(error).partition(chr(10))[0]}",
-                remedy="is its run deleted, or its artifact store away?",
-            ) from None
-        with replace_with(path) as file, Path(got).open("rb") as source:
-            shutil.copyfileobj(source, file)
+def _download(client: MlflowClient, version: Any, name: str, path: Path) -> None:
+    try:
+        with replace_with(path) as file:
+            files_at(client, str(version.source)).copy(name, file, MOST_BYTES[name])
+    except FAULTS as error:
+        raise InputError(
+            f"the files of {version.name}:{version.version} cannot be fetched: {told(error)}",
+            remedy="is its run deleted, or its artifact store away?",
+        ) from None

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dashboards.evidence import lesion_records
 from dashboards.reproduction import Result
-from dashboards.runs import lesion_records
 from dashboards.tables import PaperRow
 from dashboards.terminal import say
 from platform.datasets import Data

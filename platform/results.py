@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dashboards.artifacts import files_of
 from dashboards.overlays import overlay
 from dashboards.terminal import say
 from dashboards.view import evenly_apart, overlay_name
@@ -98,7 +99,7 @@ def record_measured(
         write_rows(Path(folder) / "lesions.json", rows)
         if pictures:
             write_overlays(Path(folder) / "overlays", rows, PreparedSet(data, "test"))
-        store.client.log_artifacts(run_id, folder, ARTIFACTS)
+        files_of(store.client, run_id).write(Path(folder), ARTIFACTS)
 
 
 def record_references(

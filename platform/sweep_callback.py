@@ -10,6 +10,7 @@ from typing import Any
 
 from ray.tune import Callback
 
+from dashboards.runs import quoted
 from dashboards.terminal import say
 from platform.sweep_state import mend_checkpoint, note_scratch
 from platform.tracking import (
@@ -131,7 +132,7 @@ class SweepCallback(Callback):  # type: ignore[misc]
         return self.runs[trial.trial_id]
 
     def _forget_all_but(self, known: set[str]) -> None:
-        client, wanted = self.store.client, f"tags.`{PARENT}` = '{self.parent}'"
+        client, wanted = self.store.client, f"tags.`{PARENT}` = {quoted(self.parent)}"
         for run in client.search_runs([self.store.experiment_id], wanted, max_results=10_000):
             if run.data.tags.get("lesion.trial_id", "") in {"", *known}:
                 continue

@@ -9,15 +9,21 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.json_format import Error as BadMessage  # type: ignore[import-untyped]
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from requests import RequestException
+from sqlalchemy.exc import SQLAlchemyError
 
+from dashboards.artifacts import check_place
 from dashboards.baselines import log_baselines
+from dashboards.credentials import URI, Scrubbing, told, whole_address, without_credentials
+from dashboards.runs import quoted
 from dashboards.terminal import say
 from lesions import InputError
 from lesions.files import locked
@@ -26,14 +32,16 @@ from platform.storage import ROOT
 PARENT = "mlflow.parentRunId"
 NAME = "mlflow.runName"
 RETRY_S = 15.0
+FAULTS = (MlflowException, RequestException, SQLAlchemyError, BadMessage)  # of the store
+_SCRUBBING = Scrubbing()
 
 
 @dataclass
 class Store:
-    """An experiment in an MLflow server or file.
+    """An experiment in an MLflow server or file; it may be kept and sent: it holds no password.
 
     Attributes:
-        uri: the tracking URI.
+        uri: the tracking URI without user, password and query.
         experiment: the experiment's name: the system's.
         experiment_id: its id there.
     """
@@ -42,10 +50,17 @@ class Store:
     experiment: str
     experiment_id: str
 
+    def __post_init__(self) -> None:
+        """Credentials that came with the URI stay in the environment, where they came from."""
+        self.uri = without_credentials(self.uri)
+
     @property
     def client(self) -> MlflowClient:
         """A client; made when asked for, because Tune pickles what holds the store."""
-        return MlflowClient(tracking_uri=self.uri)
+        try:
+            return MlflowClient(tracking_uri=whole_address(self.uri))
+        except (ImportError, SQLAlchemyError) as error:  # of a database's driver
+            raise MlflowException(told(error)) from None
 
 
 def open_store(storage: Path, system: str, paper: str) -> Store:
@@ -58,54 +73,58 @@ def open_store(storage: Path, system: str, paper: str) -> Store:
     """
     uri, local = tracking_uri(storage)
     artifacts = None if local is None else (storage / "artifacts" / system).as_uri()
+    store = Store(uri=uri, experiment=system, experiment_id="")
     try:
         # Two first uses of a store at once would corrupt its migration.
         with locked(storage / "mlflow.lock"):
-            client = MlflowClient(tracking_uri=uri)
-            found = client.get_experiment_by_name(system)
-            known = found.experiment_id if found else None
-            experiment_id = known or client.create_experiment(system, artifacts)
-            log_baselines(client, experiment_id, paper)
-    except MlflowException as error:
+            client = store.client
+            found = client.get_experiment_by_name(system) or client.get_experiment(
+                client.create_experiment(system, artifacts)
+            )
+            check_place(store.uri, found.artifact_location)  # now, not when a training has ended
+            log_baselines(client, found.experiment_id, paper)
+    except FAULTS as error:
         raise InputError(
-            f"the MLflow server at {uri} does not answer as it should: {_first_line(error)}",
+            f"the MLflow server at {store.uri} does not answer as it should: {told(error)}",
             remedy="start it, or unset MLFLOW_TRACKING_URI to record in a local file",
         ) from None
-    return Store(uri=uri, experiment=system, experiment_id=experiment_id)
+    return replace(store, experiment_id=found.experiment_id)
 
 
 def tracking_uri(storage: Path) -> tuple[str, Path | None]:
-    """Where MLflow records, and the SQLite file that serves where no server is named.
+    """Where MLflow records, without credentials; the SQLite file where no server is named.
 
     What MLflow reads from the environment is set too; a user's own settings stay.
     """
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    for handler in logging.getLogger("mlflow").handlers:
+        handler.addFilter(_SCRUBBING)
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    if given := os.environ.get("MLFLOW_TRACKING_URI"):
-        return given, None
+    if given := os.environ.get(URI):
+        return without_credentials(given), None
     file = storage / "mlflow.db"
     return f"sqlite:///{file}", file
 
 
 def find_run(store: Store, tags: Mapping[str, str]) -> str | None:
     """The id of the run with all these tags, if there is one."""
-    wanted = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
+    wanted = " and ".join(f"tags.`{name}` = {quoted(value)}" for name, value in tags.items())
     runs = store.client.search_runs([store.experiment_id], wanted, max_results=1)
     return runs[0].info.run_id if runs else None
 
 
 @contextmanager
 def reaching(store: Store, remedy: str) -> Iterator[None]:
-    """InputError, with what to do then, when the server is away inside the block."""
+    """InputError, with what to do then, when the server is away or errs inside the block."""
     try:
         yield
-    except MlflowException as error:
+    except FAULTS as error:
         raise InputError(
-            f"the MLflow server at {store.uri} is away: {_first_line(error)}", remedy=remedy
+            f"the MLflow server at {store.uri} is away or errs: {told(error)}", remedy=remedy
         ) from None
 
 
@@ -187,9 +206,9 @@ class Outbox:
         while self.waiting:
             try:
                 self.waiting[0]()
-            except MlflowException as error:
+            except FAULTS as error:
                 if self.away_until is None:
-                    say(f"MLflow is away; its records wait: {_first_line(error)}")
+                    say(f"MLflow is away; its records wait: {told(error)}")
                 self.away_until = time.monotonic() + RETRY_S
                 break
             del self.waiting[0]
@@ -197,10 +216,6 @@ class Outbox:
                 say("MLflow is back")
             self.away_until = None
         return len(self.waiting)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:200]
 
 
 def provenance() -> dict[str, str]:

@@ -152,6 +152,25 @@ def test_a_hostile_name_is_text(view: SweepView) -> None:
     assert not any(name.startswith("on") for _, a in page.tags for name in a)
 
 
+NASTY = ("\x1b[2J", "\ud800", "a\0b", "x" * 9000, "$\\frac{1}{0", "🙂\n\u202e", "_hidden", "")
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_no_text_stops_a_page(view: SweepView, tmp_path: Path, text: str) -> None:
+    trials = [
+        Trial(**{**vars(t), "state": text, "searched": {text: "1", "rate": text}})
+        for t in view.trials[:2]
+    ]
+    references = [type(r)(method=text, metrics=r.metrics) for r in view.references]
+    lesions = [type(x)(**{**vars(x), "file": text, "patient": text}) for x in view.lesions[:2]]
+    page = changed(
+        view, trials=trials, references=references, lesions=lesions, config={text: text},
+        tags={**view.tags, "sweep": text, "data": text, text: text}, started=None, ended=2**62,
+    )  # fmt: skip
+    write_report(page, shown_rows("pdnet"), tmp_path / "page.html")
+    assert "<h1>PDNet" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
 def test_missing_pieces_are_named(client: MlflowClient, experiment: str, view: SweepView) -> None:
     text = page_of(read_sweep(client, "pdnet", "morning")).text
     for sentence in (

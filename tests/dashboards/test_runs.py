@@ -1,16 +1,25 @@
 """Reading a sweep back from a real MLflow store."""
 
+import io
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
+from mlflow.exceptions import MlflowException
+from rich.console import Console
 
+from dashboards.comparison import comparison
+from dashboards.report import render
 from dashboards.runs import read_sweep
+from dashboards.tables import shown_rows
+from dashboards.terminal import print_comparison
 from dashboards.view import SweepView, overlay_name
 from lesions.errors import InputError
+from lesions.names import inside
 
 from .conftest import DATA, REFERENCES, STATES, child, log_parent, log_trial
 
@@ -139,10 +148,15 @@ def test_nothing_to_measure_is_none(client: MlflowClient, fresh: str) -> None:
     ("content", "reason"),
     [
         ("{", "no JSON"),
-        ("{}", "no JSON list"),
+        ("{}", "no JSON of a list"),
         ('["a"]', "a lesion of the artifact"),
         ('[{"dice": 0.5}]', "a lesion of the artifact: KeyError"),
         (json.dumps([{**GOOD, "dice": math.nan}]), "dice is not a number"),
+        (json.dumps([{**GOOD, "dice": 1e308}]), "dice is not a number from 0 to 1"),
+        (json.dumps([{**GOOD, "row": math.inf}]), "a lesion of the artifact: OverflowError"),
+        (json.dumps([{**GOOD, "row": "9" * 9000}]), "a lesion of the artifact: ValueError"),
+        ("[" * 100_000, "no JSON"),
+        ("null", "no JSON of a list"),
     ],
 )
 def test_a_broken_artifact_is_named(
@@ -152,6 +166,79 @@ def test_a_broken_artifact_is_named(
     client.log_text(parent, content, "best/lesions.json")
     with pytest.raises(InputError, match=rf"lesions.json: .*{reason}"):
         read_sweep(client, fresh)
+
+
+def test_a_damaged_configuration_is_named(client: MlflowClient, fresh: str) -> None:
+    _, parent = start(client, fresh)
+    for content in ('{"a": ' * 900 + "1" + "}" * 900, "[]", "{", '"a"'):
+        client.log_text(parent, content, "best/config.json")
+        with pytest.raises(InputError, match=r"config.json: is (nested|no JSON)"):
+            read_sweep(client, fresh)
+
+
+def test_a_picture_that_is_none_is_left_out(client: MlflowClient, fresh: str) -> None:
+    _, parent = start(client, fresh)
+    good = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + (384).to_bytes(4, "big") * 2
+    huge = good[:16] + (60_000).to_bytes(4, "big") * 2
+    for name, content in (("001_a.png", good), ("002_b.png", huge), ("003_c.png", b"<html>")):
+        client.log_text(parent, content.decode("latin-1"), f"best/overlays/{name}")
+        path = Path(client.get_run(parent).info.artifact_uri.removeprefix("file://"))
+        (path / "best" / "overlays" / name).write_bytes(content)
+    assert read_sweep(client, fresh).overlays == {"001_a.png": good}
+
+
+def test_special_files_among_the_artifacts_are_named(client: MlflowClient, fresh: str) -> None:
+    _, parent = start(client, fresh)
+    client.log_text(parent, "[]", "best/lesions.json")
+    path = Path(client.get_run(parent).info.artifact_uri.removeprefix("file://"), "best")
+    (path / "lesions.json").unlink()
+    os.mkfifo(path / "lesions.json")
+    with pytest.raises(InputError, match=r"lesions.json: not a regular file"):
+        read_sweep(client, fresh)
+    (path / "lesions.json").unlink()
+    (path / "lesions.json").symlink_to("/dev/zero")
+    with pytest.raises(MlflowException, match="outside the artifact directory"):
+        read_sweep(client, fresh)
+
+
+def test_numbers_that_are_none_are_left_out(client: MlflowClient, fresh: str) -> None:
+    experiment, parent = start(client, fresh)
+    client.log_batch(parent, metrics=[Metric("test_n", math.nan, 0, 0), Metric("dice", 0.5, 0, 0)])
+    tags = {"lesion.kind": "reference", "lesion.method": "disc"}
+    child(client, experiment, parent, tags, metrics={"test_n": -1.5, "dice": 1e300})
+    run = child(client, experiment, parent, {"lesion.kind": "trial"},
+                params={"search.rate": "oops\x1b[2J", "search.weight": "1e999"})  # fmt: skip
+    points = [(-3, 0.9), (1, 0.2), (2, math.inf), (2**62, 0.8), (3, 0.3)]
+    client.log_batch(run, metrics=[Metric("val_dice", x, 0, step) for step, x in points])
+    view = read_sweep(client, fresh)
+    assert (view.test_n, view.trials[0].best_val_dice) == (None, 0.3)
+    assert view.trials[0].history["val_dice"] == [(1, 0.2), (3, 0.3)]
+    ours, reference = comparison(view, [])
+    assert (ours.lesions, reference.lesions, reference.values) == (None, None, {})
+    page, text = render(view, shown_rows("pdnet")), io.StringIO()
+    print_comparison(view, shown_rows("pdnet"), Console(file=text, width=200))
+    assert "oops?[2J" in page
+    assert "oops?[2J" in text.getvalue()
+    assert "\x1b" not in page + text.getvalue()
+
+
+def test_a_run_without_a_name_is_called_by_its_id(client: MlflowClient, fresh: str) -> None:
+    _, parent = start(client, fresh, "")
+    client.set_tag(parent, "mlflow.runName", "")
+    assert read_sweep(client, fresh).name in (parent, client.get_run(parent).info.run_name)
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["/etc/passwd", "../../a.png", "..", "a\0b.png", "\x1b]0;x\x07.png", "ä" * 500, "",
+     "a b (1).nii.gz", "\ud800", "C:\\x\\y.png"],
+)  # fmt: skip
+def test_a_pictures_name_is_a_files_name(view: SweepView, file: str, tmp_path: Path) -> None:
+    path = inside(tmp_path, overlay_name(1, file))
+    path.write_bytes(b"picture")
+    lesion = type(view.lesions[0])(**{**vars(view.lesions[0]), "file": file})
+    found = SweepView(**{**vars(view), "lesions": [lesion], "overlays": {path.name: b"picture"}})
+    assert found.overlay_of(1) == b"picture"
 
 
 def test_pictures_by_another_rank_are_found_by_file(view: SweepView) -> None:

@@ -5,6 +5,7 @@ import json
 import pickle
 import re
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from lesions import InputError
 from lesions.readers.png import encode_slice
 from platform.models import DATA, DICE, JUDGED_BY, log_checkpoint, register, takes_over
 from platform.stages import BothStages, checkpoints
-from platform.tracking import Store, find_or_create_run, open_store
+from platform.tracking import Store, find_or_create_run, find_run, open_store
 from tests.discs import Checkpoints, middle_of, slice_with_discs
 from tests.platform.conftest import command, free_port
 from tests.platform.test_mlflow import mlflow_server
@@ -115,6 +116,7 @@ def test_a_version_that_a_kill_left_unjudged_is_judged(
 
 
 HERE = {DATA: "a", JUDGED_BY: "human masks"}
+NO_DICE = ("oops", "nan", "inf", "1e999", "", "7.5", "9" * 400, "\x1b[2J", "0,8")
 
 
 @pytest.mark.parametrize(
@@ -127,6 +129,12 @@ HERE = {DATA: "a", JUDGED_BY: "human masks"}
         ({**HERE, JUDGED_BY: "snakes", DICE: "0.9"}, {**HERE, DICE: "0.7"}, None),
         ({**HERE, DICE: "0.9"}, {}, None),
         ({DICE: "0.9"}, {DICE: "0.7"}, None),
+        # A Dice that is none never wins, and never stands in the way.
+        *(({**HERE, DICE: text}, {**HERE, DICE: "0.7"}, False) for text in NO_DICE),
+        *(({**HERE, DICE: "0.1"}, {**HERE, DICE: text}, True) for text in NO_DICE),
+        *(({**HERE, DICE: text}, {**HERE, DICE: text}, False) for text in NO_DICE),
+        (HERE, {**HERE, DICE: "0.7"}, False),
+        ({**HERE, DICE: "0.1"}, HERE, True),
     ],
 )
 def test_who_is_the_champion(
@@ -170,6 +178,60 @@ def test_champions_follow_the_dice_and_never_other_data_in_silence(
         capsys.readouterr().err
     )
     assert command("models", "--storage", storage, "--champion", "pdnet-stage2") == 2
+
+
+def test_a_champion_whose_dice_is_none_is_named_and_never_stands_in_the_way(
+    store: Store,
+    storage: Path,
+    tmp_path: Path,
+    two_checkpoints: Checkpoints,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    holders = []
+    for number, dice in enumerate((float("nan"), 0.5, 0.4, float("inf")), 1):
+        trained(store, str(number), scored(two_checkpoints[1], dice, tmp_path / str(number)))
+        aliases = store.client.get_registered_model("pdnet-stage2").aliases
+        holders.append(str(aliases.get("champion")))
+        if number == 2:  # a foreign hand
+            store.client.set_model_version_tag("pdnet-stage2", "2", DICE, "oops\x1b[2J")
+    assert holders == ["None", "2", "3", "3"]
+    assert capsys.readouterr().out.splitlines() == [
+        "registered pdnet-stage2:1, not the champion: its validation Dice is 'nan', no Dice",
+        "registered pdnet-stage2:2, the champion: there was none",
+        "registered pdnet-stage2:3, the champion: the validation Dice of pdnet-stage2:2, which "
+        "was, is 'oops?[2J', no Dice",
+        "registered pdnet-stage2:4, not the champion: its validation Dice is 'inf', no Dice",
+    ]
+    assert command("models", "--storage", storage) == 0
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "oops?[2J" in shown
+
+
+def test_an_alias_of_a_version_that_is_gone(
+    store: Store, storage: Path, two_checkpoints: Checkpoints, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained(store, "one", two_checkpoints[1])
+    with sqlite3.connect(storage / "mlflow.db") as database:  # MLflow itself would not
+        database.execute("update registered_model_aliases set version = 9")
+    assert command("models", "--storage", storage) == 0
+    assert "pdnet-stage2@champion is version 9, which is gone" in capsys.readouterr().out
+    assert "pdnet-stage2 has no alias 'champion' (it has @champion = 9; versions 1)" in refused(
+        storage, stage1="a", stage2="pdnet-stage2@champion"
+    )
+    trained(store, "two", two_checkpoints[1])
+    assert champion(store, "pdnet-stage2") == "2"
+    assert "the champion: pdnet-stage2:9, which was, is gone" in capsys.readouterr().out
+
+
+def test_a_name_with_quotes_is_no_query(store: Store, storage: Path) -> None:
+    for name in ("it's", 'say "x"', "' or name like '%"):
+        store.client.create_registered_model(name)
+        assert f"{name} has no version '1'" in refused(storage, stage1="a", stage2=f"{name}:1")
+        find_or_create_run(store, {"lesion.measured": name}, {}, {})
+        assert find_run(store, {"lesion.measured": name}) is not None
+    with pytest.raises(InputError, match="has quotes of both kinds"):
+        find_run(store, {"lesion.measured": 'it\'s "x"'})
 
 
 def test_both_stages_are_found_by_alias_and_overridden(
