@@ -30,7 +30,7 @@ OF_THE_RUN = ("lesion.system", "lesion.preset", "lesion.data", DATA, "lesion.tru
 
 def log_checkpoint(store: Store, run_id: str, checkpoint: Path) -> None:
     """The best model, its run.json and its config, as the run's artifacts `best/`."""
-    config = json.loads((checkpoint / RUN).read_text())["config"]
+    config = flatten(read_run(checkpoint)[1])
     store.client.log_text(run_id, json.dumps(config, indent=1), f"{ARTIFACTS}/config.json")
     for name in (BEST, RUN):
         store.client.log_artifact(run_id, str(checkpoint / name), ARTIFACTS)
