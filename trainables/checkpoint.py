@@ -30,7 +30,8 @@ from trainables.system import System
 LAST, BEST, RUN = "last.pt", "best.pt", "run.json"
 _MOST_RUN = 1 << 20  # bytes of run.json; real ones have 2 kB
 _OTHER = "holds other weights than the config's network has"
-_UNSTORED = 1 << 27  # parameters of heads that timm makes and drops: VGG's are nearly as many
+# Times the parameters that were stored, and more: timm makes heads and drops them, VGG's largest.
+_MADE, _MORE = 16, 1 << 24
 _MOMENTS = {"step", "exp_avg", "exp_avg_sq"}  # Adam's, of a parameter
 
 
@@ -150,7 +151,7 @@ def _no_more_parameters(stored: int, directory: Path) -> Iterator[None]:
 
     A few words of a config can ask for gigabytes.
     """
-    left, here = stored + _UNSTORED, threading.get_ident()
+    left, here = _MADE * stored + _MORE, threading.get_ident()
 
     def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
         nonlocal left

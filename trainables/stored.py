@@ -7,10 +7,11 @@ the pickle asks for: a byte array of gigabytes, one number seen as a billion.
 import argparse
 import re
 import struct
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
-from pickletools import genops
+from pickletools import OpcodeInfo, genops
 from typing import Any, BinaryIO
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
@@ -49,24 +50,34 @@ def read_torch(path: Path, *, foreign: bool = False) -> Any:
 
     Raises:
         InputError: it holds, or asks for, anything else, or more than a file of its size can.
-        Exception: of any kind; torch raises many on a damaged file.
+        RuntimeError: torch refuses it.
+        OSError: it is absent, or may not be read.
     """
     with open_regular(path, MOST_BYTES) as file:
-        if zipped := file.read(len(_ZIP)) == _ZIP:
-            with ZipFile(file) as archive:
-                _check_archive(archive, file)
-        elif foreign:
-            file.seek(0)
-            front = BytesIO(file.read(MOST_PICKLE))
-            for _ in range(_LEGACY_PICKLES):
-                _check_pickle(front)
-            file.seek(0)
-        else:
-            raise InputError("is no archive of torch's")
-        # By its descriptor the file that was checked is the one that is mapped.
-        source: Any = f"/dev/fd/{file.fileno()}" if zipped else file
-        with torch.serialization.safe_globals([argparse.Namespace] if foreign else []):
-            return torch.load(source, map_location="cpu", weights_only=True, mmap=zipped)
+        try:
+            return _checked(file, foreign)
+        except (InputError, OSError, RuntimeError):
+            raise
+        except Exception:  # of any kind, and torch's words would have the user trust the file
+            raise InputError("its archive or pickle is damaged") from None
+
+
+def _checked(file: BinaryIO, foreign: bool) -> Any:
+    if zipped := file.read(len(_ZIP)) == _ZIP:
+        with ZipFile(file) as archive:
+            _check_archive(archive, file)
+    elif foreign:
+        file.seek(0)
+        front = BytesIO(file.read(MOST_PICKLE))
+        for _ in range(_LEGACY_PICKLES):
+            _check_pickle(front)
+        file.seek(0)
+    else:
+        raise InputError("is no archive of torch's")
+    # By its descriptor the file that was checked is the one that is mapped.
+    source: Any = f"/dev/fd/{file.fileno()}" if zipped else file
+    with torch.serialization.safe_globals([argparse.Namespace] if foreign else []):
+        return torch.load(source, map_location="cpu", weights_only=True, mmap=zipped)
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -152,10 +163,11 @@ def _check_archive(archive: ZipFile, file: BinaryIO) -> None:
     names = [one.filename for one in members]
     if len({name.lower() for name in names}) < len(names):  # torch does not tell case apart
         raise InputError("is an archive with two members of one name")
+    if not all(map(_is_stored, members)):
+        raise InputError("is an archive of packed members, as torch.save writes none")
     size = file.seek(0, 2)
-    whole = all(map(_is_stored, members)) and sum(one.file_size for one in members) <= size
-    if not whole or not _has_one_list(archive, file, size):
-        raise InputError("is no archive as torch.save writes it: its members are packed")
+    if sum(one.file_size for one in members) > size or not _has_one_list(archive, file, size):
+        raise InputError("has no plain list of its members at its end")
     root = names[0].partition("/")[0]
     if f"{root}/data.pkl" not in names or f"{root}/constants.pkl" in names:
         raise InputError("is an archive without torch.save's data.pkl, or one of TorchScript")
@@ -188,10 +200,14 @@ def _has_one_list(archive: ZipFile, file: BinaryIO, size: int) -> bool:
 
 def _check_pickle(file: BinaryIO) -> None:
     """InputError for a pickle that makes more than dictionaries, lists, numbers and tensors."""
+    with warnings.catch_warnings(action="error"):  # genops warns of a text that is damaged
+        _check_operations(genops(file))
+
+
+def _check_operations(operations: Iterable[tuple[OpcodeInfo, Any, int | None]]) -> None:
     builds, calling = 0, ""
     ordered: set[int] = set()
-    argument: Any
-    for opcode, argument, _ in genops(file):
+    for opcode, argument, _ in operations:
         name = opcode.name
         if not calling and name not in _WATCHED:
             continue

@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from tests.lesions.readers.fuzz import bombs, dicom, nifti, png, rows
+from tests.lesions.readers.fuzz import bombs, checkpoints, dicom, nifti, png, rows
 
 
 class Kind(NamedTuple):
@@ -39,6 +39,7 @@ KINDS = {
     "DICOM frames": _file(lambda: dicom.small(compressed=True), dicom.damage_frames),
     "DICOM bombs": _file(list, bombs.damage),
     "DICOM folders": Kind(dicom.write_folder, dicom.read_folder),
+    "checkpoints": Kind(checkpoints.write, checkpoints.read),
     "real DICOM bytes": _file(dicom.real, dicom.damage_bytes),
     "real DICOM tags": _file(dicom.real, dicom.damage_tags),
     "real DICOM frames": _file(lambda: dicom.real(compressed=True), dicom.damage_frames),
