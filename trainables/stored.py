@@ -126,7 +126,10 @@ def check_tensor(name: str, tensor: Tensor) -> None:
     plain = type(tensor) in (Tensor, nn.Parameter) and tensor.layout is torch.strided
     if not plain or tensor.is_meta or tensor.is_nested or tensor.dtype not in _DTYPES:
         raise InputError(f"{shown(name)} is no plain tensor")
-    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+    repeats = 0 in [
+        step for step, size in zip(tensor.stride(), tensor.shape, strict=True) if size > 1
+    ]
+    if repeats or tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
         raise InputError(f"{shown(name)} repeats fewer numbers than its shape has")
     if tensor.numel() and tensor.is_floating_point():
         low, high = torch.aminmax(tensor.detach())  # NaN where one is
