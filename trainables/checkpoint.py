@@ -100,6 +100,8 @@ def restore_checkpoint(
         _check_moments(last["optimizer"], optimizer)
         _check_scaler(last["scaler"], scaler)
         _check_random(last["random"], last["random_cuda"])
+    with blaming(directory / BEST):
+        _check_fit(best["model"] or model.state_dict(), model)
     model.load_state_dict(last["model"])
     # The settings are the config's own; copies, as what was loaded only maps the file.
     moments = {
@@ -204,7 +206,8 @@ def _best(directory: Path) -> dict[str, Any]:
         _check_keys(best, {"epoch": int, "dice": float, "model": dict})
         if best["epoch"] < 0 or not math.isfinite(best["dice"]):
             raise InputError("its epoch or its Dice is no such number")
-        check_tensors(best["model"], path.stat().st_size)
+        if best["epoch"] or best["model"]:  # no epoch was the best where none had a Dice
+            check_tensors(best["model"], path.stat().st_size)
     return best
 
 

@@ -114,23 +114,32 @@ def check_tensors(found: Any, most: int) -> dict[str, Tensor]:
     for name, tensor in found.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
             raise InputError(f"holds {shown(str(name)[:101])!r}, which is no tensor by name")
-        check_tensor(name, tensor)
+        _check_plain(name, tensor)
         taken += tensor.numel() * tensor.element_size()
     if taken > most:
         raise InputError(f"holds tensors of {taken} bytes, more than the file has")
+    for name, tensor in found.items():
+        _check_finite(name, tensor)
     return found
 
 
 def check_tensor(name: str, tensor: Tensor) -> None:
     """InputError unless each of its numbers is stored, and is finite."""
+    _check_plain(name, tensor)
+    _check_finite(name, tensor)
+
+
+def _check_plain(name: str, tensor: Tensor) -> None:
     plain = type(tensor) in (Tensor, nn.Parameter) and tensor.layout is torch.strided
     if not plain or tensor.is_meta or tensor.is_nested or tensor.dtype not in _DTYPES:
         raise InputError(f"{shown(name)} is no plain tensor")
-    repeats = 0 in [
-        step for step, size in zip(tensor.stride(), tensor.shape, strict=True) if size > 1
-    ]
+    steps = zip(tensor.stride(), tensor.shape, strict=True)
+    repeats = any(step == 0 and size > 1 for step, size in steps)
     if repeats or tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
         raise InputError(f"{shown(name)} repeats fewer numbers than its shape has")
+
+
+def _check_finite(name: str, tensor: Tensor) -> None:
     if tensor.numel() and tensor.is_floating_point():
         low, high = torch.aminmax(tensor.detach())  # NaN where one is
         if not (low.isfinite() and high.isfinite()):

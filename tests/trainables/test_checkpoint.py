@@ -261,6 +261,20 @@ def test_a_damaged_run_is_named_and_nothing_is_put_back(plain_copy: Path, damage
     assert not optimizer.state_dict()["state"]
 
 
+def test_a_run_whose_best_model_is_anothers(plain_copy: Path, trained: tuple[Path, Kept]) -> None:
+    (plain_copy / BEST).write_bytes((trained[0] / BEST).read_bytes())
+    with pytest.raises(InputError, match=r"best\.pt: holds other weights"):
+        fit(a_run(plain_copy, PLAIN, LESIONS, resume=plain_copy))
+
+
+def test_a_run_without_a_best_epoch_goes_on(plain_copy: Path) -> None:
+    """No validation lesion has had a Dice yet."""
+    resaved(plain_copy / BEST, lambda _: {"epoch": 0, "dice": -1.0, "model": {}})
+    longer = replace(PLAIN, training=replace(PLAIN.training, epochs=3))
+    assert fit(a_run(plain_copy, longer, LESIONS, resume=plain_copy)).best_epoch == 3
+    assert read_score(plain_copy) == (3, 0.0)
+
+
 def test_a_loss_scaler_that_does_not_fit_is_named(plain_copy: Path) -> None:
     """The run was saved without fp16, and goes on with it."""
     model = PDNetSystem().model(PLAIN)
