@@ -24,7 +24,14 @@ from lesions.files import replace_with, write_text
 from lesions.readers.bounded import open_regular, read_json
 from trainables.configs import blaming, edited, flatten
 from trainables.registry import find_system
-from trainables.stored import MOST_BYTES, check_tensor, check_tensors, read_torch, said, same_shapes
+from trainables.stored import (
+    MOST_BYTES,
+    check_shapes,
+    check_tensor,
+    check_tensors,
+    read_torch,
+    said,
+)
 from trainables.system import System
 
 LAST, BEST, RUN = "last.pt", "best.pt", "run.json"
@@ -255,7 +262,7 @@ def _is_metrics(found: Any) -> bool:
 
 def _check_fit(weights: dict[str, Tensor], model: nn.Module) -> None:
     try:
-        same_shapes(weights, model.state_dict())
+        check_shapes(weights, model.state_dict())
     except InputError as error:
         raise InputError(f"{_OTHER}: {error.reason}") from None
 

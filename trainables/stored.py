@@ -55,7 +55,8 @@ def read_torch(path: Path, *, foreign: bool = False) -> Any:
     """
     with open_regular(path, MOST_BYTES) as file:
         try:
-            return _checked(file, foreign)
+            with warnings.catch_warnings(action="ignore"):  # torch's, on what is damaged
+                return _checked(file, foreign)
         except (InputError, OSError, RuntimeError):
             raise
         except Exception:  # of any kind, and torch's words would have the user trust the file
@@ -146,7 +147,7 @@ def _check_finite(name: str, tensor: Tensor) -> None:
             raise InputError(f"{shown(name)} has NaN or infinite numbers")
 
 
-def same_shapes(found: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+def check_shapes(found: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
     """InputError, naming an entry, unless the tensors have the names, shapes and types of `own`."""
     for name in sorted(found.keys() | own.keys()):
         there, wanted = found.get(name), own.get(name)
