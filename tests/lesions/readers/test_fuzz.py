@@ -28,7 +28,7 @@ COUNTS = {
     "DICOM frames": 200,
     "DICOM bombs": 40,
     "DICOM folders": 60,
-    "checkpoints": 60,
+    "checkpoints": 40,
 }
 REAL_COUNTS = {"real DICOM bytes": 40, "real DICOM tags": 40, "real DICOM frames": 40}
 
