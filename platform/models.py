@@ -17,7 +17,6 @@ from dashboards.runs import words_of
 from dashboards.terminal import say, text_table
 from lesions import InputError
 from lesions.errors import shown
-from lesions.readers.bounded import read_json
 from platform.cli import Outputs, parse, run
 from platform.registry import (
     CHAMPION,
@@ -43,7 +42,7 @@ OF_THE_RUN = ("lesion.system", "lesion.preset", "lesion.data", DATA, "lesion.tru
 
 def log_checkpoint(store: Store, run_id: str, checkpoint: Path) -> None:
     """The best model, its run.json and its config, as the run's artifacts `best/`."""
-    config = read_json(checkpoint / RUN, dict)["config"]
+    config = flatten(read_run(checkpoint)[1])
     files = files_of(store.client, run_id)
     files.write_text(json.dumps(config, indent=1), "config.json", ARTIFACTS)
     for name in (BEST, RUN):

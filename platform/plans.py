@@ -2,19 +2,23 @@
 
 import json
 import time
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from lesions import InputError
+from lesions.errors import shown
 from lesions.files import write_text
 from lesions.names import inside
+from lesions.readers.bounded import read_json
 from platform.datasets import Data, find_data
-from trainables.configs import edited, flatten, typed
+from trainables.configs import blaming, edited, flatten, typed
 from trainables.system import System
 from trainables.workers import Job
 
 P = TypeVar("P", bound="Planned")
+_MOST_PLAN = 1 << 20  # bytes; real ones have 2 kB
+_SHARED: dict[str, Any] = {"preset": str, "config": dict[str, Any], "data": Path}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,17 +64,17 @@ def start(
     A run that the user does not name is called after `prefix`, or the system, and the time.
 
     Raises:
-        InputError: the name is taken, or none that was started, or no name at all.
+        InputError: the name is taken, or none that was started, or no name at all; or the plan is
+            damaged.
     """
     default = f"{prefix or system.name}-{time.strftime('%Y%m%d-%H%M%S')}"
     name = options.resume or options.name or default
     folder = inside(storage / kind.place, name)
     if options.resume:
-        plan = _read(folder / kind.file)
-        preset, data = plan.pop("preset"), Path(plan.pop("data"))
-        config = edited(system.presets()["paper"](), plan.pop("config"))
-        hints = get_type_hints(kind)
-        plan = {name: typed(hints[name], value, name) for name, value in plan.items()}
+        plan = _read(folder / kind.file, kind)
+        preset, data = plan.pop("preset"), plan.pop("data")
+        with blaming(folder / kind.file):
+            config = edited(system.presets()["paper"](), plan.pop("config"))
     elif (folder / kind.file).exists():
         raise InputError(
             f"there is a run {name!r} already", remedy=f"go on with it by --resume {name}"
@@ -91,10 +95,10 @@ def _own_fields(kind: type[Planned]) -> list[str]:
     return [field.name for field in fields(kind) if field.name not in shared]
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, kind: type[Planned]) -> dict[str, Any]:
     name, runs = path.parent.name, path.parent.parent
     try:
-        plan: dict[str, Any] = json.loads(path.read_text())
+        plan = read_json(path, dict, _MOST_PLAN)
     except FileNotFoundError:
         there = sorted(other.parent.name for other in runs.glob(f"*/{path.name}"))
         raise InputError(
@@ -102,4 +106,14 @@ def _read(path: Path) -> dict[str, Any]:
             file=runs,
             remedy=f"choose of {', '.join(there)}" if there else "there is none at all",
         ) from None
-    return plan
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=path) from None
+    own, hints = _own_fields(kind), get_type_hints(kind)
+    wanted = _SHARED | {name: hints[name] for name in own}
+    optional = {one.name for one in fields(kind) if one.default is not MISSING}
+    with blaming(path):
+        if missing := sorted(wanted.keys() - optional - plan.keys()):
+            raise InputError(f"lacks {missing[0]!r}")
+        if foreign := sorted(plan.keys() - wanted.keys()):
+            raise InputError(f"has {shown(foreign[0])!r}, which is no part of such a plan")
+        return {name: typed(wanted[name], value, name) for name, value in plan.items()}

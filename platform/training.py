@@ -1,6 +1,5 @@
 """One training over Ray Train: resumed after a kill, followed each epoch, measured, recorded."""
 
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import Any
 
 from dashboards.terminal import say
 from lesions import InputError
+from lesions.readers.bounded import parse_json, read_text
 from platform.plans import Planned
 from platform.results import record_test
 from platform.tracking import Outbox, Store, end_run, log_metrics
@@ -97,7 +97,7 @@ def followed(history: Path, store: Store, run_id: str) -> Iterator[None]:
         nonlocal seen
         while True:
             last_look = ended.wait(0.5)
-            for metrics in read_history(history)[seen:]:
+            for metrics in _news(history, seen):
                 seen += 1
                 dice = (
                     f"  validation Dice {metrics['val_dice']:.3f}" if "val_dice" in metrics else ""
@@ -116,6 +116,13 @@ def followed(history: Path, store: Store, run_id: str) -> Iterator[None]:
         thread.join()
 
 
+def _news(history: Path, seen: int) -> list[dict[str, float]]:
+    try:
+        return read_history(history)[seen:]
+    except InputError:  # the workers write it anew after the next epoch
+        return []
+
+
 def _recording(store: Store, run_id: str, metrics: dict[str, float], step: int) -> Any:
     return lambda: log_metrics(store, run_id, metrics, step)
 
@@ -125,11 +132,27 @@ def _epochs_recorded(store: Store, run_id: str) -> int:
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
-    """The epochs that the workers have finished so far."""
+    """The epochs that the workers have finished so far; a line that was cut off is left out.
+
+    Raises:
+        InputError: another line is damaged.
+    """
     try:
-        return [json.loads(line) for line in path.read_text().splitlines()]
+        lines = read_text(path).split("\n")[:-1]  # what follows the last end of a line was cut off
     except FileNotFoundError:
         return []
+    return [_epoch(line, path, row) for row, line in enumerate(lines, 1)]
+
+
+def _epoch(line: str, path: Path, row: int) -> dict[str, float]:
+    try:
+        metrics = parse_json(line, dict, path)
+    except InputError as error:
+        raise InputError(error.reason, file=path, row=row) from None
+    numbers = all(type(value) in (int, float) for value in metrics.values())
+    if "train_loss" not in metrics or not numbers:
+        raise InputError("is not an epoch's object of numbers", file=path, row=row)
+    return metrics
 
 
 def record_training(

@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import timm
-from timm.models import load_state_dict
 from torch import Tensor, nn
 
-from lesions.errors import InputError
+from lesions.errors import InputError, shown
 from trainables.blocks import BatchNorm
 from trainables.split_attention import without_copies
+from trainables.stored import read_state_dict, said
 
 STRIDES = [2, 4, 8, 16, 32]
 NO_PRETRAINED = "--config.model.backbone.no-pretrained"
+MOST_WIDTH = 16
 _RESNET_CHANNELS = (64, 128, 256, 512)
 
 
@@ -25,8 +26,10 @@ class BackboneConfig:
     Attributes:
         name: a timm model with feature maps at strides 2, 4, 8, 16 and 32.
         pretrained: start from ImageNet weights, fetched by timm from its hub.
-        weights_file: a .pth or .safetensors state dict of `name` to read instead of the hub.
-        width: factor on the channels, ResNeSt only; other than 1 there are no pretrained weights.
+        weights_file: a .pth or .safetensors state dict of `name` to read instead of the hub, 4 GiB
+            at most.
+        width: factor on the channels, 16 at most, ResNeSt only; other than 1 there are no
+            pretrained weights.
     """
 
     name: str = "resnest50d"
@@ -37,11 +40,15 @@ class BackboneConfig:
     def __post_init__(self) -> None:
         """InputError, with the choices, for what no backbone can be."""
         if not timm.is_model(self.name):
-            near = get_close_matches(self.name, timm.list_models(), n=3, cutoff=0.5)
+            name = shown(self.name)
+            near = get_close_matches(name, timm.list_models(), n=3, cutoff=0.5)
             near = near or timm.list_models("resnest*")
-            raise InputError(f"timm has no model {self.name!r}", remedy="try " + ", ".join(near))
-        if self.width <= 0:
-            raise InputError(f"the backbone's width is {self.width:g}; it must be above 0")
+            raise InputError(f"timm has no model {name!r}", remedy="try " + ", ".join(near))
+        if not 0 < self.width <= MOST_WIDTH:
+            raise InputError(
+                f"the backbone's width is {self.width:g}; it must be above 0, and at most "
+                f"{MOST_WIDTH}"
+            )
         if self.width != 1 and not self.name.startswith("resnest"):
             raise InputError(f"{self.name} has only width 1", remedy="width is for ResNeSt alone")
         if self.width != 1 and self.pretrained:
@@ -118,17 +125,17 @@ def _from_hub(config: BackboneConfig, in_channels: int) -> nn.Module:
 
 def _from_file(config: BackboneConfig, in_channels: int, file: Path) -> nn.Module:
     try:
-        found = set(load_state_dict(str(file)))
-        network = _create(
-            config, in_channels, pretrained=True, pretrained_cfg_overlay={"file": str(file)}
-        )
+        weights = read_state_dict(file)
+        # timm gets tensors, not a file: it would read one in its own way. It edits what it gets.
+        given = {"state_dict": dict(weights)}
+        network = _create(config, in_channels, pretrained=True, pretrained_cfg_overlay=given)
     except Exception as error:  # each format fails in its own way
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"cannot be read as weights of {config.name}: {reason}", file=file
+            f"cannot be read as weights of {config.name}: {said(error)}", file=file
         ) from error
+    cast("Any", network).pretrained_cfg.pop("state_dict")  # timm would keep a copy for good
     # timm loads feature extractors loosely: a foreign file would leave random weights unsaid.
-    if missing := sorted(set(network.state_dict()) - found):
+    if missing := sorted(set(network.state_dict()) - set(weights)):
         raise InputError(
             f"is no state dict of {config.name}: it lacks {len(missing)} entries, "
             f"{missing[0]} among them",

@@ -1,13 +1,24 @@
 """Configs as flat names and values, the way a search space and MLflow see them."""
 
-from collections.abc import Mapping
+import json
+import reprlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from lesions.errors import InputError
+from pydantic import ConfigDict, TypeAdapter
+
+from lesions.errors import InputError, shown
 
 C = TypeVar("C")
+_WORDS = {
+    int: "a whole number", float: "a finite number", bool: "true or false", str: "a text",
+    Path: "a path", NoneType: "nothing", dict: "an object",
+}  # fmt: skip
 
 
 def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
@@ -28,7 +39,8 @@ def edited(config: C, values: Mapping[str, Any]) -> C:
     Values may come from JSON, which knows neither tuples nor paths.
 
     Raises:
-        InputError: a name that the config does not have, or a value that its field refuses.
+        InputError: a name that the config does not have, a value of another type than its field's,
+            or one that the field refuses.
     """
     return cast("C", _edited(config, values, ""))
 
@@ -40,7 +52,7 @@ def _edited(config: Any, values: Mapping[str, Any], prefix: str) -> Any:
     for name, value in values.items():
         head, _, rest = name.partition(".")
         if head not in hints or is_dataclass(getattr(config, head)) != bool(rest):
-            raise InputError(f"the config has no field {prefix + name!r}")
+            raise InputError(f"the config has no field {shown(prefix + name)!r}")
         if rest:
             inner.setdefault(head, {})[rest] = value
         else:
@@ -51,12 +63,54 @@ def _edited(config: Any, values: Mapping[str, Any], prefix: str) -> Any:
 
 
 def typed(hint: Any, value: Any, name: str) -> Any:
-    """A value from JSON as its field has it; InputError for none of the field's choices."""
-    if get_origin(hint) is Literal and value not in get_args(hint):
-        choices = ", ".join(map(str, get_args(hint)))
-        raise InputError(f"{name} is {value!r}", remedy=f"choose of {choices}")
-    if isinstance(value, list):
-        return tuple(value)
-    if isinstance(value, str) and Path in get_args(hint):
-        return Path(value)
-    return value
+    """A value from JSON as its field has it: tuples and paths are made, nothing else is changed.
+
+    Raises:
+        InputError: it is of another type than the field's hint, or none of its choices.
+    """
+    try:
+        # 1.0 and true equal a choice of 1; no text or path has a NUL.
+        if (get_origin(hint) is Literal and isinstance(value, bool | float)) or (
+            isinstance(value, str) and "\0" in value
+        ):
+            raise ValueError(value)
+        return _adapter(hint).validate_json(json.dumps(value))
+    except (TypeError, ValueError, RecursionError):
+        found = f"{name} is {shown(reprlib.repr(value))}"
+    if get_origin(hint) is Literal:
+        raise InputError(found, remedy=f"choose of {', '.join(map(str, get_args(hint)))}")
+    raise InputError(f"{found}; it must be {_words(hint)}")
+
+
+@cache
+def _adapter(hint: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(hint, config=ConfigDict(strict=True, allow_inf_nan=False))
+
+
+def _words(hint: Any) -> str:
+    """A type for people: "a path or nothing", "a list of 2: a finite number, a finite number"."""
+    parts = get_args(hint)
+    if words := _WORDS.get(get_origin(hint) or hint):
+        return words
+    if get_origin(hint) is tuple and Ellipsis in parts:
+        return f"a list of which each is {_words(parts[0])}"
+    if get_origin(hint) is tuple:
+        return f"a list of {len(parts)}: {', '.join(map(_words, parts))}"
+    return " or ".join(map(_words, parts)) or str(hint)
+
+
+def check_range(name: str, value: float | None, least: float, most: float) -> None:
+    """InputError unless a setting lies in least…most, or is not set."""
+    if value is None or least <= value <= most:
+        return
+    bound = f"at most {most:,}" if value > most else f"at least {least:,}"
+    raise InputError(f"{name} is {shown(str(value))}; it must be {bound}")
+
+
+@contextmanager
+def blaming(file: Path) -> Iterator[None]:
+    """Name the file that an InputError inside is about."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(error.reason, file=file, remedy=error.remedy) from None

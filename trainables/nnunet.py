@@ -9,7 +9,7 @@ from typing import cast
 from dynamic_network_architectures.architectures.unet import PlainConvUNet  # type: ignore[import-untyped]
 from torch import nn
 
-from lesions.errors import InputError
+from trainables.configs import check_range
 
 COARSEST = 4  # pixels of the coarsest map, at least
 CONVOLUTIONS = 2  # a stage
@@ -21,15 +21,14 @@ class NNUNetConfig:
     """Its size; the number of stages follows from the input's.
 
     Attributes:
-        features: channels of the finest stage; each stage doubles them, up to 512.
+        features: channels of the finest stage, 512 at most; each stage doubles them, up to 512.
     """
 
     features: int = 32
 
     def __post_init__(self) -> None:
         """InputError for what no network can be."""
-        if self.features < 1:
-            raise InputError(f"nnunet.features is {self.features}; at least 1 channel is needed")
+        check_range("nnunet.features", self.features, 1, MOST_FEATURES)
 
 
 def stages_for(size: int) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lesions import InputError
+from lesions.errors import shown
 from trainables.pdnet import PDNetSystem
 from trainables.system import System
 from trainables.tables import PaperTable
@@ -19,7 +20,9 @@ TABLES: dict[str, tuple[System, PaperTable]] = {
 def find_system(name: str) -> System:
     """The system of that name; InputError with the choices."""
     if name not in SYSTEMS:
-        raise InputError(f"there is no system {name!r}", remedy=f"choose of {', '.join(SYSTEMS)}")
+        raise InputError(
+            f"there is no system {shown(name)!r}", remedy=f"choose of {', '.join(SYSTEMS)}"
+        )
     return SYSTEMS[name]
 
 
@@ -27,7 +30,8 @@ def find_variant(system: System, name: str) -> Callable[[Any], Any]:
     """The system's variant of that name, from config to config; InputError with the choices."""
     if name not in (variants := system.variants()):
         raise InputError(
-            f"{system.name} has no variant {name!r}", remedy=f"choose of {', '.join(variants)}"
+            f"{system.name} has no variant {shown(name)!r}",
+            remedy=f"choose of {', '.join(variants)}",
         )
     return variants[name]
 
@@ -35,5 +39,7 @@ def find_variant(system: System, name: str) -> Callable[[Any], Any]:
 def find_table(name: str) -> tuple[System, PaperTable]:
     """The paper's table "pdnet-3" and its system; InputError with the choices."""
     if name not in TABLES:
-        raise InputError(f"there is no table {name!r}", remedy=f"choose of {', '.join(TABLES)}")
+        raise InputError(
+            f"there is no table {shown(name)!r}", remedy=f"choose of {', '.join(TABLES)}"
+        )
     return TABLES[name]

@@ -7,6 +7,19 @@ from typing import Literal
 import torch
 
 from lesions.errors import InputError
+from trainables.configs import check_range
+
+MOST_EPOCHS, MOST_RATE, MOST_MILESTONES = 1_000_000, 1000, 100
+RANGES: dict[str, tuple[float, float]] = {
+    "epochs": (1, MOST_EPOCHS),
+    "batch_size": (1, 4096),
+    "decay": (0, 1000),
+    "warmup": (0, MOST_EPOCHS),
+    "clip_norm": (0, 1e9),
+    "loader_workers": (0, 1024),
+    "checkpoint_every": (1, MOST_EPOCHS),
+    "seed": (0, 2**63 - 1),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,20 +27,20 @@ class TrainingConfig:
     """Settings of the one training loop; the defaults are PDNet's (section 3).
 
     Attributes:
-        epochs: passes over the training lesions.
-        batch_size: lesions per step and worker.
-        learning_rate: Adam's, before the schedule.
+        epochs: passes over the training lesions, up to a million.
+        batch_size: lesions per step and worker, up to 4096.
+        learning_rate: Adam's, before the schedule; up to 1000.
         schedule: "steps" multiplies by `decay` at each of `milestones`; "cosine" falls to zero.
-        milestones: fractions of `epochs`.
-        decay: factor at each milestone.
+        milestones: fractions of `epochs`, 100 at most.
+        decay: factor at each milestone, up to 1000.
         warmup: epochs of linear rise from zero.
         clip_norm: gradients are scaled down to this norm; 0 = never.
         precision: "auto" is bf16 on a GPU that has it, fp16 with loss scaling on one that has
             not, fp32 on a CPU.
         loader_workers: processes that prepare samples; 0 = the training process itself; None = 0
-            on a CPU, and on a GPU up to 8 of the machine's cores.
+            on a CPU, and on a GPU up to 8 of the machine's cores. Up to 1024.
         checkpoint_every: epochs between checkpoints; the last epoch always has one.
-        seed: of weights, order and augmentation.
+        seed: of weights, order and augmentation; below 2⁶³.
     """
 
     epochs: int = 120
@@ -45,13 +58,15 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """InputError for settings that cannot train."""
-        least = dict.fromkeys(("epochs", "batch_size", "checkpoint_every"), 1)
-        least |= dict.fromkeys(("warmup", "clip_norm", "loader_workers", "seed", "decay"), 0)
-        for name, low in least.items():
-            if (value := getattr(self, name)) is not None and not value >= low:
-                raise InputError(f"training.{name} is {value}; it must be at least {low}")
-        if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
-            raise InputError(f"training.learning_rate is {self.learning_rate}; it must be above 0")
+        for name, (least, most) in RANGES.items():
+            check_range(f"training.{name}", getattr(self, name), least, most)
+        if not 0 < self.learning_rate <= MOST_RATE:
+            raise InputError(
+                f"training.learning_rate is {self.learning_rate}; it must be above 0, and at most "
+                f"{MOST_RATE}"
+            )
+        if len(self.milestones) > MOST_MILESTONES:
+            raise InputError(f"training.milestones are more than {MOST_MILESTONES}")
 
 
 def learning_rate(config: TrainingConfig, epoch: int) -> float:

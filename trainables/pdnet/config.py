@@ -5,6 +5,7 @@ from typing import Literal
 
 from lesions import InputError
 from trainables.backbones import BackboneConfig
+from trainables.configs import check_range
 from trainables.nnunet import NNUNetConfig
 from trainables.pdnet.loss import LossConfig
 from trainables.pdnet.model import ModelConfig
@@ -12,6 +13,7 @@ from trainables.training import TrainingConfig
 
 PAPER_SIZE = {1: 512, 2: 256}
 PAPER_SIGMA = {1: 3.0, 2: 7.0}
+MOST_PIXELS, MOST_SIDES = 4096, 100.0  # a slice has no more pixels a side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,12 +21,13 @@ class SamplesConfig:
     """How lesions become network inputs.
 
     Attributes:
-        input_size: network pixels, a multiple of 32; None = 512 at stage 1, 256 at stage 2.
+        input_size: network pixels, a multiple of 32, 4096 at most; None = 512 at stage 1, 256 at
+            stage 2.
         sigma: heat map standard deviation, network pixels; None = 3 at stage 1, 7 at stage 2.
         click_sigma: standard deviation of the click image, network pixels.
-        rotation: largest angle, degrees either way.
+        rotation: largest angle, degrees either way, 360 at most.
         stage1_side: crop side at stage 1, as a fraction of the slice: 480…512 of 512.
-        stage2_side: crop side at stage 2, in long sides of the lesion.
+        stage2_side: crop side at stage 2, in long sides of the lesion; 100 at most, as all sides.
         test_side: crop side at stage 2 when testing, in long sides of the lesion.
         test_place: the crop's middle when stage 2 is tested alone: the click, as a user gives it,
             or the middle of the RECIST's ellipse, which tells the lesion's place.
@@ -48,8 +51,19 @@ class SamplesConfig:
         """InputError for what no sample can be."""
         if self.input_size is not None and (self.input_size < 32 or self.input_size % 32):
             raise InputError(f"input_size is {self.input_size}; it must be a multiple of 32")
-        if self.sigma is not None and self.sigma <= 0:
-            raise InputError(f"sigma is {self.sigma:g}; it must be above 0")
+        check_range("input_size", self.input_size, 32, MOST_PIXELS)
+        for name in ("sigma", "click_sigma"):
+            if (sigma := getattr(self, name)) is not None and not 0 < sigma <= MOST_PIXELS:
+                raise InputError(
+                    f"{name} is {sigma:g}; it must be above 0, and at most {MOST_PIXELS}"
+                )
+        check_range("rotation", self.rotation, 0, 360)
+        check_range("intensity", self.intensity, 0, 10)
+        for side in (*self.stage1_side, *self.stage2_side, self.test_side):
+            if not 0 < side <= MOST_SIDES:
+                raise InputError(
+                    f"a crop's side is {side:g}; it must be above 0, and at most {MOST_SIDES:g}"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,11 +10,13 @@ from torch.nn import functional as F
 from lesions.errors import InputError
 from trainables.backbones import BackboneConfig, backbone
 from trainables.blocks import ASPP, BatchNorm, ChannelAttention, ConvBNReLU
+from trainables.configs import check_range
 
 INPUT_CHANNELS = 3
 SCALES = 5
 HEATMAP_CHANNELS = 4
 HEATMAP_SCALES = 3
+MOST_FEATURES, MOST_RATES, MOST_RATE = 1024, 16, 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +25,13 @@ class ModelConfig:
 
     Attributes:
         backbone: the image encoder's network.
-        features: channels of every compressed feature map.
+        features: channels of every compressed feature map, 1024 at most.
         prior_encoder: PE, click-driven attention; without it the encoder sees the click directly.
         top_down: T2D, from every coarser scale; without it a U-Net style path.
         bottom_up: B2U, from every finer scale.
         scale_attention: SA, channel attention on each scale's concatenated features.
-        rates: dilations of the prior encoder's ASPP, in pixels of each scale's map.
+        rates: dilations of the prior encoder's ASPP, in pixels of each scale's map; 16 at most,
+            each 1024 at most.
     """
 
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
@@ -41,10 +44,11 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """InputError for what no network can be."""
-        if self.features < 1:
-            raise InputError(f"features is {self.features}; at least 1 channel is needed")
-        if any(rate < 1 for rate in self.rates):
-            raise InputError(f"the ASPP rates are {self.rates}; each must be at least 1")
+        check_range("features", self.features, 1, MOST_FEATURES)
+        if len(self.rates) > MOST_RATES:
+            raise InputError(f"there are {len(self.rates)} ASPP rates, more than {MOST_RATES}")
+        for rate in self.rates:
+            check_range("an ASPP rate", rate, 1, MOST_RATE)
 
 
 class Outputs(NamedTuple):

@@ -29,6 +29,7 @@ COUNTS = {
     "DICOM bombs": 40,
     "DICOM folders": 60,
     "MLflow tags": 20,
+    "checkpoints": 40,
 }
 REAL_COUNTS = {"real DICOM bytes": 40, "real DICOM tags": 40, "real DICOM frames": 40}
 

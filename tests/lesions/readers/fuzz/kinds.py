@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from tests.lesions.readers.fuzz import bombs, dicom, mlflow_runs, nifti, png, rows
+from tests.lesions.readers.fuzz import bombs, checkpoints, dicom, mlflow_runs, nifti, png, rows
 
 
 class Kind(NamedTuple):
@@ -40,6 +40,7 @@ KINDS = {
     "DICOM bombs": _file(list, bombs.damage),
     "DICOM folders": Kind(dicom.write_folder, dicom.read_folder),
     "MLflow tags": Kind(mlflow_runs.write, mlflow_runs.read),
+    "checkpoints": Kind(checkpoints.write, checkpoints.read),
     "real DICOM bytes": _file(dicom.real, dicom.damage_bytes),
     "real DICOM tags": _file(dicom.real, dicom.damage_tags),
     "real DICOM frames": _file(lambda: dicom.real(compressed=True), dicom.damage_frames),
