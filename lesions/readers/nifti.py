@@ -69,7 +69,7 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], Any]]:
     try:
         with LoggingOutputSuppressor(), open_regular(path, _MOST_BYTES) as file:
             packed = path.name.lower().endswith(".gz")
-            stream: IO[bytes] = gzip.GzipFile(fileobj=file) if packed else file
+            stream: Any = gzip.GzipFile(fileobj=file) if packed else file
             header = _read_header(stream)
             _check_voxels(header, path.stat().st_size * (_MOST_DEFLATED if packed else 1))
             stream.seek(header.get_data_offset())
