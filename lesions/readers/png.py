@@ -39,8 +39,8 @@ def decode_slice(encoded: bytes) -> NDArray[np.int16]:
             f"the PNG holds {header.kind}, not 16-bit greyscale",
             remedy="DeepLesion's slices are 16-bit PNG with HU + 32768",
         )
-    # int32 first: uint16 minus 32768 wraps around.
-    return (_decode(encoded, header).astype(np.int32) - HU_OFFSET).astype(np.int16)
+    # uint16 minus 32768 wraps around; with its highest bit flipped it is that number as int16.
+    return (_decode(encoded, header) ^ np.uint16(HU_OFFSET)).view(np.int16)
 
 
 def encode_slice(slice_hu: NDArray[np.integer[Any]]) -> bytes:

@@ -22,7 +22,7 @@ from lesions.readers.png import encode_labels
 from tests.trainables.runs import ellipses
 
 PLAN = {"model": "a", "data": "b", "mask": "snakes"}
-NEW: NDArray[np.uint8] = np.zeros((64, 64), np.uint8)
+NEW: NDArray[np.uint8] = np.zeros((100, 100), np.uint8)
 NEW[2:5, 3] = (1, 255, 1)
 
 
