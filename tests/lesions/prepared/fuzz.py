@@ -66,6 +66,8 @@ def _manifest(chance: Random, folder: Path) -> None:
 
 def _table(folder: Path) -> pa.Table | None:
     try:
+        if pq.read_metadata(folder / INDEX).num_rows > 2:  # a bomb already
+            return None
         return pq.read_table(folder / INDEX)
     except Exception:  # damaged before
         return None
