@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+MOST_VOXELS = 1 << 29  # of one volume: 1 GiB as int16, twice a CT of 1024 × 1024 × 256
+
 
 @dataclass(frozen=True, kw_only=True)
 class SliceOrigin:

@@ -3,7 +3,9 @@
 import hashlib
 import importlib.metadata
 import json
+import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,15 @@ import pyarrow.parquet as pq
 
 from lesions.errors import InputError
 from lesions.files import replace_with, write_text
-from lesions.prepared.part import FACTS, part_path, read_index
-from lesions.prepared.prepared_set import INDEX, MANIFEST, REJECTED
+from lesions.prepared.facts import FACTS
+from lesions.prepared.part import ASIDE, PARTS, part_path, read_index
+from lesions.prepared.prepared_set import AGAIN, INDEX, MANIFEST, REJECTED, mask_names
 from lesions.prepared.preparing import Plan
+from lesions.readers.bounded import read_json
 
 PLAN = "plan.json"
 PARTS_AT_ONCE = 128
+LONG_AGO = 24 * 60 * 60.0  # seconds
 VERSIONED = ("numpy", "opencv-python-headless", "pyarrow", "scikit-image", "scipy")
 
 
@@ -30,7 +35,7 @@ def claim(plan: Plan) -> Plan:
     """
     path = plan.out / PLAN
     ours = plan.lesions.identity() | plan.lesions.options()
-    theirs = json.loads(path.read_text()) if path.exists() else None
+    theirs = _read_plan(path) if path.exists() else None
     if theirs is not None and theirs | ours != theirs:
         raise InputError(
             "holds a set that was prepared otherwise", file=plan.out,
@@ -38,10 +43,28 @@ def claim(plan: Plan) -> Plan:
         )  # fmt: skip
     had = theirs["masks"] if theirs else []
     masks = tuple(dict.fromkeys([*had, *plan.masks]))
+    _sweep(plan.out)
     claimed = ours | {"masks": [*masks]}
     if claimed != theirs:
         write_text(path, json.dumps(claimed, indent=1))
     return replace(plan, masks=masks)
+
+
+def _read_plan(path: Path) -> dict[str, Any]:
+    try:
+        found = read_json(path, dict)
+        return found | {"masks": mask_names(found, path)}
+    except InputError as error:
+        raise InputError(error.reason, file=path, remedy=AGAIN) from None
+
+
+def _sweep(out: Path) -> None:
+    """Remove what writers that were killed have left; others may be writing now."""
+    for folder in (out, out / PARTS):
+        for partial in folder.glob(".*.partial"):
+            with suppress(FileNotFoundError):
+                if time.time() - partial.lstat().st_mtime > LONG_AGO:
+                    partial.unlink()
 
 
 def write_manifest(plan: Plan, read: int, parts: int) -> dict[str, Any]:
@@ -53,9 +76,8 @@ def write_manifest(plan: Plan, read: int, parts: int) -> dict[str, Any]:
         parts: how many.
     """
     lesions, rejected = _write_index(plan.out, parts)
-    schema = pa.schema([("file", pa.string()), ("row", pa.int32()), ("reason", pa.string())])
     with replace_with(plan.out / REJECTED) as file:
-        pq.write_table(pa.Table.from_pylist(rejected, schema=schema), file)
+        pq.write_table(pa.Table.from_pylist(rejected, schema=ASIDE), file)
     reasons = Counter(row["reason"].partition(":")[0] for row in rejected)
     manifest = {
         "read": read,

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,12 +11,12 @@ from typing import Any
 from lesions.errors import InputError, shown
 from lesions.judging.pairs import Pair
 from lesions.lesion import Lesion
+from lesions.prepared.facts import lesion_type
 from lesions.readers.csv_rows import read_csv
 from lesions.readers.deeplesion import Rejected
 
 CATEGORY_COLUMNS = ("name", "category")
 _NAMED = 3  # pairs that an error names
-_CATEGORY = re.compile("[a-z0-9_]{1,50}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +83,10 @@ def _known_by(path: Path) -> list[tuple[str, int, int]]:
     if not path.is_dir():
         return [(path.name, *_changing(path))]
     walk = os.walk(path)
-    files = sorted(Path(folder, name) for folder, _, names in walk for name in names)
+    files = sorted(
+        Path(folder, name) for folder, _, names in walk for name in names
+        if not (name.startswith(".") and name.endswith(".partial"))  # of a writer that was killed
+    )  # fmt: skip
     return [(str(file.relative_to(path)), *_changing(file)) for file in files]
 
 
@@ -137,19 +139,3 @@ def _read_categories(table: Path) -> Mapping[str, str]:
                 row=record.number,
             )  # fmt: skip
     return found
-
-
-def lesion_type(category: str, table: Path | None = None, row: int | None = None) -> str:
-    """A category as `Lesion.lesion_type`: "Lymph node" is lymph_node.
-
-    Raises:
-        InputError: other characters than letters, digits, spaces, - and _; `table` and `row` say
-            where it stands.
-    """
-    kind = re.sub(r"[\s-]+", "_", category.strip().lower())
-    if not _CATEGORY.fullmatch(kind):
-        raise InputError(
-            f"{shown(category)!r} is no category", file=table, row=row,
-            remedy="use letters, digits and _, as in lymph_node",
-        )  # fmt: skip
-    return kind

@@ -5,53 +5,28 @@ known of the lesions, and the rows rejected beside them, stand in the file's met
 index of a thousand parts takes no page of theirs.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lesions.errors import InputError
 from lesions.files import replace_with
 from lesions.lesion import Lesion
-from lesions.recist import Recist
+from lesions.prepared.facts import FACTS, MASK, check_facts, facts_of, lesion_of, pixel_columns
+from lesions.prepared.parquet import DamagedError, Parquet, named, one_row
+from lesions.readers.bounded import parse_json
 
 PARTS = "parts"
-_MASK = "mask_"
-# Of a lesion, beside its pixels; and where these are.
-FACTS = pa.schema(
-    [
-        ("row", pa.int32()),
-        ("file", pa.string()),
-        ("patient", pa.string()),
-        ("study", pa.string()),
-        ("series", pa.string()),
-        ("lesion_type", pa.string()),
-        ("split", pa.string()),
-        ("noisy", pa.bool_()),
-        ("shape", pa.list_(pa.int32(), 2)),
-        ("spacing", pa.list_(pa.float64(), 3)),
-        ("window", pa.list_(pa.float64(), 2)),
-        ("recist", pa.list_(pa.float64(), 8)),
-        ("human", pa.bool_()),
-        ("digest", pa.string()),
-        ("part", pa.int32()),
-        ("group", pa.int32()),
-    ]
-)
+ASIDE = pa.schema([("file", pa.string()), ("row", pa.int32()), ("reason", pa.string())])
 
 
 def part_path(root: Path, index: int) -> Path:
     """The file of the `index`-th part."""
     return root / PARTS / f"part-{index:06d}.parquet"
-
-
-def pixel_columns(masks: Iterable[str]) -> list[str]:
-    """The columns of the slice and of these masks."""
-    return ["slice", *(_MASK + name for name in masks)]
 
 
 def write_part(
@@ -69,7 +44,7 @@ def write_part(
         rejected: `file`, `row`, `reason` of each.
     """
     pixels = [_pixels(lesion, masks) for lesion in lesions]
-    facts = [_facts(*both) for both in zip(lesions, pixels, strict=True)]
+    facts = [facts_of(*both) for both in zip(lesions, pixels, strict=True)]
     schema = pa.schema([(name, pa.binary()) for name in pixel_columns(masks)])
     # The pixels are PNG already, each its own: compression, dictionaries and the least and
     # greatest of them cost time and save nothing.
@@ -84,23 +59,33 @@ def write_part(
         )
 
 
+def open_part(path: Path) -> Parquet:
+    """A part; errors as `Parquet`."""
+    return Parquet(path, _is_part)
+
+
 def masks_in(part: Path) -> list[str] | None:
-    """The masks that a part has columns for; None when there is no part, or none that reads."""
+    """The masks that a part has columns for; None when there is no part, or none that reads.
+
+    Raises:
+        InputError, OSError: something else has the part's name, or it may not be read.
+    """
     try:
-        schema = pq.read_schema(part)
-    except (FileNotFoundError, pa.ArrowInvalid):
+        opened = open_part(part)
+        opened.said("lesions")  # an earlier version's says it elsewhere
+    except (FileNotFoundError, DamagedError):
         return None
-    if b"lesions" not in (schema.metadata or {}):  # of an earlier version
-        return None
-    return [name.removeprefix(_MASK) for name in schema.names if name.startswith(_MASK)]
+    names = opened.file.schema_arrow.names
+    return [name.removeprefix(MASK) for name in names if name.startswith(MASK)]
 
 
 def read_part(part: Path) -> tuple[list[Lesion], list[dict[str, Any]]]:
     """The lesions of a part with all their masks, and the rejected rows beside them."""
-    table = pq.read_table(part, use_threads=False)
-    facts = json.loads(table.schema.metadata[b"lesions"])
-    lesions = [lesion_of(*both) for both in zip(facts, table.to_pylist(), strict=True)]
-    return lesions, json.loads(table.schema.metadata[b"rejected"])
+    opened = open_part(part)
+    index, rejected = _said(opened, 0)
+    with named(part):
+        lesions = [lesion_of(row, one_row(opened, row["group"])) for row in index.to_pylist()]
+    return lesions, rejected
 
 
 def read_index(part: Path, number: int) -> tuple[pa.Table, list[dict[str, Any]]]:
@@ -110,58 +95,32 @@ def read_index(part: Path, number: int) -> tuple[pa.Table, list[dict[str, Any]]]
         A row for each lesion, with the part's number and the lesion's row group; and the rejected
         rows.
     """
-    metadata = pq.read_schema(part).metadata
-    facts = json.loads(metadata[b"lesions"])
-    placed = [row | {"part": number, "group": group} for group, row in enumerate(facts)]
-    return pa.Table.from_pylist(placed, schema=FACTS), json.loads(metadata[b"rejected"])
+    return _said(open_part(part), number)
 
 
-def lesion_of(facts: Mapping[str, Any], pixels: Mapping[str, bytes | None]) -> Lesion:
-    """The lesion of a row of the index and of what its row group holds."""
-    masks = {name.removeprefix(_MASK): png for name, png in pixels.items()
-             if name.startswith(_MASK) and png is not None}  # fmt: skip
-    encoded = pixels["slice"]
-    assert encoded is not None
-    height, width = facts["shape"]
-    return Lesion(
-        file=facts["file"],
-        row=facts["row"],
-        recist=Recist(np.reshape(facts["recist"], (4, 2))),
-        spacing=tuple(facts["spacing"]),
-        window=tuple(facts["window"]),
-        shape=(height, width),
-        encoded=encoded,
-        masks=masks,
-        patient=facts["patient"],
-        study=facts["study"],
-        series=facts["series"],
-        lesion_type=facts["lesion_type"],
-        split=facts["split"],
-        noisy=facts["noisy"],
+def _said(part: Parquet, number: int) -> tuple[pa.Table, list[dict[str, Any]]]:
+    """See `read_index`."""
+    facts, aside = (
+        parse_json(part.said(word), list, part.path) for word in ("lesions", "rejected")
     )
+    with named(part.path):
+        placed = [row | {"part": number, "group": group} for group, row in enumerate(facts)]
+        index = pa.Table.from_pylist(placed, schema=FACTS)
+        check_facts(index)
+        rejected = pa.Table.from_pylist(aside, schema=ASIDE)
+        if len(index) != part.file.metadata.num_rows or any(
+            rejected[name].null_count for name in ASIDE.names
+        ):
+            raise InputError("its footer does not say what it holds")
+        return index, rejected.to_pylist()
+
+
+def _is_part(schema: pa.Schema) -> bool:
+    """The slice and masks, as bytes."""
+    first, *others = schema.names or [""]
+    known = first == "slice" and all(name.startswith(MASK) for name in others)
+    return known and len(set(others)) == len(others) and set(schema.types) == {pa.binary()}
 
 
 def _pixels(lesion: Lesion, masks: Iterable[str]) -> dict[str, bytes | None]:
-    return {"slice": lesion.slice_png} | {_MASK + name: lesion.masks.get(name) for name in masks}
-
-
-def _facts(lesion: Lesion, pixels: Mapping[str, bytes | None]) -> dict[str, Any]:
-    facts = {
-        "row": lesion.row,
-        "file": lesion.file,
-        "patient": lesion.patient,
-        "study": lesion.study,
-        "series": lesion.series,
-        "lesion_type": lesion.lesion_type,
-        "split": lesion.split,
-        "noisy": lesion.noisy,
-        "shape": list(lesion.shape),
-        "spacing": list(lesion.spacing),
-        "window": list(lesion.window),
-        "recist": lesion.recist.points.ravel().tolist(),
-        "human": "human" in lesion.masks,
-    }
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    for name, content in sorted(pixels.items()):
-        digest.update(name.encode() + hashlib.sha256(content or b"").digest())
-    return facts | {"digest": digest.hexdigest()}
+    return {"slice": lesion.slice_png} | {MASK + name: lesion.masks.get(name) for name in masks}

@@ -11,45 +11,55 @@ Each lesion is a row group of its own: any one is read without its neighbours, s
 small whatever the set's size.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from lesions.errors import InputError
 from lesions.lesion import Lesion
-from lesions.prepared.part import lesion_of, part_path, pixel_columns
+from lesions.names import check_name
+from lesions.prepared.facts import FACTS, check_facts, lesion_of, pixel_columns
+from lesions.prepared.parquet import Parquet, named, one_row, read_table
+from lesions.prepared.part import open_part, part_path
+from lesions.readers.bounded import read_json
 
 MANIFEST, INDEX, REJECTED = "manifest.json", "index.parquet", "rejected.parquet"
+AGAIN = "it is damaged: prepare it again, into a new folder, with python -m platform.prepare"
+_COUNTS = ("read", "accepted", "rejected", "human_masks")
 
 
 class PreparedSet(Sequence[Lesion]):
     """The lesions of a prepared set, or of one split of it, read one at a time.
 
     Raises:
-        InputError: there is no whole prepared set at `root`.
+        InputError: there is no whole prepared set at `root`, or a damaged one.
     """
 
     def __init__(self, root: str | Path, split: str | None = None) -> None:
         self.root, self.split = Path(root), split
         try:
-            self.manifest: dict[str, Any] = json.loads((self.root / MANIFEST).read_text())
-            index = pq.read_table(self.root / INDEX).to_pylist()
-        except (OSError, ValueError, pa.ArrowInvalid) as error:
+            self.manifest = read_manifest(self.root)
+            index = read_table(self.root / INDEX, FACTS)
+            with named(self.root / INDEX):
+                check_facts(index)
+                if len(index) != self.manifest["accepted"]:
+                    raise InputError(f"holds {len(index)} lesions, {MANIFEST} says "
+                                     f"{self.manifest['accepted']}")  # fmt: skip
+        except OSError as error:
             raise InputError(
                 f"no whole prepared set: {error}",
                 file=self.root,
                 remedy="make one with python -m platform.prepare --source DIR --out DIR",
             ) from None
-        self.rows = [row for row in index if split in (None, row["split"])]
+        except InputError as error:
+            raise InputError(error.reason, file=error.file, remedy=AGAIN) from None
+        rows = index.to_pylist()
+        self.rows = [row for row in rows if split in (None, row["split"])]
         # Of a set that is being given further masks, some parts hold more than the manifest says.
         self._pixels = pixel_columns(["human", *self.manifest["masks"]])
-        self._groups = Counter(row["part"] for row in index)
+        self._groups = Counter(row["part"] for row in rows)
 
     @property
     def fingerprint(self) -> str:
@@ -66,14 +76,19 @@ class PreparedSet(Sequence[Lesion]):
         if isinstance(at, slice):
             return [self[i] for i in range(*at.indices(len(self)))]
         row = self.rows[at]
-        part = _open(part_path(self.root, row["part"]), self.fingerprint)
-        if part.num_row_groups != self._groups[row["part"]]:
+        path = part_path(self.root, row["part"])
+        try:
+            part = _open(path, self.fingerprint)
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror}", file=path, remedy=AGAIN) from None
+        whole = row["group"] < part.groups == self._groups[row["part"]]
+        if not whole or not part.columns.issuperset(self._pixels):
             raise InputError(
                 "a part was made anew after the index", file=self.root,
                 remedy="run platform.prepare again, with the masks it was last given",
             )  # fmt: skip
-        pixels = part.read_row_group(row["group"], self._pixels, use_threads=False)
-        return lesion_of(row, pixels.to_pylist()[0])
+        with named(path):
+            return lesion_of(row, one_row(part, row["group"], self._pixels))
 
     def __iter__(self) -> Iterator[Lesion]:
         """Each lesion in turn."""
@@ -81,6 +96,34 @@ class PreparedSet(Sequence[Lesion]):
 
 
 @lru_cache(maxsize=64)
-def _open(part: Path, fingerprint: str) -> pq.ParquetFile:
+def _open(part: Path, fingerprint: str) -> Parquet:
     """A part, mapped; another file once the set has another fingerprint."""
-    return pq.ParquetFile(part, memory_map=True)
+    return open_part(part)
+
+
+def read_manifest(root: Path) -> dict[str, Any]:
+    """The manifest of a prepared set.
+
+    Raises:
+        InputError: it is damaged.
+        OSError: it is absent, or may not be read.
+    """
+    path = root / MANIFEST
+    found = read_json(path, dict)
+    counts = [found.get(name) for name in _COUNTS]
+    for name in ("splits", "reasons"):
+        counts += found[name].values() if isinstance(found.get(name), dict) else [None]
+    if not all(type(count) is int and count >= 0 for count in counts):
+        raise InputError("a count is no whole number", file=path)
+    if not all(isinstance(found.get(name), str) for name in ("fingerprint", "source")):
+        raise InputError("fingerprint or source is no text", file=path)
+    found["masks"] = mask_names(found, path)
+    return found
+
+
+def mask_names(found: dict[str, Any], path: Path) -> list[str]:
+    """The masks that the JSON object of a file names; InputError where they are no names."""
+    names = found.get("masks")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError("masks is no list of names", file=path)
+    return [check_name(name) for name in names]

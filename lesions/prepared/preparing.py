@@ -18,7 +18,9 @@ import cv2
 from lesions.errors import InputError
 from lesions.lesion import Lesion
 from lesions.masks import pseudo_mask
+from lesions.prepared.parquet import DamagedError
 from lesions.prepared.part import masks_in, part_path, read_part, write_part
+from lesions.readers.bounded import open_regular
 from lesions.readers.deeplesion import TABLE, Rejected, TableRow, read_lesion, read_table
 from lesions.readers.png import encode_labels
 
@@ -106,7 +108,11 @@ class Table:
 
 def table_digest(folder: Path) -> str:
     """What tells one data set's table from another's, wherever it lies."""
-    return hashlib.sha256((folder / TABLE).read_bytes()).hexdigest()
+    with open_regular(folder / TABLE) as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,12 +181,11 @@ def prepare_part(item: dict[str, Any], plan: Plan) -> dict[str, Any]:
     try:
         held = masks_in(path)
         missing = [name for name in plan.mask_columns if name not in (held or ())]
-        if missing:
-            made = (
-                _from_source(item["rows"], plan) if held is None else _with_further(path, missing)
-            )
-            _write(path, made, [*(held or ()), *missing])
-    except OSError as error:
+        if held is not None and missing:
+            held = _write_further(path, held, missing)
+        if held is None:
+            _write(path, _from_source(item["rows"], plan), plan.mask_columns)
+    except (OSError, InputError) as error:
         outcome["error"] = str(error)
     return outcome
 
@@ -192,11 +197,20 @@ def _from_source(part: Any, plan: Plan) -> list[Lesion | Rejected]:
     ]
 
 
-def _with_further(path: Path, names: Sequence[str]) -> list[Lesion | Rejected]:
-    """A part with further masks, the same as if they had been made with its others."""
-    lesions, rejected = read_part(path)
+def _write_further(path: Path, held: list[str], names: Sequence[str]) -> list[str] | None:
+    """Give a part further masks, the same as if they had been made with its others.
+
+    Returns:
+        The masks it has now; None where it is damaged.
+    """
+    try:
+        lesions, rejected = read_part(path)
+    except DamagedError:
+        return None
     made = [_masked_or_rejected(lesion, names) for lesion in lesions]
-    return sorted([*made, *(Rejected(**fields) for fields in rejected)], key=lambda one: one.row)
+    made = sorted([*made, *(Rejected(**fields) for fields in rejected)], key=lambda one: one.row)
+    _write(path, made, [*held, *names])
+    return [*held, *names]
 
 
 def _masked_or_rejected(lesion: Lesion, names: Sequence[str]) -> Lesion | Rejected:

@@ -15,14 +15,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lesions.errors import InputError
+from lesions.errors import InputError, shown
 from lesions.files import replace_with, write_text
 from lesions.lesion import Lesion
 from lesions.metrics.summary import summary
+from lesions.prepared.parquet import read_table
 from lesions.prepared.prepared_set import PreparedSet
+from lesions.readers.bounded import read_json
+from lesions.readers.png import read_header
 
 PLAN, CHUNKS, MANIFEST = "plan.json", "chunks", "manifest.json"
 LESIONS_PER_CHUNK = 32
+_AGAIN = "it is damaged: remove the folder, and resume the training"
 # Against the human mask, where there is one: the mask trained on before, what the model's
 # prediction became, and what both agree on; the last without its uncertain pixels, whose share is
 # `uncertain`.
@@ -45,10 +49,18 @@ def claim(root: Path, plan: Mapping[str, Any]) -> bool:
     A plan names the model, the data and the masks before by their digests.
     """
     path = root / PLAN
-    if not path.exists() or json.loads(path.read_text()) != plan:
+    if _read_plan(path) != plan:
         shutil.rmtree(root, ignore_errors=True)
         write_text(path, json.dumps(plan, indent=1))
     return (root / MANIFEST).exists()
+
+
+def _read_plan(path: Path) -> dict[str, Any] | None:
+    """The plan there; None where there is none, or a damaged one."""
+    try:
+        return read_json(path, dict)
+    except (FileNotFoundError, InputError):
+        return None
 
 
 def chunk_path(root: Path, number: int) -> Path:
@@ -67,9 +79,14 @@ def write_chunk(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def read_masks(root: Path) -> list[dict[str, Any]]:
-    """Every row of every chunk, in order."""
-    return [row for path in sorted((root / CHUNKS).glob("chunk-*.parquet"))
-            for row in pq.read_table(path, use_threads=False).to_pylist()]  # fmt: skip
+    """Every row of every chunk, in order; InputError where a chunk is damaged."""
+    rows: list[dict[str, Any]] = []
+    for path in sorted((root / CHUNKS).glob("chunk-*.parquet")):
+        table = read_table(path, _SCHEMA)
+        if table["file"].null_count or table["row"].null_count:
+            raise InputError("a mask is of no lesion", file=path, remedy=_AGAIN)
+        rows += table.to_pylist()
+    return rows
 
 
 def finish(root: Path) -> dict[str, float]:
@@ -94,8 +111,11 @@ def finish(root: Path) -> dict[str, float]:
 
 
 def read_figures(root: Path) -> dict[str, float]:
-    """The manifest, see `finish`."""
-    figures: dict[str, float] = json.loads((root / MANIFEST).read_text())
+    """The manifest, see `finish`; InputError where it is damaged."""
+    figures = read_json(root / MANIFEST, dict)
+    known = all(type(figure) in (int, float) for figure in figures.values())
+    if not known or not {"lesions", "kept", "human"} <= figures.keys():
+        raise InputError("its figures are no numbers", file=root / MANIFEST, remedy=_AGAIN)
     return figures
 
 
@@ -112,7 +132,7 @@ class RoundLesions(Sequence[Lesion]):
     """
 
     def __init__(self, lesions: Sequence[Lesion], name: str, root: Path) -> None:
-        self.lesions, self.name = lesions, name
+        self.lesions, self.name, self.root = lesions, name, root
         if not (root / MANIFEST).exists():
             raise InputError("no whole round of masks", file=root)
         self.rows = read_masks(root)
@@ -131,9 +151,14 @@ class RoundLesions(Sequence[Lesion]):
             return [self[i] for i in range(*at.indices(len(self)))]
         lesion: Lesion = self.lesions[at]
         row = self.rows[at]
-        assert (row["file"], row["row"]) == (lesion.file, lesion.row)
+        if (row["file"], row["row"]) != (lesion.file, lesion.row):
+            raise InputError(f"holds no mask of {shown(lesion.file)}", file=self.root,
+                             remedy=_AGAIN)  # fmt: skip
         if row["mask"] is None:
             return lesion
+        if read_header(row["mask"]).shape != lesion.shape:
+            raise InputError(f"the mask of {shown(lesion.file)} has another size than its slice",
+                             file=self.root, remedy=_AGAIN)  # fmt: skip
         return replace(lesion, masks={**lesion.masks, self.name: row["mask"]})
 
 

@@ -4,9 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +12,7 @@ from lesions.errors import InputError
 from lesions.readers.bounded import read_bytes
 from lesions.readers.dicom.header import read_header
 from lesions.readers.dicom.reading import read_dicom
-from lesions.readers.nifti import TO_LEFT_BACK_HEAD, is_nifti, read_nifti
+from lesions.readers.nifti import TO_LEFT_BACK_HEAD, is_nifti, read_nifti, read_nifti_header
 from lesions.readers.png import decode_slice
 from lesions.volume import SliceOrigin, Volume
 
@@ -138,11 +136,11 @@ def _nifti(image: Path, click: Point, index: int | None, volumes: Volumes) -> Cl
     at = _index(volume, index, image)
     hu = volume.hu[at]
     _check_click(image, click, hu.shape)
-    stored: Any = nibabel.load(image)
-    back = np.linalg.inv(TO_LEFT_BACK_HEAD @ stored.affine) @ _affine(volume)
+    stored = read_nifti_header(image)
+    back = np.linalg.inv(TO_LEFT_BACK_HEAD @ stored.get_best_affine()) @ _affine(volume)
     return ClickedSlice(
         image=image, kind="nifti", hu=hu, spacing=volume.spacing, index=at, click=click,
-        to_image=np.rint(back), image_shape=tuple(stored.shape),
+        to_image=np.rint(back), image_shape=tuple(stored.get_data_shape()),
     )  # fmt: skip
 
 

@@ -27,17 +27,48 @@ def display_order(
     Raises:
         InputError: no such map, or its axes lie more than a degree off the patient's.
     """
+    orientation, turned = _orientation(voxels.shape, affine)
+    return apply_orientation(voxels, orientation).transpose(2, 1, 0), turned
+
+
+def empty_in_display_order(
+    shape: tuple[int, ...], affine: NDArray[np.float64]
+) -> tuple[NDArray[np.int16], NDArray[np.int16], NDArray[np.float64]]:
+    """Room for a volume in display order, to be filled in the order in which it is stored.
+
+    Args:
+        shape: (I, J, K), axes in any order and direction.
+        affine: (4, 4), index (i, j, k, 1) → patient position (left, back, head, 1) in mm.
+
+    Returns:
+        The volume (D, H, W), contiguous; a view of it (I, J, K), to be written; and the affine
+        (4, 4) of the volume's index (x, y, z, 1).
+
+    Raises:
+        InputError: as `display_order`.
+    """
+    orientation, turned = _orientation(shape, affine)
+    axes, ways = orientation.astype(int).T
+    volume = np.empty([shape[stored] for stored in np.argsort(axes)[::-1]], np.int16)
+    stored = volume.transpose(2, 1, 0).transpose(axes)
+    return volume, stored[tuple(slice(None, None, way) for way in ways)], turned
+
+
+def _orientation(
+    shape: tuple[int, ...], affine: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(3, 2), each stored axis' place and direction in (x, y, z); and the affine of display."""
     if not np.isfinite(affine).all() or not np.linalg.norm(affine[:3, :3], axis=0).all():
         raise InputError("the orientation is degenerate: an axis has no direction")
     orientation = io_orientation(affine)
-    turned = affine @ inv_ornt_aff(orientation, voxels.shape)
+    turned = affine @ inv_ornt_aff(orientation, shape)
     along = np.diag(turned)[:3] / np.linalg.norm(turned[:3, :3], axis=0)
     tilt = float(np.rad2deg(np.arccos(np.clip(along.min(), -1, 1))))
     if not tilt <= MOST_TILT:
         raise InputError(
             f"the slices are tilted by {tilt:.1f}°", remedy="resample it to axial slices"
         )
-    return apply_orientation(voxels, orientation).transpose(2, 1, 0), turned
+    return orientation, turned
 
 
 def spacing_of(affine: NDArray[np.float64]) -> tuple[float, float, float]:

@@ -16,6 +16,7 @@ from lesions.volume import Volume
 
 UNCERTAIN = 255
 SOFT_TISSUE = (-160.0, 240.0)  # HU
+MOST_LESIONS = 2048  # of one mask; noise has millions, and each would cost a slice
 _TOUCHING = np.ones((3, 3, 3), bool)  # 26 neighbours: corners touch
 _SAME_PLACE = 0.1  # voxels
 
@@ -43,12 +44,14 @@ def lesions_from_mask(
         rows counted from 1; none when the mask is empty.
 
     Raises:
-        InputError: the mask's shape or place is not the volume's, or all of it is uncertain.
+        InputError: the mask's shape or place is not the volume's, all of it is uncertain, or it
+            has more than `MOST_LESIONS` components.
         ValueError: a mask that is neither whole numbers nor boolean.
     """
     labels = _labels(volume, mask)
     uncertain = labels == UNCERTAIN
-    lesion = (labels != 0) & ~uncertain
+    lesion = labels != 0
+    lesion &= ~uncertain
     if uncertain.any() and not lesion.any():
         raise InputError(
             "every voxel of the mask is 0 or 255, and 255 means uncertain",
@@ -67,7 +70,10 @@ def _components(
     """Each component's box, and the component within it."""
     # Labelling costs voxels: a mask of lesions is nearly all air, so its middle is cut out first.
     for middle in ndimage.find_objects(lesion.view(np.uint8)):
-        labels, _ = ndimage.label(lesion[middle], structure=_TOUCHING)
+        labels, count = ndimage.label(lesion[middle], structure=_TOUCHING)
+        if count > MOST_LESIONS:
+            raise InputError(f"the mask has {count} separate parts, more than {MOST_LESIONS}",
+                             remedy="remove its specks: they are no lesions")  # fmt: skip
         for number, box in enumerate(ndimage.find_objects(labels), start=1):
             placed = (
                 slice(m.start + b.start, m.start + b.stop) for m, b in zip(middle, box, strict=True)

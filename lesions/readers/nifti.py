@@ -1,21 +1,31 @@
 """NIfTI files, whatever their axis order."""
 
+import gzip
+import io
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import nibabel
 import numpy as np
+from nibabel import Nifti1Header, Nifti2Header
 from nibabel.imageglobals import LoggingOutputSuppressor
-from nibabel.openers import Opener
+from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
 
 from lesions.errors import InputError, shown
-from lesions.readers.display import display_order, spacing_of
-from lesions.volume import Volume
+from lesions.readers.bounded import open_regular
+from lesions.readers.display import empty_in_display_order, spacing_of
+from lesions.volume import MOST_VOXELS, Volume
 
 # NIfTI's world points right, front, head; DICOM's and ours left, back, head.
 TO_LEFT_BACK_HEAD = np.diag([-1.0, -1.0, 1.0, 1.0])
 _MOST_DEFLATED = 1032  # gzip shrinks nothing further
+_MOST_FRONT = 1 << 22  # bytes of the header and its extensions
+_MOST_BYTES = 8 * MOST_VOXELS + _MOST_FRONT
+_AT_ONCE = 1 << 18  # voxels, as float64 they fit a cache
+_CIFTI = range(3000, 3100)  # intents: surfaces, which nibabel reads in another way
 
 
 def is_nifti(path: Path) -> bool:
@@ -26,73 +36,130 @@ def is_nifti(path: Path) -> bool:
 def read_nifti(path: str | Path) -> Volume:
     """Read a NIfTI file, whatever its axis order; HU are rounded to whole numbers.
 
-    A file that names no unit of length is taken to be in mm, as nearly all are.
+    A file that names no unit of length is taken to be in mm, as nearly all are. Little more memory
+    is taken than the volume's own.
 
     Raises:
-        InputError: no NIfTI, damaged, not three axes, without orientation, tilted by more than a
-            degree, not in mm, or with values that are no HU.
+        InputError: no NIfTI, damaged, not three axes, beyond `MOST_VOXELS`, without orientation,
+            tilted by more than a degree, not in mm, or with values that are no HU.
     """
     path = Path(path)
+    with _opened(path) as (stream, header):
+        affine = TO_LEFT_BACK_HEAD @ header.get_best_affine()
+        hu, stored, affine = empty_in_display_order(header.get_data_shape()[:3], affine)
+        _fill(stored, stream, header)
+    return Volume(hu=hu, spacing=spacing_of(affine), source=path, affine=affine)
+
+
+def read_nifti_header(path: str | Path) -> Any:
+    """Its nibabel header, of at most a few MB; InputError for all that it tells `read_nifti`."""
+    with _opened(Path(path)) as (_, header):
+        return header
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[IO[bytes], Any]]:
+    """The inflated bytes from the first voxel on, and the header; errors name the file."""
     if path.is_dir():
         raise InputError("a folder, not a NIfTI file", file=path)
     if not path.exists():
         raise InputError("there is no such file", file=path)
+    if not is_nifti(path):
+        raise InputError("the name does not end in .nii or .nii.gz", file=path)
     try:
-        with LoggingOutputSuppressor():
-            return _read(path)
+        with LoggingOutputSuppressor(), open_regular(path, _MOST_BYTES) as file:
+            packed = path.name.lower().endswith(".gz")
+            stream: Any = gzip.GzipFile(fileobj=file) if packed else file
+            header = _read_header(stream)
+            _check_voxels(header, path.stat().st_size * (_MOST_DEFLATED if packed else 1))
+            stream.seek(header.get_data_offset())
+            yield stream, header
     except InputError as error:
         raise InputError(error.reason, file=path, remedy=error.remedy) from None
     except Exception as error:  # nibabel raises many kinds on a damaged file
         raise InputError(f"no readable NIfTI: {shown(str(error))}", file=path) from None
 
 
-def _read(path: Path) -> Volume:
-    image: Any = nibabel.load(path)
-    if not isinstance(image, nibabel.Nifti1Image):
-        raise InputError(f"no readable NIfTI: nibabel takes it for {type(image).__name__}")
-    _check_header(path, image)
-    voxels = np.asanyarray(image.dataobj)
-    if voxels.ndim == 4 and voxels.shape[3] == 1:
-        voxels = voxels[..., 0]
-    axial, affine = display_order(voxels, TO_LEFT_BACK_HEAD @ image.affine)
-    return Volume(hu=_whole(axial), spacing=spacing_of(affine), source=path, affine=affine)
+def _read_header(stream: IO[bytes]) -> Any:
+    """The header with its extensions, checked but for its shape."""
+    start = stream.read(Nifti2Header.sizeof_hdr)
+    kind = next((k for k in (Nifti1Header, Nifti2Header) if k.may_contain_header(start)), None)
+    if kind is None:
+        raise InputError("no readable NIfTI: it has no such header")
+    offset = kind(start[: kind.sizeof_hdr]).get_data_offset()
+    if offset > _MOST_FRONT:
+        raise InputError(f"no readable NIfTI: its header has {offset} bytes")
+    stream.seek(0)
+    # An extension's own size leads anywhere: nibabel is given no more than the header's bytes.
+    header = kind.from_fileobj(io.BytesIO(stream.read(max(offset, kind.sizeof_hdr + 4))))
+    _check_orientation(header, kind(start[: kind.sizeof_hdr], check=False)["pixdim"][1:4])
+    return header
 
 
-def _check_header(path: Path, image: Any) -> None:
-    header = image.header
-    shape = header.get_data_shape()
-    if len(shape) != 3 and not (len(shape) == 4 and shape[3] == 1):
-        raise InputError(f"has {len(shape)} axes, not 3")
-    if min(shape) < 1:
-        raise InputError(f"has no voxels: its shape is {shape}")
+def _check_orientation(header: Any, zooms: NDArray[Any]) -> None:
+    """`zooms`: the voxel sizes as written; nibabel mends them in silence."""
     if header["sform_code"] == 0 and header["qform_code"] == 0:
         raise InputError("no orientation: sform_code and qform_code are 0")
     unit = header.get_xyzt_units()[0]
     if unit not in ("mm", "unknown"):
         raise InputError(f"lengths are in {unit}, not mm")
-    with Opener(path) as file:  # nibabel mends sizes in silence: ask the file itself
-        zooms = type(header).from_fileobj(file, check=False)["pixdim"][1:4]
-    sizes = np.linalg.norm(image.affine[:3, :3], axis=0)
+    sizes = np.linalg.norm(header.get_best_affine()[:3, :3], axis=0)
     if not np.allclose(zooms, sizes, rtol=0.01):
         raise InputError(f"the voxel size is {_list(zooms)} mm by the header, {_list(sizes)} mm "
                          "by the orientation")  # fmt: skip
-    needed = int(np.prod(shape, dtype=object)) * header.get_data_dtype().itemsize
-    if needed > _MOST_DEFLATED * path.stat().st_size:
-        raise InputError(f"too short for {shape[0]} × {shape[1]} × {shape[2]} voxels")
 
 
-def _whole(voxels: NDArray[Any]) -> NDArray[np.int16]:
-    """int16, contiguous."""
-    if voxels.dtype.kind not in "biuf":
-        raise InputError(f"the voxels are {voxels.dtype}, not numbers")
-    if voxels.dtype.kind == "f":
-        if not np.isfinite(voxels).all():
-            raise InputError(f"{np.count_nonzero(~np.isfinite(voxels))} voxels are not finite")
-        voxels = np.rint(voxels)
-    low, high = voxels.min(), voxels.max()
+def _check_voxels(header: Any, most_bytes: int) -> None:
+    shape, kind = header.get_data_shape(), header.get_data_dtype()
+    if header["intent_code"] in _CIFTI:
+        raise InputError("no readable NIfTI: it is a CIFTI file")
+    if len(shape) != 3 and not (len(shape) == 4 and shape[3] == 1):
+        raise InputError(f"has {len(shape)} axes, not 3")
+    if min(shape) < 1:
+        raise InputError(f"has no voxels: its shape is {shape}")
+    if kind.kind not in "iuf":
+        raise InputError(f"the voxels are {kind}, not numbers")
+    voxels = math.prod(shape)
+    said = f"{shape[0]} × {shape[1]} × {shape[2]} voxels"
+    if header.get_data_offset() + voxels * kind.itemsize > most_bytes:
+        raise InputError(f"too short for {said}")
+    if voxels > MOST_VOXELS:
+        raise InputError(f"has {said}, more than {MOST_VOXELS}")
+
+
+def _fill(stored: NDArray[np.int16], stream: IO[bytes], header: Any) -> None:
+    """Read, scale and round the voxels box by box: a whole volume as float64 is four of them."""
+    kind, lost, low, high = header.get_data_dtype(), 0, math.inf, -math.inf
+    scaling = [None if given is None else np.float64(given) for given in header.get_slope_inter()]
+    for box in _boxes(stored.shape, _AT_ONCE):
+        into = stored[box]
+        packed = stream.read(into.size * kind.itemsize)
+        if len(packed) < into.size * kind.itemsize:
+            raise InputError("no readable NIfTI: it ends before its last voxel")
+        found = np.frombuffer(packed, kind).reshape(into.shape, order="F")
+        found = apply_read_scaling(found, *scaling)
+        least, most = np.rint(found.min()), np.rint(found.max())
+        if not np.isfinite([least, most]).all():
+            lost += int(np.count_nonzero(~np.isfinite(found)))
+            continue
+        low, high = min(low, least), max(high, most)
+        if low >= -32768 and high <= 32767:
+            into[...] = np.rint(found) if found.dtype.kind == "f" else found
+    if lost:
+        raise InputError(f"{lost} voxels are not finite")
     if low < -32768 or high > 32767:
         raise InputError(f"values from {low:g} to {high:g} do not fit 16 bits")
-    return np.ascontiguousarray(voxels, dtype=np.int16)
+
+
+def _boxes(shape: tuple[int, ...], most: int) -> Iterator[tuple[slice, ...]]:
+    """Boxes of at most `most` voxels, one after the other as NIfTI stores them: x fastest."""
+    *inner, last = shape
+    step = most // math.prod(inner)
+    for at in range(0, last, max(step, 1)):
+        if step:
+            yield *(slice(None) for _ in inner), slice(at, at + step)
+        else:
+            yield from ((*box, slice(at, at + 1)) for box in _boxes(tuple(inner), most))
 
 
 def _list(sizes: NDArray[Any]) -> str:

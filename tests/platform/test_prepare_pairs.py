@@ -1,5 +1,6 @@
 """`prepare` from volumes and masks over Ray: kills, bad pairs, the same bytes as in one process."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -86,12 +87,18 @@ def test_nothing_but_bad_pairs_is_an_error(
 def test_the_real_tumours(
     ray_cluster: Cluster, shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """14 sarcomas, each one connected lesion; 2 nodules."""
-    for folder, mask, window, count in (
-        ("sts_ct", "gtv", (-50, 150), 14),
-        ("lidc", "mask_consensus", (-1500, 500), 2),
+    """14 sarcomas, each one connected lesion; 2 nodules. The folders hold more files by now."""
+    described = json.loads((shared_data / "sts_ct" / "lesions.json").read_text())
+    for folder, names, mask, window, count in (
+        ("sts_ct", [one["patient"] for one in described], "gtv", (-50, 150), 14),
+        ("lidc", ["LIDC-IDRI-0001", "LIDC-IDRI-0002"], "mask_consensus", (-1500, 500), 2),
     ):
-        files = shared_data / folder
+        files = tmp_path / f"{folder}-files"
+        files.mkdir()
+        for name in names:
+            for kind in ("ct", mask):
+                file = f"{name}_{kind}.nii.gz"
+                (files / file).symlink_to(shared_data / folder / file)
         words = ["--images", files / "*_ct.nii.gz", "--human-masks", files / f"*_{mask}.nii.gz",
                  "--out", tmp_path / folder, "--window", *window]  # fmt: skip
         assert command("prepare", *words) == 0

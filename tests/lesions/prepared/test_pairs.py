@@ -218,3 +218,21 @@ def test_the_real_tumours(shared_data: Path) -> None:
     assert lesion.file.startswith("STS_002_")
     long, short = lesion.recist.diameters_mm(lesion.spacing)
     assert 29 <= short <= long <= 110
+
+
+@pytest.mark.timeout(20)
+def test_pipes_and_what_killed_writers_left_stop_nothing(tmp_path: Path) -> None:
+    save_all(series(ct_of(MASK)), tmp_path / "cts" / "a")
+    nifti(tmp_path, "a")
+    (pair,) = pairs_by_name(f"{tmp_path}/cts/*", f"{tmp_path}/*_mask.nii.gz", WINDOW)
+    before = pairs_digest([pair])
+    (tmp_path / "cts" / "a" / ".0123.partial").write_bytes(b"half a file")
+    (tmp_path / "cts" / ".4567.partial").write_bytes(b"half a file")
+    assert pairs_by_name(f"{tmp_path}/cts/*", f"{tmp_path}/*_mask.nii.gz", WINDOW) == [pair]
+    assert pairs_digest([pair]) == before
+    os.mkfifo(tmp_path / "b_ct.nii.gz")
+    os.mkfifo(tmp_path / "b_mask.nii.gz")
+    *_, piped = pairs_in(tmp_path)
+    assert pairs_digest([piped])
+    (aside,) = piped.read()
+    assert getattr(aside, "reason", "") == "not a regular file"

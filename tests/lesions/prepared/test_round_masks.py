@@ -22,7 +22,7 @@ from lesions.readers.png import encode_labels
 from tests.trainables.runs import ellipses
 
 PLAN = {"model": "a", "data": "b", "mask": "snakes"}
-NEW: NDArray[np.uint8] = np.zeros((64, 64), np.uint8)
+NEW: NDArray[np.uint8] = np.zeros((100, 100), np.uint8)
 NEW[2:5, 3] = (1, 255, 1)
 
 
@@ -106,3 +106,44 @@ def test_training_lesions_without_a_round_are_the_prepared_ones(prepared_sample:
     assert json.loads((prepared_sample / "manifest.json").read_text())["splits"]["train"] == len(
         as_prepared
     )
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff"])
+def test_a_damaged_plan_is_another_plan(tmp_path: Path, content: bytes) -> None:
+    root = whole(tmp_path / "round", rows_of(1))
+    (root / "plan.json").write_bytes(content)
+    assert not claim(root, PLAN)
+    assert not chunk_path(root, 0).exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"{", b"{}", b"[]", b'{"lesions": "1", "kept": 0, "human": 0}']
+)
+def test_damaged_figures_are_named(tmp_path: Path, content: bytes) -> None:
+    root = whole(tmp_path / "round", rows_of(1))
+    (root / "manifest.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"manifest\.json: "):
+        read_figures(root)
+
+
+def test_damaged_chunks_are_named(tmp_path: Path) -> None:
+    root = whole(tmp_path / "round", rows_of(2))
+    chunk = chunk_path(root, 0)
+    (chunk.parent / ".0123.partial").write_bytes(b"of a writer that was killed")
+    assert len(RoundLesions(ellipses(2), "snakes", root)) == 2
+    sound = chunk.read_bytes()
+    for content in (sound[:-9], b"", sound[:40] + bytes(40) + sound[80:]):
+        chunk.write_bytes(content)
+        with pytest.raises(InputError, match=r"chunk-000000\.parquet: "):
+            RoundLesions(ellipses(2), "snakes", root)
+
+
+def test_masks_of_another_lesion_or_size_are_named(tmp_path: Path) -> None:
+    rows = rows_of(2)
+    rows[0] |= {"file": "another"}
+    rows[1] |= {"mask": encode_labels(np.zeros((3, 3), np.uint8))}
+    found = RoundLesions(ellipses(2), "snakes", whole(tmp_path / "round", rows))
+    with pytest.raises(InputError, match="holds no mask of"):
+        found[0]
+    with pytest.raises(InputError, match="another size than its slice"):
+        found[1]

@@ -134,3 +134,11 @@ def test_a_sarcoma(shared_data: Path) -> None:
     key = int(np.argmax(mask.hu.sum(axis=(1, 2))))
     assert lesion.file == f"STS_002_ct_{key:03d}"
     assert lesion.recist == Recist.from_mask(mask.hu[key], volume.spacing)
+
+
+def test_a_mask_of_specks_is_refused() -> None:
+    """Noise: each speck would be a lesion, with a slice of its own."""
+    mask = np.zeros((20, 50, 50), np.uint8)
+    mask[::2, ::2, ::2] = 1
+    with pytest.raises(InputError, match="the mask has 6250 separate parts, more than 2048"):
+        lesions_from_mask(ct(mask.shape), mask)

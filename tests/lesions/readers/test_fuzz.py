@@ -21,6 +21,7 @@ COUNTS = {
     "rows of DL_info.csv": 500,
     "PNG slices": 300,
     "PNG masks": 200,
+    "prepared sets": 100,
     "NIfTI volumes": 150,
     "NIfTI masks": 150,
     "DICOM bytes": 200,

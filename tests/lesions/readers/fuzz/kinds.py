@@ -6,6 +6,8 @@ from random import Random
 from typing import NamedTuple
 
 from tests.lesions.readers.fuzz import bombs, checkpoints, dicom, mlflow_runs, nifti, png, rows
+from tests.lesions.prepared import fuzz as prepared
+from tests.lesions.readers.fuzz import bombs, dicom, nifti, png, rows
 
 
 class Kind(NamedTuple):
@@ -32,6 +34,7 @@ KINDS = {
     "rows of DL_info.csv": Kind(rows.write, rows.read),
     "PNG slices": Kind(png.write_slice, png.read),
     "PNG masks": Kind(png.write_mask, png.read),
+    "prepared sets": Kind(prepared.write, prepared.read),
     "NIfTI volumes": Kind(nifti.write_volume, nifti.read_volume),
     "NIfTI masks": Kind(nifti.write_mask, nifti.read_mask),
     "DICOM bytes": _file(dicom.small, dicom.damage_bytes),

@@ -13,6 +13,7 @@ import numpy as np
 from lesions import Volume, read_nifti
 from lesions.readers.from_mask import lesions_from_mask
 from tests.lesions.readers.fuzz.mutations import FLOATS, INTEGERS, mutate
+from tests.lesions.readers.fuzz.png import zeros
 from tests.lesions.readers.fuzz.rows import check_lesion
 
 # Offset and type of what a NIfTI-1 header says: sizes, types, scaling, orientation.
@@ -54,7 +55,28 @@ def write_mask(chance: Random, folder: Path) -> None:
     _write(images()["mask"], chance, folder)
 
 
+def _bomb(chance: Random) -> bytes:
+    """A gzip file of zeros that asks for gigabytes: of voxels, scaled or not, or of its header."""
+    side = chance.choice((2, 256, 256, 1000, 1024, 4096))
+    made = nibabel.Nifti1Header()
+    made.set_data_dtype(chance.choice((np.uint8, np.int16, np.float64)))
+    made.set_data_shape((side, side, chance.choice((4, 100, 1024, 4096))))
+    made.set_sform(np.diag([-0.7, -0.8, 2.5, 1.0]), 1)
+    made["pixdim"][1:4], made["magic"] = (0.7, 0.8, 2.5), b"n+1"
+    made["vox_offset"] = chance.choice((0, 352, 352, 416, 1 << 22, 1 << 23, 1 << 30))
+    made["scl_slope"] = chance.choice((0, 0, 1, 0.5))
+    extension = struct.pack(
+        "<4B2i", chance.choice((0, 1)), 0, 0, 0, chance.choice((16, 1 << 30)), 6
+    )
+    count = chance.choice((1, 30, 300, 1024)) << 20
+    end = b"\x1f\x8b\x08" + bytes(7) + zeros(count)[2:-4] + bytes(8)
+    return gzip.compress(bytes(made.binaryblock) + extension, 1, mtime=0) + end
+
+
 def _write(whole: bytes, chance: Random, folder: Path) -> None:
+    if chance.random() < 0.05:
+        (folder / "mutated.nii.gz").write_bytes(_bomb(chance))
+        return
     mutated = _damage(whole, chance)
     packed = chance.random()
     if packed < 0.5:

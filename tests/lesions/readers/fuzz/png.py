@@ -137,8 +137,9 @@ def _order(chunks: list[Chunk], chance: Random) -> list[Chunk]:
 
 
 def _extra(chunks: list[Chunk], chance: Random) -> list[Chunk]:
+    text = b"a\0\0" + zeros(chance.choice((1 << 20, 1 << 30)))
     data = chance.choice((
-        b"", bytes(4), chance.randbytes(6), chance.randbytes(26), b"a\0\0" + zeros(1 << 20),
+        b"", bytes(4), chance.randbytes(6), chance.randbytes(26), text,
         struct.pack(">II", 1, 0), struct.pack(">IIIIIHHBB", 0, 9, 9, 0, 0, 1, 1, 0, 0),
     ))  # fmt: skip
     at = chance.randrange(1, len(chunks) + 1)
