@@ -10,6 +10,7 @@ from lesions.readers.dicom.jpeg import Coded
 _START, _END = b"\xff\x4f\xff\x51", b"\xff\xd9"
 _BOXES = b"\0\0\0\x0cjP  \r\n\x87\n"
 _SIZE, _STYLE, _COMPONENT_STYLE, _TILE_PART, _DATA = 0xFF51, 0xFF52, 0xFF53, 0xFF90, 0xFF93
+_TILE_BYTES = 14  # of a tile part's header
 # Quantisation, region of interest, order, packets' lengths and headers, registration, comment.
 _ANYWHERE = {_STYLE, _COMPONENT_STYLE, 0xFF5C, 0xFF5D, 0xFF5E, 0xFF5F, 0xFF64}
 _IN_MAIN = _ANYWHERE | {0xFF50, 0xFF55, 0xFF57, 0xFF59, 0xFF60, 0xFF63}
@@ -26,8 +27,8 @@ def jpeg_2000(frame: bytes) -> tuple[bytes, Coded]:
     shape = (y1 - y0, x1 - x0)
     if components == 1 and (length != 41 or subsampling != [1, 1]):
         raise InputError("the codestream is subsampled")
-    if _packets(stream, list(_styles(stream)), shape, tile) > len(stream):
-        raise InputError("the codestream ends early")  # each packet takes a byte or more
+    if _least_bytes(stream, list(_styles(stream)), shape, tile) > len(stream):
+        raise InputError("the codestream ends early")
     return stream, Coded(shape, components, (depth & 0x7F) + 1)
 
 
@@ -89,10 +90,10 @@ def _styles(stream: bytes) -> Iterator[tuple[int, int]]:
             raise InputError("the codestream ends early")
 
 
-def _packets(
+def _least_bytes(
     stream: bytes, styles: Sequence[tuple[int, int]], shape: tuple[int, int], tile: Sequence[int]
 ) -> int:
-    """The least packets of a codestream: damaged ones ask for memory for millions."""
+    """One for each packet, and a header for each tile: damaged ones ask for memory for millions."""
     height, width = shape
     tiles = math.ceil(width / max(tile[0], 1)) * math.ceil(height / max(tile[1], 1))
     most_layers, most = 0, 0
@@ -111,4 +112,4 @@ def _packets(
         most = max(most, tiles * (levels + 1), precincts)
     if most_layers == 0:
         raise InputError("the codestream has no coding style")
-    return most_layers * most
+    return most_layers * most + _TILE_BYTES * tiles

@@ -15,6 +15,7 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filereader import (
     _at_pixel_data,
+    _read_command_set_elements,
     _read_file_meta_info,
     read_dataset,
     read_preamble,
@@ -36,6 +37,7 @@ MOST_INFLATED = 64 << 20
 MOST_HEADER = 16 << 20
 # Three for an element or a sequence's item; each takes pydicom 10 to 40 µs and 0.7 kB.
 MOST_READS = 1 << 20
+MOST_SLICES = 1 << 14  # eight times the longest CT: each takes 1 kB and 0.3 ms, however small
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")
 _CHARACTER_SET = (b"\x08\x00\x05\x00", b"\x00\x08\x00\x05")
 _SEQUENCES = (
@@ -115,11 +117,14 @@ class _Bounded:
 def _meta(bounded: _Bounded) -> FileMetaDataset:
     """The file meta information; the file stands where its data set starts.
 
-    By pydicom's own, though not public: another reader may see another transfer syntax.
+    By pydicom's own functions, though not public: another reader may see another transfer syntax,
+    or another start.
     """
     bounded.seek(0)
     read_preamble(bounded.stream, force=True)
-    return _read_file_meta_info(bounded.stream)
+    meta = _read_file_meta_info(bounded.stream)
+    _read_command_set_elements(bounded.stream)
+    return meta
 
 
 def _inflated(file: BinaryIO) -> BinaryIO:
@@ -139,7 +144,10 @@ def _inflated(file: BinaryIO) -> BinaryIO:
 def _parse(dataset: Dataset, bounded: _Bounded) -> None:
     """Parse the sequences that are read, within the bounds; pydicom would do it when asked."""
     for keyword in _SEQUENCES:
-        for one in _items(dataset, keyword, bounded):
+        found = _items(dataset, keyword, bounded)
+        if len(found) > MOST_SLICES:
+            raise InputError(f"describes {len(found)} slices, more than {MOST_SLICES}")
+        for one in found:
             for group in _GROUPS:
                 _items(one, group, bounded)
 

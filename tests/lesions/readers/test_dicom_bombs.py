@@ -114,7 +114,7 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "deflated elsewhere": (
         lambda: bombs.deflated_elsewhere(1000),
-        "PhotometricInterpretation is missing",
+        "a deflated file of more than 64 MB",
     ),
     "a box nobody reads": (
         lambda: jpeg(bombs.hidden_box(8192), 64, 16, uid.JPEG2000Lossless),
@@ -225,12 +225,14 @@ def test_values_of_too_many_bytes(tmp_path: Path) -> None:
 
 def test_more_slices_than_a_volume_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(header, "MOST_SLICES", 4)
+    monkeypatch.setattr(opening, "MOST_SLICES", 4)
     save_all(series(), tmp_path / "series")
     save(enhanced(), tmp_path / "multi")
     _, rejected = read_dicom_folder(tmp_path)
     assert len(rejected) == 6
     assert {one.reason for one in rejected} == {
-        "5 slices of 6 × 7 are more than 4 slices or 536870912 voxels"
+        "5 slices of 6 × 7 are more than 4 slices or 536870912 voxels",
+        "describes 5 slices, more than 4",
     }
 
 
