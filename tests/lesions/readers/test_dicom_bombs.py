@@ -277,38 +277,3 @@ def test_what_is_no_regular_file_of_bounded_size_is_set_aside(tmp_path: Path) ->
         with pytest.raises(InputError, match=one.reason) as error:
             read_dicom(one.file)
         assert error.value.file == one.file
-
-
-@pytest.mark.parametrize("fill", [0, 1, 5])
-@pytest.mark.parametrize("name", ["JPEG lossless", "JPEG 12 bits", "JPEG-LS"])
-def test_markers_may_be_filled_up(tmp_path: Path, name: str, fill: int) -> None:
-    syntax, encode, most = ENCODERS[name]
-    stored = np.arange(64 * 64).reshape(64, 64).astype(np.uint16)
-    frame = encode(stored)
-    frame = frame[:2] + b"\xff" * fill + frame[2:]
-    image = compress(ct(stored, RescaleIntercept=0), syntax, [frame])
-    (volume,) = read_dicom(save(image, tmp_path / "image"))
-    assert np.abs(volume.hu[0] - stored.astype(int)).max() <= most
-
-
-def test_one_codestream_of_several_boxes_is_read(tmp_path: Path) -> None:
-    """What lies in other boxes beside it does not matter."""
-    pixels = imagecodecs.jpeg2k_decode(bombs.jp2())
-    for frame in (bombs.hidden_box(64), bombs.jp2() + b"\0\0\0\x09free\0"):
-        image = compress(ct(pixels, RescaleIntercept=0), uid.JPEG2000Lossless, [frame])
-        (volume,) = read_dicom(save(image, tmp_path / "image"))
-        np.testing.assert_array_equal(volume.hu[0], pixels)
-    start = bombs.jp2().index(b"jp2c") - 4
-    twice = bombs.jp2() + bombs.jp2()[start:]
-    image = compress(ct(pixels), uid.JPEG2000Lossless, [twice])
-    with pytest.raises(InputError, match="2 codestreams"):
-        read_dicom(save(image, tmp_path / "image"))
-
-
-def test_parameters_of_another_size_are_refused(tmp_path: Path) -> None:
-    """JPEG-LS may say a size beside its frame header: in a segment of the fourth kind."""
-    frame = bombs.blank(64)
-    frame = frame[:2] + b"\xff\xf8\x00\x08\x04\x02\x40\x00\x40\x00" + frame[2:]
-    image = compress(ct(np.zeros((64, 64))), uid.JPEGLSLossless, [frame])
-    with pytest.raises(InputError, match="a segment FFF8, which is not read"):
-        read_dicom(save(image, tmp_path / "image"))

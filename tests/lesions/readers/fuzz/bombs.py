@@ -76,7 +76,7 @@ def progressive(side: int, scans: int, is_progressive: int = 1) -> bytes:
 def hidden_box(side: int) -> bytes:
     """JPEG 2000 of `side`, and a smaller codestream in a box that nobody reads."""
     frame = jp2()
-    hidden = _jpeg_2000()
+    hidden = jpeg_2000()
     free = struct.pack(">L4s", 8 + len(hidden), b"free") + hidden
     start = frame.index(b"jp2h") - 4
     header = frame.index(b"ihdr") + 4
@@ -199,7 +199,7 @@ def nested(depth: int) -> bytes:
 def _precincts(chance: Random) -> bytes:
     """JPEG 2000 of many layers and tiles, and of precincts down to a pixel."""
     side, levels = chance.choice((_SIDE, 512, 4096)), chance.choice((0, 1, 5, 32))
-    frame = resized(_jpeg_2000(), side, side)
+    frame = resized(jpeg_2000(), side, side)
     tile = chance.choice((side, side, 17, 1))
     frame = frame[:24] + struct.pack(">2L", tile, tile) + frame[32:]
     start = frame.index(b"\xff\x52")
@@ -215,7 +215,8 @@ def _precincts(chance: Random) -> bytes:
 
 
 @cache
-def _jpeg_2000() -> bytes:
+def jpeg_2000() -> bytes:
+    """64 × 64 values."""
     pixels = np.random.default_rng(0).integers(0, 2000, (_SIDE, _SIDE)).astype(np.uint16)
     frame: bytes = imagecodecs.jpeg2k_encode(pixels, codecformat="j2k", reversible=True, level=0)
     return frame
