@@ -63,7 +63,7 @@ def open_dicom(path: Path, tags: tuple[str, ...]) -> Iterator[tuple[Dataset, Bin
         head = file.read(132)
         if head[128:] != b"DICM" and head[:2] not in _FIRST_GROUPS:
             raise InputError("no DICOM file")
-        bounded = _Bounded(file)
+        bounded = Bounded(file, "its header", MOST_HEADER)
         wanted: list[Any] = [Tag(one) for one in tags]
         meta = _meta(bounded)
         if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
@@ -83,11 +83,12 @@ def open_dicom(path: Path, tags: tuple[str, ...]) -> Iterator[tuple[Dataset, Bin
         yield dataset, file
 
 
-class _Bounded:
+class Bounded:
     """A file as pydicom's reader sees it: so many bytes and so many reads, then InputError."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._bytes, self._reads, self._character_set = MOST_HEADER, MOST_READS, False
+    def __init__(self, file: BinaryIO, part: str, most: int) -> None:
+        self._part, self._most = part, most
+        self._bytes, self._reads, self._character_set = most, MOST_READS, False
         self.turn_to(file)
 
     def turn_to(self, file: BinaryIO) -> BinaryIO:
@@ -101,12 +102,13 @@ class _Bounded:
         return cast(BinaryIO, self)
 
     def read(self, size: int) -> bytes:
+        """So many bytes, or what there is; InputError beyond the bounds."""
         # Each name in a list of character sets that pydicom does not know takes it 50 µs.
         self._reads -= 16 * size if self._character_set else 1
         self._bytes -= size
         if size < 0 or self._bytes < 0 or self._reads < 0:
             raise InputError(
-                f"its header has more than {MOST_HEADER >> 20} MB or {MOST_READS // 3} elements"
+                f"{self._part} has more than {self._most >> 20} MB or {MOST_READS // 3} elements"
             )
         data = self._file.read(size)
         if size == 8:  # an element's tag and length
@@ -114,7 +116,7 @@ class _Bounded:
         return data
 
 
-def _meta(bounded: _Bounded) -> FileMetaDataset:
+def _meta(bounded: Bounded) -> FileMetaDataset:
     """The file meta information; the file stands where its data set starts.
 
     By pydicom's own functions, though not public: another reader may see another transfer syntax,
@@ -141,7 +143,7 @@ def _inflated(file: BinaryIO) -> BinaryIO:
     return inflated
 
 
-def _parse(dataset: Dataset, bounded: _Bounded) -> None:
+def _parse(dataset: Dataset, bounded: Bounded) -> None:
     """Parse the sequences that are read, within the bounds; pydicom would do it when asked."""
     for keyword in _SEQUENCES:
         found = _items(dataset, keyword, bounded)
@@ -152,7 +154,7 @@ def _parse(dataset: Dataset, bounded: _Bounded) -> None:
                 _items(one, group, bounded)
 
 
-def _items(dataset: Dataset, keyword: str, bounded: _Bounded) -> Any:
+def _items(dataset: Dataset, keyword: str, bounded: Bounded) -> Any:
     tag = Tag(keyword)
     raw = dataset.get_item(tag)
     if isinstance(raw, RawDataElement) and raw.VR in ("SQ", "UN", None):

@@ -16,7 +16,7 @@ from pydicom.encaps import generate_frames
 from lesions.errors import InputError
 from lesions.readers.dicom.codestreams import decode
 from lesions.readers.dicom.header import PixelFormat, Slice
-from lesions.readers.dicom.opening import open_dicom
+from lesions.readers.dicom.opening import MOST_BYTES, Bounded, open_dicom
 from lesions.readers.dicom.tags import whole
 
 _NATIVE = (
@@ -99,8 +99,12 @@ def read_exactly(stream: BinaryIO, count: int) -> bytes:
 def _compressed(
     stream: BinaryIO, count: int, syntax: str, pixels: PixelFormat
 ) -> Iterator[NDArray[Any]]:
-    found = 0
-    for frame in generate_frames(stream, number_of_frames=count):
+    (offsets,) = struct.unpack_from("<4xL", stream.read(8))
+    if offsets > 4 * count:
+        raise InputError(f"{offsets // 4} offsets of frames, NumberOfFrames says {count}")
+    stream.seek(-8, os.SEEK_CUR)
+    bounded, found = Bounded(stream, "the pixel data", MOST_BYTES), 0
+    for frame in generate_frames(bounded.stream, number_of_frames=count):
         found += 1
         if found <= count:
             yield decode(frame, syntax, pixels)

@@ -206,6 +206,19 @@ def test_headers_of_too_many_elements(
         read_dicom(path)
 
 
+def test_fragments_and_offsets_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = compress(ct(np.zeros((8, 8))), uid.JPEGLSLossless, [bombs.blank(8)])
+    whole, start = image.PixelData, image.PixelData.index(b"\xfe\xff\0\xe0", 8)
+    image.PixelData = b"\xfe\xff\0\xe0\x10\0\0\0" + bytes(16) + whole[start:]
+    with pytest.raises(InputError, match="4 offsets of frames, NumberOfFrames says 1"):
+        read_dicom(save(image, tmp_path / "offsets"))
+    image.PixelData = whole[:start] + b"\xfe\xff\0\xe0\0\0\0\0" * 1000 + whole[start:]
+    assert (read_dicom(save(image, tmp_path / "fragments"))[0].hu == -1024).all()
+    monkeypatch.setattr(opening, "MOST_READS", 2000)
+    with pytest.raises(InputError, match="the pixel data has more than 1088 MB or 666 elements"):
+        read_dicom(tmp_path / "fragments")
+
+
 def test_headers_of_too_many_bytes(tmp_path: Path) -> None:
     path = tmp_path / "image"
     text = b"\x10\0\x20\0\xff\xff\xff\x01" + bytes(33 << 20)  # PatientID, without a VR
