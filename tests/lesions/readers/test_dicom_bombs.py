@@ -149,7 +149,7 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
         "bytes of files hold 20 slices of 4096 × 4096, more than 256 times as many",
     ),
     "frames without end": (
-        lambda: bombs.multi_frame(5000, 4096, b"\0\0"),
+        lambda: bombs.multi_frame(5000, 4096, bombs.blank(4096)),
         "5000 slices of 4096 × 4096 are more than",
     ),
     "deep": (lambda: bombs.nested(100_000), "its sequences are nested too deep"),

@@ -133,7 +133,7 @@ def blank_file(number: int) -> bytes:
 
 
 def multi_frame(count: int, side: int, frame: bytes | None) -> bytes:
-    """An enhanced file of one JPEG-LS frame, at most 1,000 times, that says it has `count`.
+    """An enhanced file of one JPEG-LS frame, at most 5,000 times, that says it has `count`.
 
     Without a frame: of uncompressed zeros, all there.
     """
@@ -142,7 +142,7 @@ def multi_frame(count: int, side: int, frame: bytes | None) -> bytes:
     if frame is None:
         image.PixelData = bytes(2 * count * side * side)
     else:
-        compress(image, uid.JPEGLSLossless, [frame] * min(count, 1000))
+        compress(image, uid.JPEGLSLossless, [frame] * min(count, 5000))
     places = [
         _element(0x0020_9113, "SQ", _item(_element(0x0020_0032, "DS", b"0\\0\\%d" % number)))
         for number in range(count)
