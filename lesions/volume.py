@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_VOXELS = 1 << 29  # of one volume: 1 GiB as int16, twice a CT of 1024 × 1024 × 256
+# 1 GiB as int16: 2,048 slices of 512 × 512, twice the longest CT; a header may ask for any number.
+MOST_VOXELS = 1 << 29
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,17 +14,11 @@ from pydicom.uid import (
 )
 
 from lesions.errors import InputError, shown
-from lesions.readers.dicom.tags import (
-    items,
-    named_errors,
-    numbers,
-    open_dicom,
-    positive,
-    text,
-    whole,
-)
+from lesions.readers.dicom.opening import MOST_SLICES, open_dicom
+from lesions.readers.dicom.tags import items, numbers, positive, text, whole
 from lesions.readers.display import MOST_TILT
 from lesions.readers.png import LARGEST_SIDE
+from lesions.volume import MOST_VOXELS
 
 MULTI_FRAME = (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 TAGS = (
@@ -89,8 +83,7 @@ def read_header(path: Path) -> list[Slice]:
     Raises:
         InputError: no DICOM, no CT image, or what is missing or not understood in it.
     """
-    with named_errors(path):
-        dataset = open_dicom(path, TAGS)
+    with open_dicom(path, TAGS) as (dataset, _):
         sop_class = _ct_class(dataset)
         count = whole(dataset, "NumberOfFrames", default=1)
         frames = [dataset]
@@ -99,7 +92,19 @@ def read_header(path: Path) -> list[Slice]:
         if count < 1 or count != len(frames):
             raise InputError(f"NumberOfFrames is {count}, the file describes {len(frames)}")
         pixels = _pixel_format(dataset)
-        return [_slice(path, dataset, pixels, index) for index in range(count)]
+        check_voxels(count, pixels)
+        identity = _identity(dataset)
+        return [_slice(path, dataset, pixels, identity, index) for index in range(count)]
+
+
+def check_voxels(count: int, pixels: PixelFormat) -> None:
+    """InputError where so many slices are more than a volume may hold."""
+    voxels = count * pixels.shape[0] * pixels.shape[1]
+    if count > MOST_SLICES or voxels > MOST_VOXELS:
+        raise InputError(
+            f"{count} slices of {pixels.shape[0]} × {pixels.shape[1]} are more than "
+            f"{MOST_SLICES} slices or {MOST_VOXELS} voxels"
+        )
 
 
 def _ct_class(dataset: Dataset) -> UID:
@@ -113,26 +118,35 @@ def _ct_class(dataset: Dataset) -> UID:
     return sop_class
 
 
-def _slice(path: Path, dataset: Dataset, pixels: PixelFormat, index: int) -> Slice:
+def _identity(dataset: Dataset) -> dict[str, str]:
+    """Whose image it is, once for all frames."""
+    series = text(dataset, "SeriesInstanceUID")
+    if not series:
+        raise InputError("SeriesInstanceUID is missing")
+    return {
+        "instance": text(dataset, "SOPInstanceUID"),
+        "patient": text(dataset, "PatientID"),
+        "study": text(dataset, "StudyInstanceUID"),
+        "series": series,
+        "frame_of_reference": text(dataset, "FrameOfReferenceUID"),
+    }
+
+
+def _slice(
+    path: Path, dataset: Dataset, pixels: PixelFormat, identity: dict[str, str], index: int
+) -> Slice:
     measures = functional_group(dataset, index, "PixelMeasuresSequence")
     kind = text(functional_group(dataset, index, "CTImageFrameTypeSequence"), "FrameType")
     if "LOCALIZER" in (kind or text(dataset, "ImageType")).upper().split("\\"):
         raise InputError("a localizer, not a slice")
     _check_tilt(functional_group(dataset, index, "CTAcquisitionDetailsSequence"))
-    series = text(dataset, "SeriesInstanceUID")
-    if not series:
-        raise InputError("SeriesInstanceUID is missing")
     row_spacing, column_spacing = numbers(measures, "PixelSpacing", 2)
     if min(row_spacing, column_spacing) <= 0:
         raise InputError(f"PixelSpacing is not positive: {row_spacing:g}, {column_spacing:g}")
     return Slice(
         file=path,
         frame=index,
-        instance=text(dataset, "SOPInstanceUID"),
-        patient=text(dataset, "PatientID"),
-        study=text(dataset, "StudyInstanceUID"),
-        series=series,
-        frame_of_reference=text(dataset, "FrameOfReferenceUID"),
+        **identity,
         format=pixels,
         rescale=_rescale(functional_group(dataset, index, "PixelValueTransformationSequence")),
         spacing=(column_spacing, row_spacing),

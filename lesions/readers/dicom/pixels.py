@@ -1,8 +1,11 @@
 """Stored values to HU."""
 
+import os
+import struct
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +16,8 @@ from pydicom.encaps import generate_frames
 from lesions.errors import InputError
 from lesions.readers.dicom.codestreams import decode
 from lesions.readers.dicom.header import PixelFormat, Slice
-from lesions.readers.dicom.tags import named_errors, open_dicom, whole
+from lesions.readers.dicom.opening import MOST_BYTES, Bounded, open_dicom
+from lesions.readers.dicom.tags import whole
 
 _NATIVE = (
     uid.ImplicitVRLittleEndian,
@@ -23,57 +27,107 @@ _NATIVE = (
 )
 
 
-def read_hu(slices: Sequence[Slice]) -> NDArray[np.int16]:
-    """HU (D, H, W) of slices of one size, in their order; each file is opened once.
+def read_hu(slices: Sequence[Slice], hu: NDArray[np.int16]) -> None:
+    """Put the HU of slices, in their order, into `hu` (D, H, W); each file is opened once.
 
     Raises:
         InputError: pixels that are absent, damaged, or beyond what HU can be here.
     """
-    volume: NDArray[np.int16] | None = None
-    place = {(one.file, one.frame): index for index, one in enumerate(slices)}
-    for file, pixels in {one.file: one.format for one in slices}.items():
-        with named_errors(file):
-            for frame, raw in enumerate(_frames(file, pixels)):
-                index = place[file, frame]
-                hu = to_hu(stored_values(raw, pixels), slices[index].rescale)
-                if volume is None:  # the first frame has proved that the size is no damage
-                    volume = np.empty((len(slices), *hu.shape), np.int16)
-                volume[index] = hu
-    assert volume is not None
-    return volume
+    places: dict[Path, dict[int, int]] = defaultdict(dict)
+    for index, one in enumerate(slices):
+        places[one.file][one.frame] = index
+    for own in places.values():
+        ordered = [index for _, index in sorted(own.items())]
+        for index, image in zip(ordered, hu_of([slices[i] for i in ordered]), strict=True):
+            hu[index] = image
 
 
-def _frames(file: Path, pixels: PixelFormat) -> Iterator[NDArray[Any]]:
+def hu_of(frames: Sequence[Slice]) -> Iterator[NDArray[np.int16]]:
+    """The HU (H, W) of all frames of one file, one after the other; raises as `read_hu`."""
+    pixels = frames[0].format
+    with open_dicom(frames[0].file, ("NumberOfFrames",)) as (dataset, stream):
+        count = whole(dataset, "NumberOfFrames", default=1)
+        if count != len(frames):
+            raise InputError("the file has changed while it was read")
+        for one, raw in zip(frames, _frames(dataset, stream, count, pixels), strict=True):
+            yield to_hu(stored_values(raw, pixels), one.rescale)
+
+
+def _frames(
+    dataset: Dataset, stream: BinaryIO, count: int, pixels: PixelFormat
+) -> Iterator[NDArray[Any]]:
     """The frames of a file as stored, (H, W) each; InputError unless the data are all there."""
-    dataset = open_dicom(file)
-    data = dataset.get("PixelData")
-    if not data:
-        raise InputError("the file has no pixel data")
+    length = pixel_length(dataset, stream)
     syntax = str(dataset.file_meta.get("TransferSyntaxUID", ""))
-    count = whole(dataset, "NumberOfFrames", default=1)
     if syntax and syntax not in _NATIVE:
-        frames = list(generate_frames(data, number_of_frames=count))
-        if len(frames) != count:
-            raise InputError(f"{len(frames)} compressed frames, NumberOfFrames says {count}")
-        return (decode(frame, syntax, pixels) for frame in frames)
-    if dataset["PixelData"].is_undefined_length:
+        return _compressed(stream, count, syntax, pixels)
+    if length is None:
         raise InputError("compressed pixels without a transfer syntax that says how")
-    return iter(_native(data, count, pixels, dataset))
+    return _native(stream, length, count, pixels, little=_is_little(dataset))
 
 
-def _native(data: bytes, count: int, pixels: PixelFormat, dataset: Dataset) -> NDArray[Any]:
-    """Uncompressed frames (count, H, W)."""
+def _is_little(dataset: Dataset) -> bool:
+    _, little = dataset.original_encoding
+    return little is not False
+
+
+def pixel_length(dataset: Dataset, stream: BinaryIO) -> int | None:
+    """The bytes of the pixel data that the stream is led to; None where they are fragments."""
+    order = "<" if _is_little(dataset) else ">"
+    head = stream.read(12)
+    if len(head) < 12 or struct.unpack_from(f"{order}2H", head) != (0x7FE0, 0x0010):
+        raise InputError("the file has no pixel data")
+    # Without a VR the length comes at once; it is even, and O and U are odd.
+    if head[4:6] in (b"OB", b"OW", b"UN"):
+        (length,) = struct.unpack_from(f"{order}L", head, 8)
+    else:
+        (length,) = struct.unpack_from(f"{order}L", head, 4)
+        stream.seek(-4, os.SEEK_CUR)
+    if length == 0:
+        raise InputError("the file has no pixel data")
+    return None if length == 0xFFFFFFFF else int(length)
+
+
+def read_exactly(stream: BinaryIO, count: int) -> bytes:
+    """So many bytes; InputError where the file ends before."""
+    data = stream.read(count)
+    if len(data) < count:
+        raise InputError("the file ends early")
+    return data
+
+
+def _compressed(
+    stream: BinaryIO, count: int, syntax: str, pixels: PixelFormat
+) -> Iterator[NDArray[Any]]:
+    (offsets,) = struct.unpack_from("<4xL", stream.read(8))
+    if offsets > 4 * count:
+        raise InputError(f"{offsets // 4} offsets of frames, NumberOfFrames says {count}")
+    stream.seek(-8, os.SEEK_CUR)
+    bounded, found = Bounded(stream, "the pixel data", MOST_BYTES), 0
+    for frame in generate_frames(bounded.stream, number_of_frames=count):
+        found += 1
+        if found <= count:
+            yield decode(frame, syntax, pixels)
+    if found != count:
+        raise InputError(f"{found} compressed frames, NumberOfFrames says {count}")
+
+
+def _native(
+    stream: BinaryIO, length: int, count: int, pixels: PixelFormat, *, little: bool
+) -> Iterator[NDArray[Any]]:
     size = pixels.allocated // 8
     needed = count * pixels.shape[0] * pixels.shape[1] * size
     # DICOM pads to an even length.
-    if len(data) != needed + needed % 2:
-        raise InputError(f"the pixel data have {len(data)} bytes, {count} frames of "
+    if length != needed + needed % 2:
+        raise InputError(f"the pixel data have {length} bytes, {count} frames of "
                          f"{pixels.shape[0]} × {pixels.shape[1]} need {needed}")  # fmt: skip
-    _, little = dataset.original_encoding
     if size == 1 and not little:
         raise InputError("8-bit values in big-endian words are not read")
-    stored = np.frombuffer(data, f"{'<' if little else '>'}u{size}", needed // size)
-    return stored.reshape(count, *pixels.shape)
+    for _ in range(count):
+        frame = np.frombuffer(
+            read_exactly(stream, needed // count), f"{'<' if little else '>'}u{size}"
+        )
+        yield frame.reshape(pixels.shape)
 
 
 def stored_values(raw: NDArray[Any], pixels: PixelFormat) -> NDArray[np.int32]:
@@ -101,7 +155,9 @@ def stored_values(raw: NDArray[Any], pixels: PixelFormat) -> NDArray[np.int32]:
 def to_hu(values: NDArray[np.int32], rescale: tuple[float, float]) -> NDArray[np.int16]:
     """HU rounded to whole numbers; InputError when one is beyond 16 bits."""
     slope, intercept = rescale
-    hu: NDArray[np.float64] = np.rint(values * slope + intercept)
+    hu = np.multiply(values, slope, dtype=np.float64)
+    hu += intercept
+    np.rint(hu, out=hu)
     low, high = float(hu.min()), float(hu.max())
     if low < -32768 or high > 32767:
         raise InputError(f"HU from {low:g} to {high:g} do not fit 16 bits")

@@ -3,18 +3,25 @@
 import os
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lesions.errors import InputError
-from lesions.readers.dicom.header import Slice, read_header
+from lesions.readers.dicom.copies import reason_of, without_copies
+from lesions.readers.dicom.header import Slice, check_voxels, read_header
 from lesions.readers.dicom.pixels import read_hu
-from lesions.readers.dicom.series import stack, without_copies
+from lesions.readers.dicom.series import stack
+from lesions.readers.dicom.tags import named_errors
 from lesions.readers.display import display_order, spacing_of
 from lesions.volume import SliceOrigin, Volume
+
+# Bytes of HU for one of a file: lossy JPEG 2000 has 100, a blank slice of JPEG-LS 400.
+MOST_RATIO = 256
+SPARE_BYTES = 64 << 20  # of HU beyond that ratio, of all series together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,32 +91,63 @@ def _read(files: Iterable[Path]) -> tuple[list[Volume], list[RejectedFile]]:
             for one in read_header(file):
                 series[one.series].append(one)
         except InputError as error:
-            reasons[file] = _reason(error)
+            reasons[file] = reason_of(error)
+    spare = SPARE_BYTES
     for _, slices in sorted(series.items()):
-        originals, copies = without_copies(slices)
-        reasons |= {copy: f"a copy of {original.name}" for copy, original in copies.items()}
         try:
-            volumes.append(_volume(originals))
+            originals, copies = without_copies(slices)
+            reasons |= copies
+            slices = originals
+            spare -= _excess(slices, spare)
+            volumes.append(_volume(slices))
         except InputError as error:
             # One bad slice takes its series along: without it, the stack has a hole.
-            for file in {one.file for one in originals}:
+            for file in {one.file for one in slices}:
                 own = error.file in (None, file)
-                reasons[file] = _reason(error) if own else f"its series is refused: {error}"
+                reasons[file] = reason_of(error) if own else f"its series is refused: {error}"
     return volumes, [RejectedFile(file=file, reason=reasons[file]) for file in sorted(reasons)]
+
+
+def _excess(slices: Sequence[Slice], spare: int) -> int:
+    """The bytes of HU beyond `MOST_RATIO` times those of the files.
+
+    Raises:
+        InputError: they are more than `spare`, or the slices more than a volume may hold.
+    """
+    rows, columns = slices[0].format.shape
+    check_voxels(len(slices), slices[0].format)
+    size = sum(_size(file) for file in {one.file for one in slices})
+    excess = max(0, 2 * len(slices) * rows * columns - MOST_RATIO * size)
+    if excess > spare:
+        raise InputError(
+            f"{size} bytes of files hold {len(slices)} slices of {rows} × {columns}, more than "
+            f"{MOST_RATIO} times as many bytes"
+        )
+    return excess
+
+
+def _size(file: Path) -> int:
+    with named_errors(file):
+        return file.stat().st_size
 
 
 def _volume(slices: list[Slice]) -> Volume:
     ordered, affine = stack(slices)
     first = ordered[0]
-    stored = read_hu(ordered)
-    hu, affine = display_order(stored.transpose(2, 1, 0), affine)
+    shape = (len(ordered), *first.format.shape)
+    seen, turned = display_order(np.broadcast_to(np.int16(0), shape).transpose(2, 1, 0), affine)
+    try:
+        hu = np.empty(seen.shape, np.int16)
+    except MemoryError:
+        raise InputError(f"{seen.size} voxels do not fit the memory") from None
+    read_hu(ordered, _as_stored(hu, affine))
     if first.normal[2] < 0:
         ordered = ordered[::-1]
     return Volume(
-        hu=np.ascontiguousarray(hu),
-        spacing=spacing_of(affine),
+        hu=hu,
+        spacing=spacing_of(turned),
         source=_source({one.file for one in slices}),
-        affine=affine,
+        affine=turned,
         patient=first.patient,
         study=first.study,
         series=first.series,
@@ -121,13 +159,17 @@ def _volume(slices: list[Slice]) -> Volume:
     )
 
 
+def _as_stored(hu: NDArray[np.int16], affine: NDArray[np.float64]) -> NDArray[np.int16]:
+    """A view of voxels in display order as the slices are stored: no second volume is needed."""
+    cube, _ = display_order(np.empty((2, 2, 2), np.int8), affine)
+    flipped = hu[tuple(slice(None, None, 1 if step > 0 else -1) for step in cube.strides)]
+    columns, rows, slices = ([abs(step) for step in cube.strides].index(size) for size in (4, 2, 1))
+    return flipped.transpose(slices, rows, columns)
+
+
 def _source(files: set[Path]) -> Path:
     """A file alone, or the innermost folder that holds them all."""
     return Path(os.path.commonpath(files if len(files) == 1 else [file.parent for file in files]))
-
-
-def _reason(error: InputError) -> str:
-    return error.reason if error.remedy is None else f"{error.reason} ({error.remedy})"
 
 
 def _counted(rejected: list[RejectedFile]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,9 @@ from pydicom.dataset import Dataset
 
 from lesions.errors import InputError, shown
 from lesions.readers.dicom.header import directions_of, functional_group
-from lesions.readers.dicom.tags import items, named_errors, numbers, open_dicom, text, whole
+from lesions.readers.dicom.opening import open_dicom
+from lesions.readers.dicom.pixels import pixel_length, read_exactly
+from lesions.readers.dicom.tags import items, numbers, text, whole
 from lesions.readers.png import LARGEST_SIDE
 from lesions.volume import Volume
 
@@ -20,6 +23,12 @@ NATIVE = (
     uid.ExplicitVRLittleEndian,
     uid.DeflatedExplicitVRLittleEndian,
 )
+TAGS = (
+    "SOPClassUID", "SegmentationType", "FrameOfReferenceUID", "Rows", "Columns", "NumberOfFrames",
+    "SegmentSequence", "PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient",
+    "ReferencedSegmentNumber", "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+)  # fmt: skip
 # Voxels: a series' own slices may lie a tenth of their distance off its even grid.
 SAME_PLACE = 0.2
 
@@ -39,14 +48,13 @@ def read_segmentation(path: Path, volume: Volume, segment: int | None = None) ->
         InputError: no binary segmentation, no such segment, frames of another frame of reference
             or of voxels that are not the volume's, damage.
     """
-    with named_errors(path):
+    with open_dicom(path, TAGS) as (dataset, stream):
         if volume.affine is None:
             raise InputError("its image does not say where it lies")
-        dataset = open_dicom(path)
         _check_kind(dataset)
         _check_reference(dataset, volume)
         labels = np.zeros(volume.hu.shape, np.uint8)
-        for index, pixels in _frames(dataset, segment):
+        for index, pixels in _frames(dataset, stream, segment):
             to_voxels = np.linalg.inv(volume.affine) @ _affine(dataset, index)
             _check_grid(to_voxels, pixels.shape)
             _put(pixels, to_voxels, labels)
@@ -71,7 +79,9 @@ def _check_reference(dataset: Dataset, volume: Volume) -> None:
         raise InputError("the segmentation's frame of reference is not its image's")
 
 
-def _frames(dataset: Dataset, segment: int | None) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def _frames(
+    dataset: Dataset, stream: BinaryIO, segment: int | None
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """The frames of a segment, or of all, that are not empty: index, and pixels (H, W) of 0, 1."""
     rows, columns = whole(dataset, "Rows"), whole(dataset, "Columns")
     if not (0 < rows <= LARGEST_SIDE and 0 < columns <= LARGEST_SIDE):
@@ -80,10 +90,12 @@ def _frames(dataset: Dataset, segment: int | None) -> Iterator[tuple[int, NDArra
     described = len(items(dataset, "PerFrameFunctionalGroupsSequence"))
     if count != described:
         raise InputError(f"NumberOfFrames is {count}, the file describes {described}")
-    data, size = dataset.get("PixelData") or b"", rows * columns
-    if len(data) < -(-count * size // 8):
-        raise InputError(f"the pixel data have {len(data)} bytes, {count} frames of {rows} × "
-                         f"{columns} bits need {-(-count * size // 8)}")  # fmt: skip
+    size = rows * columns
+    length, needed = pixel_length(dataset, stream), -(-count * size // 8)
+    if length is None or length < needed:
+        raise InputError(f"the pixel data have {length} bytes, {count} frames of {rows} × "
+                         f"{columns} bits need {needed}")  # fmt: skip
+    data = read_exactly(stream, needed)
     _check_segment(dataset, segment)
     for index in range(count):
         identity = functional_group(dataset, index, "SegmentIdentificationSequence")

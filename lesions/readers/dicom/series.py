@@ -1,8 +1,6 @@
 """Slices into a stack: in order along their normal, evenly spaced, nothing missing or doubled."""
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,24 +24,6 @@ _SHARED: tuple[tuple[str, Callable[[Slice], Any]], ...] = (
     ("pixel spacing", lambda s: s.spacing),
     ("orientation", lambda s: s.directions),
 )
-
-
-def without_copies(slices: Sequence[Slice]) -> tuple[list[Slice], dict[Path, Path]]:
-    """The slices of each image once, and the file that each copy is a copy of.
-
-    A copy has the SOPInstanceUID and the positions of another: by the standard, the same image.
-    """
-    files: dict[Path, list[Slice]] = defaultdict(list)
-    for one in slices:
-        files[one.file].append(one)
-    originals: dict[Any, Path] = {}
-    copies: dict[Path, Path] = {}
-    for file, own in sorted(files.items()):
-        image = (own[0].instance or file, *(tuple(one.position) for one in own))
-        original = originals.setdefault(image, file)
-        if original != file:
-            copies[file] = original
-    return [one for one in slices if one.file not in copies], copies
 
 
 def stack(slices: Sequence[Slice]) -> tuple[list[Slice], NDArray[np.float64]]:

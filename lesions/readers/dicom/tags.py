@@ -2,23 +2,21 @@
 
 import math
 import warnings
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pydicom
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
-from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from lesions.errors import InputError, shown
 
-# What a deflated file may grow to: 500 kB of it can ask for gigabytes and minutes.
-MOST_INFLATED = 64 << 20
-_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")
+# Bytes of one tag's value: a list of numbers as long as the header takes minutes and gigabytes.
+_MOST_VALUE = 4096
 
 
 @contextmanager
@@ -30,50 +28,19 @@ def named_errors(path: Path) -> Iterator[None]:
             yield
     except InputError as error:
         raise InputError(error.reason, file=path, remedy=error.remedy) from None
+    except FileNotFoundError:
+        raise InputError("there is no such file", file=path) from None
     except OSError as error:
         raise InputError(
             f"cannot be read: {error.strerror or shown(str(error))}", file=path
         ) from None
+    except RecursionError:
+        raise InputError("its sequences are nested too deep", file=path) from None
     except Exception as error:  # pydicom raises many kinds on a damaged file
         kind = type(error).__name__
         raise InputError(
             f"the DICOM file is damaged: {shown(str(error)) or kind}", file=path
         ) from None
-
-
-def open_dicom(path: Path, tags: tuple[str, ...] | None = None) -> Dataset:
-    """The data set in a file; with `tags`, only those and no pixels.
-
-    A file without the DICM mark is taken when it starts as old DICOM files do.
-    """
-    if not path.exists():
-        raise InputError("there is no such file")
-    if not path.is_file():
-        raise InputError("not a regular file")
-    with path.open("rb") as file:
-        head = file.read(132)
-    marked = head[128:] == b"DICM"
-    if not marked and head[:2] not in _FIRST_GROUPS:
-        raise InputError("no DICOM file")
-    if marked:
-        _check_inflated(path)
-    return pydicom.dcmread(
-        path,
-        force=not marked,
-        stop_before_pixels=tags is not None,
-        specific_tags=None if tags is None else list(tags),
-    )
-
-
-def _check_inflated(path: Path) -> None:
-    meta = pydicom.filereader.read_file_meta_info(path)
-    last: Any = meta.get_item(max(meta.keys(), default=Tag(2, 0)))
-    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
-        return
-    deflated = path.read_bytes()[last.value_tell + last.length :]
-    inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(deflated, MOST_INFLATED)
-    if len(inflated) == MOST_INFLATED:
-        raise InputError("a deflated file of more than 64 MB", remedy="store it inflated")
 
 
 def text(dataset: Dataset, keyword: str) -> str:
@@ -82,7 +49,7 @@ def text(dataset: Dataset, keyword: str) -> str:
 
 
 def items(dataset: Dataset, keyword: str) -> Sequence[Dataset]:
-    """A sequence's data sets; none when it is absent."""
+    """A sequence's data sets; none when it is absent. `open_dicom` has parsed it."""
     value, *_ = _values(dataset, keyword)
     if value is not None and not isinstance(value, pydicom.Sequence):
         raise InputError(f"{keyword} is no sequence")
@@ -107,6 +74,9 @@ def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...]:
 
 
 def _values(dataset: Dataset, keyword: str) -> Sequence[Any]:
+    raw = dataset.get_item(Tag(keyword))
+    if isinstance(raw, RawDataElement) and len(raw.value or b"") > _MOST_VALUE:
+        raise InputError(f"{keyword} has {raw.length} bytes")
     try:
         value = dataset.get(keyword)
     except Exception as error:  # what a tag holds is parsed when it is asked for

@@ -19,7 +19,7 @@ from pydicom.tag import BaseTag, Tag
 from lesions.readers.dicom import read_dicom, read_dicom_folder
 from lesions.readers.dicom.header import TAGS
 from tests.lesions.readers.dicom_files import ENCODERS, compress, ct, enhanced, series
-from tests.lesions.readers.fuzz.bombs import resized
+from tests.lesions.readers.fuzz.bombs import blank_file, resized
 from tests.lesions.readers.fuzz.mutations import FLOATS, INTEGERS, TEXTS, mutate
 from tests.lesions.readers.fuzz.nifti import check_volume
 from tests.lesions.readers.fuzz.saving import bytes_of, dataset_of
@@ -209,6 +209,8 @@ def write_folder(chance: Random, folder: Path) -> None:
                 files.append(chance.choice((b"", b"no DICOM", chance.choice(small()))))
             elif len(files) > 1:
                 del files[index]
+    if chance.random() < 0.05:
+        files += map(blank_file, range(chance.choice((20, 60))))
     chance.shuffle(files)
     for index, one in enumerate(files):
         (folder / f"IM{index}").write_bytes(one)

@@ -5,9 +5,8 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from tests.lesions.readers.fuzz import bombs, checkpoints, dicom, mlflow_runs, nifti, png, rows
 from tests.lesions.prepared import fuzz as prepared
-from tests.lesions.readers.fuzz import bombs, dicom, nifti, png, rows
+from tests.lesions.readers.fuzz import bombs, checkpoints, dicom, mlflow_runs, nifti, png, rows
 
 
 class Kind(NamedTuple):
