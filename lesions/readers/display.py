@@ -49,7 +49,10 @@ def empty_in_display_order(
     """
     orientation, turned = _orientation(shape, affine)
     axes, ways = orientation.astype(int).T
-    volume = np.empty([shape[stored] for stored in np.argsort(axes)[::-1]], np.int16)
+    try:
+        volume = np.empty([shape[stored] for stored in np.argsort(axes)[::-1]], np.int16)
+    except MemoryError:
+        raise InputError(f"{np.prod(shape)} voxels do not fit the memory") from None
     stored = volume.transpose(2, 1, 0).transpose(axes)
     return volume, stored[tuple(slice(None, None, way) for way in ways)], turned
 

@@ -20,7 +20,8 @@ from pydicom.valuerep import DA, TM
 
 from lesions.errors import InputError
 from lesions.files import replace_with
-from lesions.readers.dicom.tags import named_errors, open_dicom, text
+from lesions.readers.dicom.opening import open_dicom
+from lesions.readers.dicom.tags import text
 from lesions.volume import SliceOrigin
 
 MAKER = "Lesion Platform"
@@ -220,8 +221,8 @@ def _image(origin: SliceOrigin) -> Dataset:
     Raises:
         InputError: the file is damaged, or does not say which image it is.
     """
-    with named_errors(origin.file):
-        image = _copied(open_dicom(origin.file, tuple(COPIED)))
+    with open_dicom(origin.file, tuple(COPIED)) as (dataset, _):
+        image = _copied(dataset)
         for keyword in NEEDED:
             if not _is_sound(keyword, text(image, keyword)):
                 raise InputError(f"{keyword} is missing or damaged: no mask can be laid over it")

@@ -7,16 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lesions.errors import InputError
 from lesions.readers.dicom.copies import reason_of, without_copies
 from lesions.readers.dicom.header import Slice, check_voxels, read_header
 from lesions.readers.dicom.pixels import read_hu
 from lesions.readers.dicom.series import stack
 from lesions.readers.dicom.tags import named_errors
-from lesions.readers.display import display_order, spacing_of
+from lesions.readers.display import empty_in_display_order, spacing_of
 from lesions.volume import SliceOrigin, Volume
 
 # Bytes of HU for one of a file: lossy JPEG 2000 has 100, a blank slice of JPEG-LS 400.
@@ -134,13 +131,9 @@ def _size(file: Path) -> int:
 def _volume(slices: list[Slice]) -> Volume:
     ordered, affine = stack(slices)
     first = ordered[0]
-    shape = (len(ordered), *first.format.shape)
-    seen, turned = display_order(np.broadcast_to(np.int16(0), shape).transpose(2, 1, 0), affine)
-    try:
-        hu = np.empty(seen.shape, np.int16)
-    except MemoryError:
-        raise InputError(f"{seen.size} voxels do not fit the memory") from None
-    read_hu(ordered, _as_stored(hu, affine))
+    height, width = first.format.shape
+    hu, stored, turned = empty_in_display_order((width, height, len(ordered)), affine)
+    read_hu(ordered, stored.transpose(2, 1, 0))
     if first.normal[2] < 0:
         ordered = ordered[::-1]
     return Volume(
@@ -157,14 +150,6 @@ def _volume(slices: list[Slice]) -> Volume:
             for one in ordered
         ),
     )
-
-
-def _as_stored(hu: NDArray[np.int16], affine: NDArray[np.float64]) -> NDArray[np.int16]:
-    """A view of voxels in display order as the slices are stored: no second volume is needed."""
-    cube, _ = display_order(np.empty((2, 2, 2), np.int8), affine)
-    flipped = hu[tuple(slice(None, None, 1 if step > 0 else -1) for step in cube.strides)]
-    columns, rows, slices = ([abs(step) for step in cube.strides].index(size) for size in (4, 2, 1))
-    return flipped.transpose(slices, rows, columns)
 
 
 def _source(files: set[Path]) -> Path:
