@@ -116,10 +116,10 @@ def prepare(plan: Plan) -> dict[str, Any]:
     """
     parts, items = plan.lesions.parts()
     whole = claim(plan)
-    if (plan.out / MANIFEST).exists():
-        # Between a new index and its manifest, a kill leaves what only the rest of a run mends.
-        if set(plan.masks) <= set(read_manifest(plan.out)["masks"]):
-            return PreparedSet(plan.out).manifest
+    there = (plan.out / MANIFEST).exists()
+    # A kill between a new index and its manifest leaves what only the rest of a run mends.
+    if there and set(plan.masks) <= set(read_manifest(plan.out)["masks"]):
+        return PreparedSet(plan.out).manifest
     with _progress_bar() as progress:
         task = progress.add_task("preparing", total=items)
         for outcome in run_parts(parts, whole):
