@@ -13,7 +13,7 @@ from lesions.judging.pairs import pairs_by_name
 from lesions.masks import PSEUDO_MASKS
 from lesions.prepared.manifest import claim, write_manifest
 from lesions.prepared.pairs import source_of, with_categories, with_category
-from lesions.prepared.prepared_set import MANIFEST, REJECTED, PreparedSet
+from lesions.prepared.prepared_set import MANIFEST, REJECTED, PreparedSet, read_manifest
 from lesions.prepared.preparing import Plan, Source, prepare_parts
 from lesions.readers.from_mask import SOFT_TISSUE
 from platform.cli import Outputs, parse, run
@@ -116,10 +116,10 @@ def prepare(plan: Plan) -> dict[str, Any]:
     """
     parts, items = plan.lesions.parts()
     whole = claim(plan)
-    if (plan.out / MANIFEST).exists():
-        manifest = PreparedSet(plan.out).manifest
-        if set(plan.masks) <= set(manifest["masks"]):
-            return manifest
+    there = (plan.out / MANIFEST).exists()
+    # A kill between a new index and its manifest leaves what only the rest of a run mends.
+    if there and set(plan.masks) <= set(read_manifest(plan.out)["masks"]):
+        return PreparedSet(plan.out).manifest
     with _progress_bar() as progress:
         task = progress.add_task("preparing", total=items)
         for outcome in run_parts(parts, whole):

@@ -25,7 +25,7 @@ _MOST_ROWS = 1 << 20  # of a table: a million lesions, and a GB of their facts
 _MOST_TABLE = 1 << 26  # bytes of a table's file
 _MOST_PER_ROW = 8  # values: the coordinates of RECIST
 
-Refused = Callable[[pa.Schema], bool]
+Known = Callable[[pa.Schema], bool]
 
 
 class DamagedError(InputError):
@@ -63,7 +63,7 @@ class Parquet:
         OSError: it is absent, or may not be read.
     """
 
-    def __init__(self, path: Path, known: Refused, most: int = _MOST_BYTES) -> None:
+    def __init__(self, path: Path, known: Known, most: int = _MOST_BYTES) -> None:
         self.path = path
         with open_regular(path, most) as file, named(path):
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

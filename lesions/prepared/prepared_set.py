@@ -126,4 +126,7 @@ def mask_names(found: dict[str, Any], path: Path) -> list[str]:
     names = found.get("masks")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError("masks is no list of names", file=path)
-    return [check_name(name) for name in names]
+    try:
+        return [check_name(name) for name in names]
+    except InputError as error:
+        raise InputError(error.reason, file=path) from None

@@ -70,7 +70,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "manifest: deep": (written(MANIFEST, b"[" * 100_000), "manifest.json: is no JSON"),
     "masks: text": (manifest(masks="ellipse"), "masks is no list of names"),
     "masks: numbers": (manifest(masks=[1]), "masks is no list of names"),
-    "masks: a path": (manifest(masks=["../a"]), "'../a' is no name"),
+    "masks: a path": (manifest(masks=["../a"]), "manifest.json: '../a' is no name"),
     "masks: unknown": (manifest(masks=["a"]), "a part was made anew after the index"),
     "fingerprint": (manifest(fingerprint=7), "fingerprint or source is no text"),
     "count: text": (manifest(accepted="2"), "a count is no whole number"),
