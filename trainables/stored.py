@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
-from pickletools import OpcodeInfo, genops
+from pickletools import OpcodeInfo, genops  # nosec B403 # it reads opcodes, and runs none
 from typing import Any, BinaryIO
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 

@@ -2,13 +2,13 @@
 
 import gzip
 from pathlib import Path
-from typing import Any
 
 import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
 from lesions.files import replace_with
+from lesions.readers.nifti import read_nifti_header
 from lesions.readers.png import encode_labels
 
 GEOMETRY = (
@@ -33,7 +33,7 @@ def write_nifti_mask(mask: NDArray[np.uint8], image: Path, path: Path) -> None:
         image: the NIfTI file it is of; descriptions and extensions of it are not taken over.
         path: ends in .nii.gz.
     """
-    stored: Any = nibabel.load(image).header
+    stored = read_nifti_header(image)
     header = nibabel.Nifti1Header()
     header.set_data_dtype(np.uint8)
     header.set_data_shape(mask.shape)
