@@ -29,6 +29,7 @@ REMOTE = frozenset((
     "mlflow-artifacts", "http", "https", "s3", "r2", "b2", "gs", "wasbs", "abfss", "dbfs", "hdfs",
     "viewfs", "ftp", "sftp",
 ))  # fmt: skip
+OF_A_SERVER = ("mlflow-artifacts", "http", "https")
 CHUNK = 1 << 20
 
 
@@ -40,17 +41,34 @@ def check_place(store: str, place: str) -> str:
         place: the artifact URI.
 
     Raises:
-        InputError: the store is a server, and the place is on this machine or unknown.
+        InputError: the store is a server, and the place is on this machine, another server's, or
+            unknown.
     """
     if not is_server(store):
         return place
-    if place.partition(":")[0].lower() not in REMOTE:
+    scheme, host = _address(place)
+    if scheme in OF_A_SERVER and host not in ("", _address(store)[1]):
+        raise InputError(
+            f"the MLflow server says that files are at {shown(place)!r}, another server, which "
+            "MLflow would send its password",
+            remedy="start it with --artifacts-destination",
+        )
+    if scheme not in REMOTE:
         raise InputError(
             f"the MLflow server says that files are at {shown(place)!r}, on this machine's disk",
             remedy="start it with --artifacts-destination, not --default-artifact-root, for a new "
             "experiment; or on its own machine name its database in MLFLOW_TRACKING_URI",
         )
     return place
+
+
+def _address(uri: str) -> tuple[str, str]:
+    """Scheme, and host with port; empty where there are none."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return "", ""
+    return parts.scheme, parts.netloc.rpartition("@")[2].lower()
 
 
 def files_of(client: MlflowClient, run_id: str) -> "Files":

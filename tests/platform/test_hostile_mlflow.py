@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -96,6 +97,24 @@ def test_this_machines_disk_is_no_place_of_a_servers(
         with pytest.raises(InputError, match="on this machine's disk"):
             act()
     assert sorted(path.name for path in outside.rglob("*")) == ["best", "lesions.json"]
+
+
+@pytest.mark.parametrize("scheme", ["http", "HTTP", "https", "mlflow-artifacts"])
+def test_no_other_server_is_sent_the_password(
+    hostile: Hostile, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """MLflow would send it to whatever server the first one names."""
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
+    store = Store(uri=hostile.uri, experiment="pdnet", experiment_id="1")
+    with hostile_mlflow() as other:
+        hostile.place = f"{scheme}://{urlsplit(other.uri).netloc}/1/artifacts"
+        with pytest.raises(InputError, match="another server"):
+            files_of(store.client, "run").names("best")
+        assert other.asked == []
+    hostile.place = f"mlflow-artifacts://{urlsplit(hostile.uri).netloc}/1/run/artifacts"
+    hostile.files = {"best/lesions.json": b"[]"}
+    assert files_of(store.client, "run").names("best") == {"lesions.json"}
 
 
 @pytest.mark.parametrize("name", ["sweep", "train"])
