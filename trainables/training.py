@@ -9,7 +9,7 @@ import torch
 from lesions.errors import InputError
 from trainables.configs import check_range
 
-MOST_EPOCHS, MOST_RATE, MOST_MILESTONES = 1_000_000, 1000, 100
+MOST_EPOCHS, MOST_MILESTONES = 1_000_000, 100
 RANGES: dict[str, tuple[float, float]] = {
     "epochs": (1, MOST_EPOCHS),
     "batch_size": (1, 4096),
@@ -29,7 +29,7 @@ class TrainingConfig:
     Attributes:
         epochs: passes over the training lesions, up to a million.
         batch_size: lesions per step and worker, up to 4096.
-        learning_rate: Adam's, before the schedule; up to 1000.
+        learning_rate: Adam's, before the schedule.
         schedule: "steps" multiplies by `decay` at each of `milestones`; "cosine" falls to zero.
         milestones: fractions of `epochs`, 100 at most.
         decay: factor at each milestone, up to 1000.
@@ -60,11 +60,8 @@ class TrainingConfig:
         """InputError for settings that cannot train."""
         for name, (least, most) in RANGES.items():
             check_range(f"training.{name}", getattr(self, name), least, most)
-        if not 0 < self.learning_rate <= MOST_RATE:
-            raise InputError(
-                f"training.learning_rate is {self.learning_rate}; it must be above 0, and at most "
-                f"{MOST_RATE}"
-            )
+        if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
+            raise InputError(f"training.learning_rate is {self.learning_rate}; it must be above 0")
         if len(self.milestones) > MOST_MILESTONES:
             raise InputError(f"training.milestones are more than {MOST_MILESTONES}")
 

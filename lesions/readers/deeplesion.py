@@ -215,7 +215,7 @@ def _check_pixels(lesion: Lesion) -> None:
             remedy="download the part of Images_png that holds it",
         ) from None
     except OSError as error:
-        raise InputError(f"the slice cannot be read: {error}") from None
+        raise InputError(f"the slice cannot be read: {_why(error)}") from None
     if shape != lesion.shape:
         raise InputError(f"the PNG is {shape[1]} × {shape[0]}, Image_size says "
                          f"{lesion.shape[1]} × {lesion.shape[0]}")  # fmt: skip
@@ -229,8 +229,13 @@ def _human_mask(path: Path) -> dict[str, bytes]:
         return {"human": read_bytes(path)}
     except FileNotFoundError:
         return {}
-    except OSError as error:
-        raise InputError(f"the human mask cannot be read: {error}") from None
+    except (OSError, InputError) as error:
+        raise InputError(f"the human mask cannot be read: {_why(error)}") from None
+
+
+def _why(error: OSError | InputError) -> str:
+    """Without the path: a reason is counted with its like."""
+    return error.reason if isinstance(error, InputError) else error.strerror or str(error)
 
 
 def _text(row: TableRow, column: str) -> str:

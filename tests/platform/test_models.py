@@ -188,20 +188,24 @@ def test_a_champion_whose_dice_is_none_is_named_and_never_stands_in_the_way(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     holders = []
-    for number, dice in enumerate((float("nan"), 0.5, 0.4, float("inf")), 1):
+    foreign = {1: "nan", 2: "oops\x1b[2J"}  # what another hand makes of the tag
+    for number, dice in enumerate((0.6, 0.5, 0.4, 0.3), 1):
         trained(store, str(number), scored(two_checkpoints[1], dice, tmp_path / str(number)))
-        aliases = store.client.get_registered_model("pdnet-stage2").aliases
-        holders.append(str(aliases.get("champion")))
-        if number == 2:  # a foreign hand
-            store.client.set_model_version_tag("pdnet-stage2", "2", DICE, "oops\x1b[2J")
-    assert holders == ["None", "2", "3", "3"]
+        holders.append(champion(store, "pdnet-stage2"))
+        if number in foreign:
+            store.client.set_model_version_tag("pdnet-stage2", str(number), DICE, foreign[number])
+    assert holders == ["1", "2", "3", "3"]
     assert capsys.readouterr().out.splitlines() == [
-        "registered pdnet-stage2:1, not the champion: its validation Dice is 'nan', no Dice",
-        "registered pdnet-stage2:2, the champion: there was none",
+        "registered pdnet-stage2:1, the champion: the first version",
+        "registered pdnet-stage2:2, the champion: the validation Dice of pdnet-stage2:1, which "
+        "was, is 'nan', no Dice",
         "registered pdnet-stage2:3, the champion: the validation Dice of pdnet-stage2:2, which "
         "was, is 'oops?[2J', no Dice",
-        "registered pdnet-stage2:4, not the champion: its validation Dice is 'inf', no Dice",
+        "registered pdnet-stage2:4, not better than the champion pdnet-stage2:3 in validation "
+        "Dice, 0.300 against 0.400",
     ]
+    with pytest.raises(InputError, match=r"its epoch or its Dice is no such number"):
+        trained(store, "nan", scored(two_checkpoints[1], float("nan"), tmp_path / "nan"))
     assert command("models", "--storage", storage) == 0
     shown = capsys.readouterr().out
     assert "\x1b" not in shown

@@ -140,7 +140,6 @@ TOO_MUCH = {
     "samples.intensity": -0.1,
     "training.epochs": 10**7,
     "training.batch_size": 5000,
-    "training.learning_rate": 1e4,
     "training.milestones": [0.5] * 101,
     "training.decay": 1e4,
     "training.clip_norm": 1e12,
