@@ -10,7 +10,7 @@ project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 print("\n".join(project["dependencies"] + project["optional-dependencies"]["dev"]))
 endef
 
-.PHONY: setup sweep test test-ray test-rest test-all bench sample
+.PHONY: setup sweep test test-ray test-lesions test-rest test-all bench sample
 
 setup: .venv/installed
 
@@ -29,14 +29,17 @@ test: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive $(CODE)
-	$(MAKE) --jobs=2 --output-sync=target test-ray test-rest
+	$(MAKE) --jobs=3 --output-sync=target test-ray test-lesions test-rest
 
-# Side by side: the tests with a Ray cluster wait for processes to start, half of their time.
+# Side by side: those that start processes wait for them, half of their time.
 test-ray: setup
 	$(BIN)/python -m pytest -m "ray and not slow"
 
+test-lesions: setup
+	$(BIN)/python -m pytest tests/lesions -m "not ray and not slow"
+
 test-rest: setup
-	$(BIN)/python -m pytest -m "not ray and not slow"
+	$(BIN)/python -m pytest --ignore=tests/lesions -m "not ray and not slow"
 
 test-all: setup
 	$(BIN)/python -m pytest

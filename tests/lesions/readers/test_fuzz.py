@@ -21,7 +21,7 @@ COUNTS = {
     "rows of DL_info.csv": 500,
     "PNG slices": 300,
     "PNG masks": 200,
-    "prepared sets": 100,
+    "prepared sets": 50,
     "NIfTI volumes": 150,
     "NIfTI masks": 150,
     "DICOM bytes": 200,
@@ -29,8 +29,8 @@ COUNTS = {
     "DICOM frames": 200,
     "DICOM bombs": 40,
     "DICOM folders": 60,
-    "MLflow tags": 20,
-    "checkpoints": 40,
+    "MLflow tags": 10,
+    "checkpoints": 30,
 }
 REAL_COUNTS = {"real DICOM bytes": 40, "real DICOM tags": 40, "real DICOM frames": 40}
 
