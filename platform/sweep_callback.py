@@ -1,8 +1,8 @@
 """What the driver does as a sweep's trials report: a line each, and an MLflow run each."""
 
-import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,8 @@ from ray.tune import Callback
 
 from dashboards.runs import quoted
 from dashboards.terminal import say
+from lesions import InputError
+from lesions.readers.bounded import parse_json, read_bytes
 from platform.sweep_state import mend_checkpoint, note_scratch
 from platform.tracking import (
     NAME,
@@ -154,13 +156,18 @@ def epochs_done(trial: Any) -> int:
 
 
 def _results(trial: Any) -> dict[int, dict[str, Any]]:
-    """All that a trial has reported, by epoch, as Tune keeps it beside the checkpoints."""
-    try:
-        lines = Path(trial.storage.trial_fs_path, "result.json").read_text().splitlines()
-    except FileNotFoundError:
-        return {}
-    results = [json.loads(line) for line in lines]
-    return {int(result["epoch"]): result for result in results if "epoch" in result}
+    """All that a trial has reported, by epoch, as Tune keeps it beside the checkpoints.
+
+    A line that a kill cut off is left out, and with it what Tune wrote on after it.
+    """
+    path = Path(trial.storage.trial_fs_path, "result.json")
+    found: dict[int, dict[str, Any]] = {}
+    lines = read_bytes(path).splitlines() if path.exists() else []
+    for line in lines:
+        with suppress(InputError, KeyError):
+            result = parse_json(line, dict, path)
+            found[int(result["epoch"])] = result
+    return found
 
 
 def recorded(result: Mapping[str, Any]) -> dict[str, Any]:

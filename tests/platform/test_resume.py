@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import optuna
@@ -161,3 +162,19 @@ def test_a_state_cut_off_by_a_kill_is_mended(tmp_path: Path) -> None:
     (tmp_path / "scratch" / cut.name).write_text("")
     mend_state(tmp_path / "sweep")
     assert cut.read_text() == '{"trial_data": []}', "a whole state is left alone"
+
+
+def test_a_report_that_a_kill_cut_off_costs_itself_alone(tmp_path: Path) -> None:
+    from platform.sweep_callback import _results
+
+    trial = SimpleNamespace(storage=SimpleNamespace(trial_fs_path=str(tmp_path)))
+    assert _results(trial) == {}
+    lines = (
+        '{"epoch": 1}',
+        '{"epoch": 2, "val',
+        '{"epoch": 3}{"epoch": 4}',
+        "\xff",
+        '{"epoch": 5}',
+    )
+    (tmp_path / "result.json").write_text("\n".join(lines), encoding="latin-1")
+    assert _results(trial) == {1: {"epoch": 1}, 5: {"epoch": 5}}
