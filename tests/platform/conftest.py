@@ -10,7 +10,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +86,8 @@ def ray_node(folder: Path, *words: str) -> Iterator[None]:
         node.terminate()
         _, alive = psutil.wait_procs(own, timeout=5)
         for process in alive:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # it has ended by itself since
+                process.kill()
         node.wait()
 
 
