@@ -23,8 +23,12 @@ class InputError(ValueError):
     ) -> None:
         self.reason, self.file, self.row, self.remedy = reason, file, row, remedy
         place = "" if file is None else f"{file}: " if row is None else f"{file}, row {row}: "
-        message = place + reason + ("" if remedy is None else f" ({remedy})")
-        super().__init__(printable(message))
+        super().__init__(printable(place) + self.advice)
+
+    @property
+    def advice(self) -> str:
+        """The reason and the remedy without the place: for lists that name the file beside it."""
+        return printable(self.reason + ("" if self.remedy is None else f" ({self.remedy})"))
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keep the fields when a Ray worker sends the error to the driver."""

@@ -1,9 +1,7 @@
 """Display order: one way to look at a patient, whatever way the voxels were stored."""
 
-from typing import Any
-
 import numpy as np
-from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
+from nibabel.orientations import inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 
 from lesions.errors import InputError
@@ -11,30 +9,12 @@ from lesions.errors import InputError
 MOST_TILT = 1.0  # degrees between a stored axis and the patient's
 
 
-def display_order(
-    voxels: NDArray[Any], affine: NDArray[np.float64]
-) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Flip and transpose voxels to display order; no voxel is interpolated.
-
-    Args:
-        voxels: (I, J, K), axes in any order and direction.
-        affine: (4, 4), index (i, j, k, 1) → patient position (left, back, head, 1) in mm.
-
-    Returns:
-        A view (D, H, W): slices feet to head, rows to the back, columns to the left; and the
-        affine (4, 4) of its index (x, y, z, 1).
-
-    Raises:
-        InputError: no such map, or its axes lie more than a degree off the patient's.
-    """
-    orientation, turned = _orientation(voxels.shape, affine)
-    return apply_orientation(voxels, orientation).transpose(2, 1, 0), turned
-
-
 def empty_in_display_order(
     shape: tuple[int, ...], affine: NDArray[np.float64]
 ) -> tuple[NDArray[np.int16], NDArray[np.int16], NDArray[np.float64]]:
     """Room for a volume in display order, to be filled in the order in which it is stored.
+
+    Nothing is interpolated: axes are flipped and transposed.
 
     Args:
         shape: (I, J, K), axes in any order and direction.
@@ -45,7 +25,8 @@ def empty_in_display_order(
         (4, 4) of the volume's index (x, y, z, 1).
 
     Raises:
-        InputError: as `display_order`.
+        InputError: no such map, its axes lie more than a degree off the patient's, or too large
+            for the memory.
     """
     orientation, turned = _orientation(shape, affine)
     axes, ways = orientation.astype(int).T

@@ -89,7 +89,7 @@ class ClickActor:
 def reason_of(error: Exception) -> str:
     """What went wrong, without the file's path: lists of reasons are given away."""
     if isinstance(error, InputError):
-        return str(InputError(error.reason, remedy=error.remedy))
+        return error.advice
     return f"{type(error).__name__}: {error.strerror if isinstance(error, OSError) else error}"
 
 

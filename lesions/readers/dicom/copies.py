@@ -42,7 +42,7 @@ def _further(files: dict[Path, list[Slice]]) -> dict[Path, str]:
         try:
             read[file] = [*_said(frames), _fingerprint(frames)]
         except InputError as error:
-            reasons[file] = reason_of(error)
+            reasons[file] = error.advice
     if not read:  # one of them stands for the series' refusal
         return dict(list(reasons.items())[1:])
     original, *others = read
@@ -69,8 +69,3 @@ def _fingerprint(frames: Sequence[Slice]) -> bytes:
     for hu in hu_of(frames):
         found.update(hu.tobytes())
     return found.digest()
-
-
-def reason_of(error: InputError) -> str:
-    """Why, and what to do about it."""
-    return error.reason if error.remedy is None else f"{error.reason} ({error.remedy})"

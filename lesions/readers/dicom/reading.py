@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lesions.errors import InputError
-from lesions.readers.dicom.copies import reason_of, without_copies
+from lesions.readers.dicom.copies import without_copies
 from lesions.readers.dicom.header import Slice, check_voxels, read_header
 from lesions.readers.dicom.pixels import read_hu
 from lesions.readers.dicom.series import stack
@@ -88,7 +88,7 @@ def _read(files: Iterable[Path]) -> tuple[list[Volume], list[RejectedFile]]:
             for one in read_header(file):
                 series[one.series].append(one)
         except InputError as error:
-            reasons[file] = reason_of(error)
+            reasons[file] = error.advice
     spare = SPARE_BYTES
     for _, slices in sorted(series.items()):
         try:
@@ -101,7 +101,7 @@ def _read(files: Iterable[Path]) -> tuple[list[Volume], list[RejectedFile]]:
             # One bad slice takes its series along: without it, the stack has a hole.
             for file in {one.file for one in slices}:
                 own = error.file in (None, file)
-                reasons[file] = reason_of(error) if own else f"its series is refused: {error}"
+                reasons[file] = error.advice if own else f"its series is refused: {error}"
     return volumes, [RejectedFile(file=file, reason=reasons[file]) for file in sorted(reasons)]
 
 

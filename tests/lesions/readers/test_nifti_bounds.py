@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nibabel.orientations import apply_orientation, io_orientation
 
 from lesions import InputError
 from lesions.readers import nifti
-from lesions.readers.display import display_order
 from lesions.readers.nifti import TO_LEFT_BACK_HEAD, read_nifti, read_nifti_header
 from tests.lesions.limits import cost
 from tests.lesions.readers.fuzz.png import zeros
@@ -29,7 +29,8 @@ def at_once(path: Path) -> np.ndarray:
     """The whole volume by nibabel, turned and rounded."""
     image: Any = nibabel.load(path)  # type: ignore[attr-defined]
     voxels = np.asanyarray(image.dataobj)
-    axial, _ = display_order(voxels, TO_LEFT_BACK_HEAD @ image.affine)
+    orientation = io_orientation(TO_LEFT_BACK_HEAD @ image.affine)
+    axial = apply_orientation(voxels, orientation).transpose(2, 1, 0)
     return np.ascontiguousarray(np.rint(axial), dtype=np.int16)
 
 
