@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent
 
 # pytest has imported the standard library's module long before this file: give it our folder.
 platform.__path__ = [str(ROOT / "platform")]
-importlib.import_module("platform.telemetry").switch_off()
+importlib.import_module("platform.running.telemetry").switch_off()
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
 )

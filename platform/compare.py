@@ -7,14 +7,14 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from dashboards.report import write_report
-from dashboards.runs import read_sweep
-from dashboards.tables import shown_rows
-from dashboards.terminal import print_comparison, say
+from dashboards.pages.report import write_report
+from dashboards.recorded.runs import read_sweep
+from dashboards.tables.papers import shown_rows
+from dashboards.tables.terminal import print_comparison, say
 from lesions.names import inside
-from platform.cli import Outputs, parse, run
-from platform.storage import default_storage, writable
-from platform.tracking import Store, open_store, reaching
+from platform.command_line.options import Outputs, parse, run
+from platform.running.storage import default_storage, writable
+from platform.tracking.runs import Store, open_store, reaching
 from trainables.registry import find_system
 
 

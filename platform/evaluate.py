@@ -12,26 +12,26 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 
-from dashboards.artifacts import files_of
-from dashboards.evaluation import (
+from dashboards.pages.evaluation import (
     Evaluation,
     print_evaluation,
     write_evaluation,
     write_lesions,
 )
-from dashboards.overlays import overlay
-from dashboards.terminal import say
+from dashboards.plots.overlays import overlay
+from dashboards.recorded.artifacts import files_of
+from dashboards.tables.terminal import say
 from lesions import InputError, Recist
 from lesions.names import check_name
 from lesions.prepared import PreparedSet
 from lesions.readers.png import decode_labels
-from platform.actors import over_actors
-from platform.cli import parse, run
-from platform.cluster import cluster
-from platform.datasets import Data, find_data
-from platform.stages import BothStages, checkpoints
-from platform.storage import default_storage, new_result, writable
-from platform.tracking import (
+from platform.command_line.models import BothStages, checkpoints
+from platform.command_line.options import parse, run
+from platform.running.actors import over_actors
+from platform.running.cluster import cluster
+from platform.running.datasets import Data, find_data
+from platform.running.storage import default_storage, new_result, writable
+from platform.tracking.runs import (
     NAME,
     Store,
     end_run,

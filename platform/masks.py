@@ -11,10 +11,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from dashboards.artifacts import files_of
-from dashboards.mask_report import draw, write_mask_report, write_rows
-from dashboards.mask_table import PAPER, MaskTable, in_paper_order, print_masks
-from dashboards.terminal import say
+from dashboards.pages.masks import draw, write_mask_report, write_rows
+from dashboards.recorded.artifacts import files_of
+from dashboards.tables.masks import PAPER, MaskTable, in_paper_order, print_masks
+from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.judging.batches import Batch, deeplesion_batches
 from lesions.judging.measuring import Key, Measured, measure, with_masks
@@ -26,10 +26,10 @@ from lesions.prepared.preparing import table_digest
 from lesions.readers.deeplesion import Rejected
 from lesions.readers.from_mask import SOFT_TISSUE
 from lesions.sample import ROOT as SAMPLE
-from platform.cli import Outputs, parse, run
-from platform.cluster import cluster
-from platform.storage import default_storage, new_result, writable
-from platform.tracking import (
+from platform.command_line.options import Outputs, parse, run
+from platform.running.cluster import cluster
+from platform.running.storage import default_storage, new_result, writable
+from platform.tracking.runs import (
     NAME,
     PARENT,
     Store,

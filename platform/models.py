@@ -10,15 +10,16 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from rich.console import Console
 
-from dashboards.artifacts import files_of
-from dashboards.comparison import MISSING
-from dashboards.numbers import number_of, time_of
-from dashboards.runs import words_of
-from dashboards.terminal import say, text_table
+from dashboards.recorded.artifacts import files_of
+from dashboards.recorded.numbers import number_of, time_of
+from dashboards.recorded.runs import words_of
+from dashboards.tables.comparison import MISSING
+from dashboards.tables.terminal import say, text_table
 from lesions import InputError
 from lesions.errors import shown
-from platform.cli import Outputs, parse, run
-from platform.registry import (
+from platform.command_line.options import Outputs, parse, run
+from platform.running.storage import default_storage, writable
+from platform.tracking.registry import (
     CHAMPION,
     aliases_of,
     connect,
@@ -27,8 +28,7 @@ from platform.registry import (
     split,
     versions_of,
 )
-from platform.storage import default_storage, writable
-from platform.tracking import Store, reaching
+from platform.tracking.runs import Store, reaching
 from trainables.checkpoint import BEST, RUN, read_run, read_score
 from trainables.configs import flatten
 

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from dashboards.overlays import click_overlay
-from dashboards.terminal import say
+from dashboards.plots.overlays import click_overlay
+from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.readers.from_mask import SOFT_TISSUE
-from platform.cli import parse, run
-from platform.stages import BothStages, Checkpoint, checkpoints
-from platform.storage import writable
+from platform.command_line.models import BothStages, Checkpoint, checkpoints
+from platform.command_line.options import parse, run
+from platform.running.storage import writable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +133,7 @@ def main() -> None:
     if options.clicks is None:
         answer_one(options, both, model, out)
     else:
-        from platform.clicks import answer_table
+        from platform.running.prompt_tables import answer_table
 
         answer_table(options, stages, model, out)
     say("For research only: not a medical device.")

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dashboards.terminal import say
+from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.judging.pairs import pairs_by_name
 from lesions.masks import PSEUDO_MASKS
@@ -16,9 +16,9 @@ from lesions.prepared.pairs import source_of, with_categories, with_category
 from lesions.prepared.prepared_set import MANIFEST, REJECTED, PreparedSet, read_manifest
 from lesions.prepared.preparing import Plan, Source, prepare_parts
 from lesions.readers.from_mask import SOFT_TISSUE
-from platform.cli import Outputs, parse, run
-from platform.cluster import cluster
-from platform.storage import writable
+from platform.command_line.options import Outputs, parse, run
+from platform.running.cluster import cluster
+from platform.running.storage import writable
 
 MOST_PARTS = 8  # in a task: the progress bar moves when one is done
 

@@ -9,22 +9,23 @@ from typing import Annotated, Generic, TypeVar
 import tyro
 from rich.console import Console
 
-from dashboards.reproduction import (
+from dashboards.pages.reproduction import (
     Reproduction,
     Result,
     print_reproduction,
     summarised,
     write_reproduction,
 )
-from dashboards.tables import PaperRow, paper_rows
-from dashboards.terminal import say
-from platform.cli import parse_config, run
-from platform.cluster import cluster, has_gpu
-from platform.datasets import Data, find_data
-from platform.plans import Planned, start
-from platform.reproducing import Recorder
-from platform.storage import default_storage, writable
-from platform.tracking import (
+from dashboards.tables.papers import PaperRow, paper_rows
+from dashboards.tables.terminal import say
+from platform.command_line.options import parse_config, run
+from platform.running.cluster import cluster, has_gpu
+from platform.running.datasets import Data, find_data
+from platform.running.plans import Planned, start
+from platform.running.storage import default_storage, writable
+from platform.running.training import Training, check_room
+from platform.tracking.recorder import Recorder
+from platform.tracking.runs import (
     NAME,
     Store,
     end_run,
@@ -35,7 +36,6 @@ from platform.tracking import (
     reaching,
 )
 from platform.train import TrainOptions
-from platform.training import Training, check_room
 from trainables.configs import edited, flatten
 from trainables.registry import TABLES, find_table, find_variant
 from trainables.tables import PaperTable

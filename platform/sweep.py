@@ -7,25 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from dashboards.terminal import say
+from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.names import check_name
-from platform.cli import Outputs, check_positive, parse_system, run
-from platform.cluster import cluster, has_gpu
+from platform.command_line.options import Outputs, check_positive, parse_system, run
 from platform.compare import compare
-from platform.doors import check_ours
 from platform.models import register
-from platform.plans import Planned, start
-from platform.results import finish
-from platform.storage import default_storage, writable
-from platform.sweep_state import mend_state
-from platform.tracking import NAME, Store, find_or_create_run, open_store, provenance, reaching
+from platform.running.cluster import cluster, has_gpu
+from platform.running.doors import check_ours
+from platform.running.plans import Planned, start
+from platform.running.storage import default_storage, writable
+from platform.tracking.results import finish
+from platform.tracking.runs import NAME, Store, find_or_create_run, open_store, provenance, reaching
+from platform.tuning.state import mend_state
 from search_spaces import SPACES
 from trainables.configs import flatten
 from trainables.workers import tune_trial
 
 if TYPE_CHECKING:
-    from platform.sweep_callback import SweepCallback
+    from platform.tuning.callback import SweepCallback
 
 C = TypeVar("C")
 OBJECTIVE = "best_val_dice"
@@ -137,7 +137,7 @@ def _tune_config(sweep: Sweep, concurrent: int) -> Any:
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
 
-    from platform.searching import PrunedOptunaSearch
+    from platform.tuning.searcher import PrunedOptunaSearch
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -223,7 +223,7 @@ def sweep_and_compare(sweep: Sweep, storage: Path) -> None:
             f"sweep {sweep.name}: {sweep.trials} trials of at most {epochs} epochs on "
             f"{sweep.data.description}\n  go on after a kill with --resume {sweep.name}"
         )
-        from platform.sweep_callback import (
+        from platform.tuning.callback import (
             SweepCallback,  # it imports Ray, whose doors are shut now
         )
 

@@ -4,15 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from dashboards.terminal import say
+from dashboards.tables.terminal import say
 from lesions.names import check_name
-from platform.cli import Outputs, check_positive, parse_system, run
-from platform.cluster import cluster, has_gpu
+from platform.command_line.options import Outputs, check_positive, parse_system, run
 from platform.models import register
-from platform.plans import start
-from platform.rounds import record_rounds
-from platform.storage import default_storage, writable
-from platform.tracking import (
+from platform.running.cluster import cluster, has_gpu
+from platform.running.plans import start
+from platform.running.rounds import record_rounds
+from platform.running.storage import default_storage, writable
+from platform.running.training import Training, check_room
+from platform.tracking.runs import (
     NAME,
     Store,
     find_or_create_run,
@@ -20,7 +21,6 @@ from platform.tracking import (
     provenance,
     reaching,
 )
-from platform.training import Training, check_room
 from trainables.configs import flatten
 
 C = TypeVar("C")

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lesions import Lesion
 from lesions.prepared import PreparedSet
-from platform.datasets import find_data
+from platform.running.datasets import find_data
 from tests.bench.timing import seconds, show
 from trainables.loader import TrainingSamples, batches
 from trainables.loop import Run, fit

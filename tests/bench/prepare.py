@@ -81,8 +81,8 @@ def prepare() -> None:
     What plain processes reach is what the machine gives at that moment: with other work on it,
     less than its number of cores.
     """
-    from platform.cluster import cluster
     from platform.prepare import prepare as by_ray
+    from platform.running.cluster import cluster
 
     os.environ.setdefault("RAY_ADDRESS", "local")
     with tempfile.TemporaryDirectory() as folder, cluster() as resources:

@@ -12,9 +12,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 from numpy.typing import NDArray
 
-from dashboards.overlays import overlay
-from dashboards.runs import read_sweep
-from dashboards.view import LesionResult, SweepView, overlay_name
+from dashboards.pages.view import LesionResult, SweepView, overlay_name
+from dashboards.plots.overlays import overlay
+from dashboards.recorded.runs import read_sweep
 from lesions.lesion import Lesion
 from lesions.readers.deeplesion import read_deeplesion
 from lesions.recist import Recist

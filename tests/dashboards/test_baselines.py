@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from dashboards.baselines import KEY, log_baselines
-from dashboards.runs import runs_of_kind
-from dashboards.tables import paper_rows
+from dashboards.recorded.baselines import KEY, log_baselines
+from dashboards.recorded.runs import runs_of_kind
+from dashboards.tables.papers import paper_rows
 from lesions.errors import InputError
 
 RACER = """
 import sys, time
 from pathlib import Path
 from mlflow import MlflowClient
-from dashboards.baselines import log_baselines
+from dashboards.recorded.baselines import log_baselines
 uri, experiment, here, there = sys.argv[1:]
 client = MlflowClient(tracking_uri=uri)
 client.search_runs([experiment])

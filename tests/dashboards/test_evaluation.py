@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from dashboards.evaluation import (
+from dashboards.pages.evaluation import (
     Evaluation,
     print_evaluation,
     render_evaluation,

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from dashboards.mask_report import ROWS, draw, render_masks, write_mask_report, write_rows
-from dashboards.mask_table import (
+from dashboards.pages.masks import ROWS, draw, render_masks, write_mask_report, write_rows
+from dashboards.tables.masks import (
     PAPER_METHODS,
     MaskTable,
     in_paper_order,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dashboards.overlays import SIZE, crop_of, overlay
+from dashboards.plots.overlays import SIZE, crop_of, overlay
 from lesions.lesion import Lesion
 from lesions.readers.png import encode_slice
 from lesions.recist import Recist

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from dashboards.report import render, write_report
-from dashboards.runs import read_sweep
-from dashboards.tables import shown_rows
-from dashboards.view import SweepView, Trial
+from dashboards.pages.report import render, write_report
+from dashboards.pages.view import SweepView, Trial
+from dashboards.recorded.runs import read_sweep
+from dashboards.tables.papers import shown_rows
 from lesions.errors import InputError
 
 CHROMIUM = Path("/usr/bin/chromium")

@@ -5,14 +5,14 @@ import io
 import pytest
 from rich.console import Console
 
-from dashboards.reproduction import (
+from dashboards.pages.reproduction import (
     Reproduction,
     Result,
     print_reproduction,
     render_reproduction,
     summarised,
 )
-from dashboards.tables import paper_rows
+from dashboards.tables.papers import paper_rows
 
 STAGES = {
     "dice_stage1": ("stage1", "dice"),

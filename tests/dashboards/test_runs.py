@@ -12,12 +12,12 @@ from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 from rich.console import Console
 
-from dashboards.comparison import comparison
-from dashboards.report import render
-from dashboards.runs import read_sweep
-from dashboards.tables import shown_rows
-from dashboards.terminal import print_comparison
-from dashboards.view import SweepView, overlay_name
+from dashboards.pages.report import render
+from dashboards.pages.view import SweepView, overlay_name
+from dashboards.recorded.runs import read_sweep
+from dashboards.tables.comparison import comparison
+from dashboards.tables.papers import shown_rows
+from dashboards.tables.terminal import print_comparison
 from lesions.errors import InputError
 from lesions.names import inside
 
@@ -132,7 +132,7 @@ def test_only_this_sweeps_children_count(client: MlflowClient, fresh: str) -> No
 def test_more_runs_than_one_page(
     client: MlflowClient, view: SweepView, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
-    monkeypatch.setattr("dashboards.runs.PAGE", page)
+    monkeypatch.setattr("dashboards.recorded.runs.PAGE", page)
     assert read_sweep(client, "pdnet", "evening") == view
 
 

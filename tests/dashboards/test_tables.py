@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboards.tables import COLUMNS, TABLES, PaperRow, paper_rows, shown_rows
+from dashboards.tables.papers import COLUMNS, TABLES, PaperRow, paper_rows, shown_rows
 from lesions.errors import InputError
 
 GOOD = "pdnet,1,deeplesion_test,all,PDNet,dice,0.924,0.045,fraction"

@@ -6,10 +6,10 @@ import pytest
 from mlflow import MlflowClient
 from rich.console import Console
 
-from dashboards.runs import read_sweep
-from dashboards.tables import shown_rows
-from dashboards.terminal import print_comparison, text_table
-from dashboards.view import SweepView
+from dashboards.pages.view import SweepView
+from dashboards.recorded.runs import read_sweep
+from dashboards.tables.papers import shown_rows
+from dashboards.tables.terminal import print_comparison, text_table
 
 from .conftest import REFERENCES
 

@@ -22,7 +22,7 @@ from lesions.prepared.manifest import claim, write_manifest
 from lesions.prepared.preparing import Plan, parts_of, prepare_part
 from lesions.readers.deeplesion import TABLE, read_table
 from lesions.sample import ROOT as SAMPLE
-from platform.cli import run
+from platform.command_line.options import run
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -120,7 +120,7 @@ def ray_cluster(two_nodes: Cluster) -> Iterator[Cluster]:
     """This process as a driver of the cluster."""
     import ray
 
-    from platform.cluster import cluster
+    from platform.running.cluster import cluster
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_ADDRESS", two_nodes.address)

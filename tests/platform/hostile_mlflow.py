@@ -9,7 +9,7 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from dashboards.tables import paper_rows
+from dashboards.tables.papers import paper_rows
 
 API, FILES = "/api/2.0/mlflow/", "/api/2.0/mlflow-artifacts/artifacts"
 Answer = dict[str, Any] | bytes | Callable[[], Iterator[bytes]]

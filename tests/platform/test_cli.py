@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lesions.sample import ROOT as SAMPLE
-from platform.cli import parse_system
+from platform.command_line.options import parse_system
 from platform.train import TrainOptions
 from tests.platform.conftest import ROOT, TINY, Cluster, command
 from trainables.configs import flatten

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from dashboards.overlays import click_overlay
+from dashboards.plots.overlays import click_overlay
 from lesions.readers.png import encode_slice
 from tests.discs import Checkpoints, middle_of, slice_with_discs
 from tests.lesions.readers import dicom_files

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from dashboards.credentials import scrubbed, told, without_credentials
-from dashboards.runs import runs_of_kind
+from dashboards.recorded.credentials import scrubbed, told, without_credentials
+from dashboards.recorded.runs import runs_of_kind
 from lesions import InputError
-from platform.sweep_callback import SweepCallback
-from platform.tracking import Store, open_store, tracking_uri
+from platform.tracking.runs import Store, open_store, tracking_uri
+from platform.tuning.callback import SweepCallback
 from tests.platform.conftest import TINY, Cluster, command, free_port
 from tests.platform.hostile_mlflow import Hostile, hostile_mlflow
 from tests.platform.test_mlflow import mlflow_server

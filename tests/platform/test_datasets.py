@@ -11,7 +11,7 @@ from lesions.prepared.manifest import claim
 from lesions.prepared.preparing import Plan
 from lesions.readers.deeplesion import TABLE
 from lesions.sample import ROOT as SAMPLE
-from platform.datasets import find_data
+from platform.running.datasets import find_data
 
 
 def test_the_sample_is_called_so_and_has_human_masks(prepared_sample: Path, tmp_path: Path) -> None:

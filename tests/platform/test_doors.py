@@ -19,8 +19,8 @@ import psutil
 import pytest
 
 from lesions import InputError
-from platform.doors import check_ours, private_folder
-from platform.storage import ROOT
+from platform.running.doors import check_ours, private_folder
+from platform.running.storage import ROOT
 from tests.platform.conftest import TINY, started, wait_for_line, wait_until
 
 # Of each process that may listen: a call of its own that must want the token.

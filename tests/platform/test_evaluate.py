@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from dashboards.runs import runs_of_kind
+from dashboards.recorded.runs import runs_of_kind
 from lesions.judging.pairs import pairs_by_name
 from lesions.prepared.manifest import claim, write_manifest
 from lesions.prepared.pairs import source_of, with_category

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dashboards.artifacts import files_of
-from dashboards.evidence import MOST_JSON
+from dashboards.recorded.artifacts import files_of
+from dashboards.recorded.evidence import MOST_JSON
 from lesions import InputError
-from platform.registry import fetch
-from platform.tracking import Store
+from platform.tracking.registry import fetch
+from platform.tracking.runs import Store
 from tests.platform.conftest import command
 from tests.platform.hostile_mlflow import Hostile, hostile_mlflow
 from trainables.checkpoint import BEST, RUN

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from dashboards.runs import runs_of_kind
+from dashboards.recorded.runs import runs_of_kind
 from tests.platform.conftest import BIN, ROOT, TINY, Cluster, head_node
 
 pytestmark = pytest.mark.ray

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from dashboards.runs import runs_of_kind
-from dashboards.tables import paper_rows
+from dashboards.recorded.runs import runs_of_kind
+from dashboards.tables.papers import paper_rows
 from lesions.judging.batches import deeplesion_batches
 from lesions.judging.measuring import METRICS, Measured, measure
 from lesions.lesion import Lesion

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from dashboards.runs import runs_of_kind
-from dashboards.tables import paper_rows
-from platform import tracking
-from platform.tracking import Outbox, Store, log_metrics, open_store
+from dashboards.recorded.runs import runs_of_kind
+from dashboards.tables.papers import paper_rows
+from platform.tracking import runs as tracking
+from platform.tracking.runs import Outbox, Store, log_metrics, open_store
 from tests.platform.conftest import TINY, Cluster, answers, command, free_port, wait_until
 
 

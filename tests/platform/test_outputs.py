@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from lesions.readers.png import encode_slice
-from platform.plans import Planned, start
 from platform.reproduce import Reproducing
+from platform.running.plans import Planned, start
+from platform.running.training import Training
 from platform.sweep import Sweep
-from platform.training import Training
 from tests.discs import Checkpoints, slice_with_discs
 from tests.platform.conftest import ROOT, TINY, Cluster, command, open_to
 from trainables.pdnet import PDNetSystem

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lesions import InputError
-from platform.training import read_history
+from platform.running.training import read_history
 from tests.platform.conftest import command
 from trainables.configs import flatten
 from trainables.pdnet.config import tiny

@@ -12,7 +12,7 @@ from lesions.judging.pairs import pairs_by_name
 from lesions.prepared.pairs import source_of, with_category
 from lesions.prepared.prepared_set import PreparedSet
 from lesions.prepared.preparing import Plan, prepare_part
-from platform.datasets import find_data
+from platform.running.datasets import find_data
 from tests.lesions.readers.seg_files import ct_of, save_nifti, two_lesions
 from tests.platform.conftest import Cluster, command, started, wait_until
 from tests.platform.test_prepare import files_of

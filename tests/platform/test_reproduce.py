@@ -9,8 +9,8 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from dashboards.runs import runs_of_kind
-from dashboards.tables import paper_rows
+from dashboards.recorded.runs import runs_of_kind
+from dashboards.tables.papers import paper_rows
 from tests.platform.conftest import TINY, Cluster, command, started, wait_for_line, wait_until
 from trainables.registry import TABLES, find_variant
 

@@ -16,10 +16,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from optuna.trial import TrialState
 
-from dashboards.runs import runs_of_kind
+from dashboards.recorded.runs import runs_of_kind
 from lesions import InputError
-from platform.searching import PrunedOptunaSearch
-from platform.sweep_state import mend_state, note_scratch
+from platform.tuning.searcher import PrunedOptunaSearch
+from platform.tuning.state import mend_state, note_scratch
 from tests.platform.conftest import (
     TINY,
     Cluster,
@@ -165,7 +165,7 @@ def test_a_state_cut_off_by_a_kill_is_mended(tmp_path: Path) -> None:
 
 
 def test_a_report_that_a_kill_cut_off_costs_itself_alone(tmp_path: Path) -> None:
-    from platform.sweep_callback import _results
+    from platform.tuning.callback import _results
 
     trial = SimpleNamespace(storage=SimpleNamespace(trial_fs_path=str(tmp_path)))
     assert _results(trial) == {}

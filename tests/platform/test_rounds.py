@@ -10,12 +10,12 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from dashboards.runs import runs_of_kind
+from dashboards.recorded.runs import runs_of_kind
 from lesions.prepared import PreparedSet
 from lesions.prepared.round_masks import read_figures, training_lesions
-from platform.datasets import Data
-from platform.rounds import round_of
-from platform.training import Training, read_history
+from platform.running.datasets import Data
+from platform.running.rounds import round_of
+from platform.running.training import Training, read_history
 from tests.platform.conftest import (
     QUICK,
     TINY,

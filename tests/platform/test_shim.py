@@ -72,7 +72,7 @@ def test_driver_has_every_public_name() -> None:
 REPORT = """
 import json
 import platform
-import platform.storage
+import platform.running.storage
 from tests.platform.test_shim import fingerprint, values
 print(json.dumps([fingerprint(platform), values(), platform.__file__]))
 """

@@ -11,9 +11,9 @@ from mlflow.entities import Run
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
 
-from dashboards.runs import runs_of_kind
-from dashboards.tables import paper_rows
-from platform.searching import PrunedOptunaSearch
+from dashboards.recorded.runs import runs_of_kind
+from dashboards.tables.papers import paper_rows
+from platform.tuning.searcher import PrunedOptunaSearch
 from search_spaces import SPACES, pdnet
 from tests.platform.conftest import QUICK, TINY, Cluster, command, open_to
 from trainables.pdnet.config import tiny

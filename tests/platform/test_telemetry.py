@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from platform.telemetry import OFF
+from platform.running.telemetry import OFF
 
 ROOT = Path(__file__).resolve().parents[2]
 # As `python -m platform.models` runs; then what MLflow would report with.

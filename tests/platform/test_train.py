@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from dashboards.runs import runs_of_kind
-from platform.training import read_history
+from dashboards.recorded.runs import runs_of_kind
+from platform.running.training import read_history
 from tests.platform.conftest import (
     QUICK,
     TINY,

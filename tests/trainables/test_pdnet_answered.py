@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from dashboards.overlays import click_overlay
+from dashboards.plots.overlays import click_overlay
 from lesions.readers.png import encode_slice
 from tests.discs import Checkpoints, slice_with_discs
 from trainables.pdnet import batch

@@ -83,11 +83,11 @@ def read(folder: Path) -> tuple[int, list[str]]:
 def _sweep(store: Any, folder: Path, page: bool) -> None:
     from rich.console import Console
 
-    from dashboards.report import write_report
-    from dashboards.runs import read_sweep
-    from dashboards.tables import shown_rows
-    from dashboards.terminal import print_comparison
-    from platform.tracking import reaching
+    from dashboards.pages.report import write_report
+    from dashboards.recorded.runs import read_sweep
+    from dashboards.tables.papers import shown_rows
+    from dashboards.tables.terminal import print_comparison
+    from platform.tracking.runs import reaching
 
     with reaching(store, "mend it"):
         view = read_sweep(store.client, "pdnet")
@@ -101,14 +101,14 @@ def _models(store: Any, folder: Path, page: bool) -> None:
     from rich.console import Console
 
     from platform.models import print_models
-    from platform.tracking import reaching
+    from platform.tracking.runs import reaching
 
     with reaching(store, "mend it"):
         print_models(store.client, Console(width=150, color_system=None))
 
 
 def _fetched(store: Any, folder: Path, page: bool) -> None:
-    from platform.registry import fetch
+    from platform.tracking.registry import fetch
 
     fetch(store, "pdnet-stage2@champion", folder / "storage")
     kept = folder / "storage" / "models"
@@ -150,7 +150,7 @@ def _store() -> tuple[Path, Any]:
 def _logged(root: Path) -> Any:
     from mlflow import MlflowClient
 
-    from platform.tracking import Store, log_metrics
+    from platform.tracking.runs import Store, log_metrics
 
     uri = f"sqlite:///{root / 'mlflow.db'}"
     client = MlflowClient(tracking_uri=uri)

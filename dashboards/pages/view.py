@@ -1,0 +1,163 @@
+"""What the terminal table and the report show of one sweep."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dashboards.recorded.numbers import count_of, number_of
+
+LONGEST = 150  # bytes of a file's name in a picture's
+_NO_NAME = re.compile(r"[^\w.+-]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One trial of a sweep.
+
+    Attributes:
+        number: 0, 1, … in the order of starting.
+        trial_id: Ray Tune's name for it.
+        state: "finished", "pruned", "failed" or "running".
+        searched: the searched parameters, by name, as MLflow's text.
+        history: (epoch, value) in order, by metric name.
+        final: each metric's last value.
+    """
+
+    number: int
+    trial_id: str
+    state: str
+    searched: Mapping[str, str]
+    history: Mapping[str, list[tuple[int, float]]]
+    final: Mapping[str, float]
+
+    @property
+    def best_val_dice(self) -> float | None:
+        """The highest validation Dice of any epoch."""
+        values = [x for _, x in self.history.get("val_dice", ()) if number_of(x) is not None]
+        return max(values, default=None)
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs it reported."""
+        return max((len(points) for points in self.history.values()), default=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """What the best trial has to beat, measured on the same test lesions."""
+
+    method: str
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LesionResult:
+    """The best trial's result on one test lesion; None where there was nothing to measure.
+
+    `long_axis_mm` and `short_axis_mm` are the true diameters, the errors absolute differences, mm.
+    """
+
+    file: str
+    row: int
+    patient: str
+    lesion_type: str
+    precision: float | None
+    recall: float | None
+    dice: float
+    long_axis_error: float | None
+    short_axis_error: float | None
+    long_axis_mm: float | None
+    short_axis_mm: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepView:
+    """All that the terminal table and the report show of one sweep.
+
+    Attributes:
+        tags: the parent run's `lesion.*` tags without their prefix.
+        config: the best trial's configuration, else the sweep's base configuration.
+        test: the best trial's metrics on the test lesions; empty while there are none.
+        lesions: the best trial's test lesions, the best Dice first.
+        overlays: PNG bytes by file name, see `overlay_name`.
+        started, ended: milliseconds since 1970; None where nobody said, or while it runs.
+    """
+
+    experiment: str
+    run_id: str
+    status: str
+    started: int | None
+    ended: int | None
+    tags: Mapping[str, str]
+    config: Mapping[str, Any]
+    test: Mapping[str, float]
+    trials: list[Trial]
+    references: list[Reference]
+    lesions: list[LesionResult]
+    overlays: Mapping[str, bytes]
+
+    @property
+    def name(self) -> str:
+        """The sweep's name."""
+        return self.tags["sweep"]
+
+    @property
+    def system(self) -> str:
+        """The system it searched, "pdnet", …."""
+        return self.tags.get("system", self.experiment)
+
+    @property
+    def data(self) -> str:
+        """What it was measured on, in words."""
+        return self.tags.get("data", "data that the sweep did not name")
+
+    @property
+    def test_n(self) -> int | None:
+        """The number of test lesions."""
+        return count_of(self.test.get("test_n"))
+
+    @property
+    def best(self) -> Trial | None:
+        """The best trial, once the sweep has chosen it."""
+        chosen = self.tags.get("best_trial")
+        return next((trial for trial in self.trials if trial.trial_id == chosen), None)
+
+    def overlay_of(self, rank: int) -> bytes | None:
+        """The picture of the lesion with this rank, 1 = the best Dice; None when none is there."""
+        file = _stem(self.lesions[rank - 1].file)
+        same = {
+            number: picture
+            for name, picture in self.overlays.items()
+            for number, _, pictured in [name.partition("_")]
+            if _stem(pictured) == file
+        }
+        for number, picture in same.items():
+            if number.isdecimal() and int(number) == rank:
+                return picture
+        # Lesions of equal Dice may rank otherwise there; two of one slice cannot be told apart.
+        alone = sum(_stem(lesion.file) == file for lesion in self.lesions) == 1
+        return next(iter(same.values()), None) if alone else None
+
+
+def overlay_name(rank: int, file: str) -> str:
+    """The artifact's name for a test lesion's picture; one that any file system takes.
+
+    Args:
+        rank: 1 = the highest Dice; lesions of equal Dice in the order of file, then row.
+        file: the lesion's `file`.
+    """
+    return f"{rank:03d}_{_stem(file)}.png"
+
+
+def _stem(file: str) -> str:
+    stem = file.replace("\\", "/").rpartition("/")[2]
+    while stem.endswith(".png"):
+        stem = stem.removesuffix(".png")
+    return _NO_NAME.sub("_", stem).encode()[:LONGEST].decode(errors="ignore")
+
+
+def evenly_apart(count: int, most: int) -> list[int]:
+    """At most `most` places of `count` in order, the first and the last among them."""
+    shown = min(most, count)
+    return sorted({round(i * (count - 1) / max(1, shown - 1)) for i in range(shown)})

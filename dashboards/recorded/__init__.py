@@ -1,0 +1,1 @@
+"""What MLflow holds, read with care: runs, artifacts, numbers, the papers' baselines."""

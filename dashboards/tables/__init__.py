@@ -1,0 +1,1 @@
+"""Tables: the papers' own, ours beside them, in the terminal."""

@@ -1,0 +1,75 @@
+"""Diameters from heat maps, masks and marks: tables of them and of how they differ."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dashboards.tables.comparison import MISSING
+from lesions.metrics.side_by_side import AXES, HUMAN, MARKS, WAYS, column, differences, without
+
+Row = Mapping[str, Any]
+Cells = tuple[list[str], list[list[str]]]
+
+
+def diameter_cells(rows: Sequence[Row]) -> Cells:
+    """A row each way: how many lesions it gives diameters of, and their median and mean."""
+    heading = ["Diameters from", "n", "none"]
+    heading += [f"{axis}, {what}" for axis in AXES for what in ("median", "mean")]
+    cells, absent = [], without(rows)
+    for way in WAYS:
+        if way == MARKS and absent[way] == len(rows):
+            continue
+        line = [f"{way}", str(len(rows) - absent[way]), str(absent[way])]
+        for axis in AXES:
+            values = np.array([row[column(way, axis)] for row in rows], np.float64)
+            values = values[~np.isnan(values)]
+            line += [_mm(np.median(values)), _mm(values.mean())] if len(values) else [MISSING] * 2
+        cells.append(line)
+    return heading, cells
+
+
+def difference_cells(rows: Sequence[Row]) -> Cells:
+    """A row each two ways and axis: median and mean are signed, absolute is a mean."""
+    heading = ["Difference", "Axis", "n", "median", "mean", "absolute"]
+    cells = [
+        [f"{one.first} − {one.second}", one.axis, str(one.n), _signed(one.median),
+         _signed(one.mean), _mm(one.absolute)]
+        for one in differences(rows)
+    ]  # fmt: skip
+    return heading, cells
+
+
+def diameter_metrics(rows: Sequence[Row]) -> dict[str, float]:
+    """For MLflow: "long_heat_maps_minus_human_mask_median", "_mean", "_abs", "_n"."""
+    found: dict[str, float] = {}
+    for one in differences(rows):
+        name = f"{one.axis}_{one.first}_minus_{one.second}".replace(" ", "_")
+        found |= {
+            f"{name}_median": one.median, f"{name}_mean": one.mean, f"{name}_abs": one.absolute,
+            f"{name}_n": float(one.n),
+        }  # fmt: skip
+    return found
+
+
+def diameter_notes(rows: Sequence[Row]) -> Iterator[str]:
+    """What a reader has to know to read the tables of diameters."""
+    absent = without(rows)
+    for way, count in absent.items():
+        if count and way != MARKS:
+            yield f"No diameters from the {way}: {count} of {len(rows)} lesions."
+    own = len(rows) - absent[MARKS]
+    if rows and own < len(rows) - absent[HUMAN]:
+        yield (
+            f"{len(rows) - own} of {len(rows)} lesions have no RECIST marks of their own: theirs "
+            "were measured from the human masks."
+        )
+
+
+def _mm(value: float) -> str:
+    return MISSING if math.isnan(value) else f"{value:.1f}"
+
+
+def _signed(value: float) -> str:
+    return MISSING if math.isnan(value) else f"{value:+.1f}"

@@ -1,0 +1,233 @@
+"""Table 1 of the WSSS paper on other lesions: what each pseudo mask scores against human masks."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from dashboards.pages.view import evenly_apart
+from dashboards.tables.comparison import MISSING, Line, paper_lines
+from dashboards.tables.papers import PaperRow, paper_rows
+from dashboards.tables.terminal import lines_table, plain, text_table
+from lesions.judging.measuring import METRICS, Measured
+from lesions.metrics import summary, summary_by
+from lesions.readers.deeplesion import Rejected
+
+PAPER, TABLE = "wsss", "1"
+PAPER_METHODS = {
+    "recist": "RECIST",
+    "dcrf": "DCRF",
+    "grabcut": "GrabCut",
+    "grabcut_i": "GrabCut-i",
+    "grabcut_r": "GrabCut-R",
+}
+COLUMNS = {"recall": "Recall", "precision": "Precision", "dice": "Dice", "ms": "ms per lesion"}
+UNCERTAIN = {"uncertain": "Uncertain pixels"}
+WIDE = 120  # columns from which a mean and its deviation fit on one line
+SHOWN = 4  # lesions with pictures
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskTable:
+    """Every lesion's scores, and what the table, the report and MLflow make of them.
+
+    Attributes:
+        name: the run's.
+        data: what was measured, in words.
+        marks: where its RECIST marks come from, in a sentence; empty where that is not known.
+        methods: the pseudo masks, in the order shown.
+        lesions: those with a human mask.
+        aside: the rest, with reasons.
+        tags: of the MLflow run, for the report's provenance.
+    """
+
+    name: str
+    data: str
+    marks: str
+    methods: Sequence[str]
+    lesions: Sequence[Measured]
+    aside: Sequence[Rejected]
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def short_data(self) -> str:
+        """What was measured, in a few words."""
+        return self.data.partition(",")[0]
+
+    def scores(self, method: str) -> list[Mapping[str, float]]:
+        """The method's scores, one row a lesion that it made a mask of."""
+        return [lesion.scores[method] for lesion in self.lesions if method in lesion.scores]
+
+    def failures(self) -> list[tuple[str, Measured]]:
+        """Each method and lesion without a mask, the method's together."""
+        return [(name, one) for name in self.methods for one in self.lesions if name in one.failed]
+
+    def metrics(self, method: str) -> dict[str, float]:
+        """Mean and deviation of each metric, each lesion counting the same; for MLflow.
+
+        `ms` is the median, `ms_mean` the mean; `failed` counts the lesions without a mask;
+        `dice_<lesion type>` is the mean over that type.
+        """
+        rows = self.scores(method)
+        found = summary([{name: row[name] for name in METRICS} for row in rows])
+        found["failed"] = float(sum(method in lesion.failed for lesion in self.lesions))
+        if rows:
+            ms = [row["ms"] for row in rows]
+            found |= {"ms": float(np.median(ms)), "ms_mean": float(np.mean(ms))}
+            found["uncertain"] = float(np.mean([row["uncertain"] for row in rows]))
+        for kind, dice in self._mean_dice(method, "lesion_type").items():
+            found[f"dice_{kind}"] = dice
+        return {name: value for name, value in found.items() if math.isfinite(value)}
+
+    def columns(self) -> dict[str, str]:
+        """Heading by metric; uncertain pixels only where a mask has any."""
+        some = any(row["uncertain"] > 0 for method in self.methods for row in self.scores(method))
+        return COLUMNS | (UNCERTAIN if some else {})
+
+    def lines(self) -> list[Line]:
+        """Ours, then the paper's on both of its data sets."""
+        return [*map(self._line, self.methods), *paper_lines(paper())]
+
+    def _line(self, method: str) -> Line:
+        metrics = self.metrics(method)
+        theirs = PAPER_METHODS.get(method)
+        return Line(
+            source="ours",
+            method=method if theirs is None else f"{method} ({theirs})",
+            measured_on=self.short_data,
+            lesions=int(metrics["n"]),
+            values={
+                name: (metrics[name], metrics.get(f"{name}_std"))
+                for name in self.columns()
+                if name in metrics
+            },
+        )
+
+    def dice_by(self, column: str) -> dict[str, tuple[int, dict[str, float]]]:
+        """For each value of a lesion's column how many lesions, and each method's mean Dice."""
+        counts = Counter(getattr(lesion, column) for lesion in self.lesions)
+        means = {method: self._mean_dice(method, column) for method in self.methods}
+        return {
+            value: (count, {name: dice[value] for name, dice in means.items() if value in dice})
+            for value, count in counts.most_common()
+        }
+
+    def _mean_dice(self, method: str, column: str) -> dict[str, float]:
+        rows = [
+            {"value": getattr(lesion, column), "dice": lesion.scores[method]["dice"]}
+            for lesion in self.lesions
+            if method in lesion.scores
+        ]
+        return {value: found["dice"] for value, found in summary_by(rows, "value").items()}
+
+    def shown(self) -> list[Measured]:
+        """A few lesions, evenly apart from the highest to the lowest Dice of all methods."""
+        ranked = sorted(self.lesions, key=lambda lesion: (-_mean_dice(lesion), lesion.key))
+        return [ranked[place] for place in evenly_apart(len(ranked), SHOWN)]
+
+    def reasons(self) -> dict[str, int]:
+        """How many were set aside, by reason."""
+        return dict(Counter(one.reason.partition(":")[0] for one in self.aside).most_common())
+
+
+def in_paper_order(methods: Sequence[str]) -> list[str]:
+    """Those of the paper's Table 1 in its order, then the others in theirs."""
+    return [*(name for name in PAPER_METHODS if name in methods),
+            *(name for name in methods if name not in PAPER_METHODS)]  # fmt: skip
+
+
+def paper() -> list[PaperRow]:
+    """The rows of the paper's Table 1."""
+    return paper_rows(PAPER, TABLE)
+
+
+def notes(table: MaskTable) -> Iterator[str]:
+    """What a reader has to know to read the table, one sentence or two each."""
+    yield (
+        f"Measured on {table.data}. The paper measured other lesions: its rows show which order "
+        f"to expect, not a ranking. {table.marks}".strip()
+    )
+    yield (
+        "Mean ± standard deviation over lesions, each counting the same; ms is the median process "
+        "time of the mask alone, on one core."
+    )
+    if "uncertain" in table.columns():
+        yield (
+            "Uncertain pixels count neither for nor against a mask; their column is their part of "
+            "what the mask does not call background."
+        )
+    orders = {
+        where: order for where, order in rankings(table).items() if len(order) == len(PAPER_METHODS)
+    }
+    if table.short_data in orders:
+        listed = "; ".join(f"{where}: {' > '.join(order)}" for where, order in orders.items())
+        yield f"The paper's methods by mean Dice, {listed}."
+    for method, failed in Counter(method for method, _ in table.failures()).items():
+        yield f"{method} made no mask of {failed} of the lesions: its row is over the others."
+
+
+def rankings(table: MaskTable) -> dict[str, list[str]]:
+    """The paper's methods from the highest mean Dice to the lowest, by what they were measured on.
+
+    A method that was not measured there is absent.
+    """
+    found: dict[str, dict[str, float]] = {table.short_data: {}}
+    for method in table.methods:
+        metrics = table.metrics(method)
+        if method in PAPER_METHODS and "dice" in metrics:
+            found[table.short_data][PAPER_METHODS[method]] = metrics["dice"]
+    for row in paper():
+        found.setdefault(row.measured_on, {})[row.method] = row.metrics["dice"][0]
+    return {where: sorted(dice, key=lambda name: -dice[name]) for where, dice in found.items()}
+
+
+def print_masks(table: MaskTable, console: Console) -> None:
+    """Print the table, its notes, the Dice of each lesion type and what was set aside."""
+    title = f"Pseudo masks against human masks: {plain(table.name)}"
+    console.print(lines_table(title, table.lines(), table.columns(), console.width >= WIDE))
+    for note in notes(table):
+        console.print(f"[yellow]Note:[/] {plain(note)}")
+    kinds = table.dice_by("lesion_type")
+    if len(kinds) > 1:
+        console.print()
+        console.print(text_table("Dice by lesion type", *dice_cells(table, "lesion_type")))
+    for reason, count in table.reasons().items():
+        console.print(f"{count} set aside: {plain(reason)}")
+
+
+def dice_cells(table: MaskTable, column: str) -> tuple[list[str], list[list[str]]]:
+    """Heading and rows of a table of mean Dice: a row each value of the column."""
+    rows = [
+        [
+            value.replace("_", " "),
+            str(count),
+            *(f"{dice[method]:.3f}" if method in dice else MISSING for method in table.methods),
+        ]
+        for value, (count, dice) in table.dice_by(column).items()
+    ]
+    return [column.replace("_", " ").capitalize(), "n", *table.methods], rows
+
+
+def records(table: MaskTable) -> Iterator[dict[str, Any]]:
+    """One row a lesion and method, and one a lesion set aside: what the CSV file holds."""
+    for lesion in table.lesions:
+        about = {
+            "file": lesion.file,
+            "row": lesion.row,
+            "patient": lesion.patient,
+            "lesion_type": lesion.lesion_type,
+        }
+        for method in table.methods:
+            scores = lesion.scores.get(method, {})
+            yield {**about, "method": method, **scores, "reason": lesion.failed.get(method, "")}
+    for one in table.aside:
+        yield {"file": one.file, "row": one.row, "reason": one.reason}
+
+
+def _mean_dice(lesion: Measured) -> float:
+    dice = [scores["dice"] for scores in lesion.scores.values() if math.isfinite(scores["dice"])]
+    return float(np.mean(dice)) if dice else 0.0

@@ -1,0 +1,106 @@
+"""The comparison and the trials as tables in the terminal."""
+
+from collections.abc import Mapping, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from dashboards.pages.view import SweepView
+from dashboards.tables.comparison import COLUMNS, MISSING, Line, caution, comparison, short_number
+from dashboards.tables.papers import PaperRow
+from lesions.errors import printable
+
+WIDE = 130  # columns from which a mean and its deviation fit on one line
+PADDING = (0, 1, 0, 0)
+STYLES = {"ours": "bold green", "reference": "", "paper": "cyan"}
+
+
+def say(words: str) -> None:
+    """Print what may hold words from elsewhere; line breaks stay, other control characters do not.
+
+    A terminal obeys control characters: a file's name could move the cursor or rename the window.
+    """
+    print("\n".join(map(printable, words.split("\n"))), flush=True)
+
+
+def plain(words: str) -> str:
+    """Words from elsewhere in rich's markup: shown as they are, without control characters."""
+    return escape(printable(words))
+
+
+def print_comparison(view: SweepView, rows: list[PaperRow], console: Console) -> None:
+    """Print ours beside the references and the paper's rows, then the trials."""
+    title = f"Sweep {plain(view.name)}"
+    console.print(lines_table(title, comparison(view, rows), COLUMNS, console.width >= WIDE))
+    console.print(f"[yellow]Note:[/] {plain(caution(view, rows))}")
+    console.print()
+    if view.trials:
+        console.print(_trials_table(view))
+    else:
+        console.print("The sweep has no trials yet.")
+
+
+def lines_table(title: str, lines: Sequence[Line], columns: Mapping[str, str], wide: bool) -> Table:
+    """One row a line.
+
+    Args:
+        title: with rich's markup.
+        lines: those of one source stand together.
+        columns: heading by metric name.
+        wide: whether the terminal is; on a narrow one a deviation stands below its mean.
+    """
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=PADDING)
+    table.add_column("Method" if wide else "Method\nMeasured on")
+    if wide:
+        table.add_column("Measured on")
+    table.add_column("n", justify="right", no_wrap=True)
+    for heading in columns.values():
+        narrow = max(len("±99.999"), *map(len, heading.split()))
+        table.add_column(heading, justify="right", width=None if wide else narrow)
+    for line, following in zip(lines, [*lines[1:], None], strict=True):
+        names = plain(line.method), f"[dim]{plain(line.measured_on)}[/]"
+        table.add_row(
+            *(names if wide else ["\n".join(names)]),
+            MISSING if line.lesions is None else str(line.lesions),
+            *(line.cell(metric, " ± " if wide else "\n±") for metric in columns),
+            style=STYLES[line.source],
+            end_section=following is None or following.source != line.source,
+        )
+    return table
+
+
+def text_table(title: str, heading: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A table of plain text: the first column to the left, numbers to the right."""
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=PADDING)
+    # Rich cuts a long word rather than another column's: names must stay whole.
+    longest = max((len(word) for row in rows for word in row[0].split()), default=0)
+    for number, name in enumerate(heading):
+        table.add_column(plain(name), justify="right" if number else "left",
+                         min_width=0 if number else longest)  # fmt: skip
+    for row in rows:
+        table.add_row(*map(plain, row))
+    return table
+
+
+def _trials_table(view: SweepView) -> Table:
+    searched = list(dict.fromkeys(name for trial in view.trials for name in trial.searched))
+    table = Table(title="Trials", box=box.SIMPLE_HEAD, title_justify="left", padding=PADDING)
+    table.add_column("#", justify="right")
+    table.add_column("State")
+    for name in searched:
+        table.add_column(plain(name), justify="right")
+    table.add_column("Best validation Dice", justify="right")
+    table.add_column("Epochs", justify="right")
+    for trial in view.trials:
+        dice = trial.best_val_dice
+        table.add_row(
+            str(trial.number),
+            plain(trial.state),
+            *(plain(short_number(trial.searched.get(name, MISSING))) for name in searched),
+            MISSING if dice is None else f"{dice:.3f}",
+            str(trial.epochs),
+            style="bold green" if trial is view.best else "",
+        )
+    return table

@@ -1,0 +1,1 @@
+"""Command lines: options, and which trained models answer."""

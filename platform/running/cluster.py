@@ -1,0 +1,113 @@
+"""The Ray cluster: joined where there is one, started here where there is none."""
+
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from lesions import InputError
+from lesions.files import READABLE_BY
+from platform.running.doors import lock_doors, private_folder, without_agent
+from platform.running.storage import ROOT
+
+
+@contextmanager
+def cluster() -> Iterator[dict[str, float]]:
+    """Join the cluster that RAY_ADDRESS names, or start one; its resources, as {"CPU": 2.0}.
+
+    Without RAY_ADDRESS it is always a cluster of our own, see `platform.running.doors`: ray.init()
+    alone would join any that runs on this machine, another sweep's too, and end with it. A Ray job
+    has RAY_ADDRESS set. Workers get the repository's root on their path: they import `lesions` and
+    `trainables`.
+
+    Raises:
+        InputError: the cluster that RAY_ADDRESS names does not answer.
+    """
+    _set_defaults()
+    address = _named_address()
+    if address is None:
+        lock_doors()
+    import ray
+
+    if ray.is_initialized():
+        yield ray.cluster_resources()
+        return
+    with ExitStack() as stack:
+        if address is None:
+            folder = stack.enter_context(private_folder())
+            with without_agent():
+                _init("local", include_dashboard=False, _temp_dir=str(folder))
+        else:
+            _check_reachable(address)
+            _init(address)
+        stack.callback(ray.shutdown)
+        yield ray.cluster_resources()
+
+
+def _named_address() -> str | None:
+    """RAY_ADDRESS; None where it is unset, empty or "local"."""
+    address = os.environ.get("RAY_ADDRESS", "")
+    return None if address in ("", "local") else address
+
+
+def _init(address: str, **options: Any) -> None:
+    import ray
+
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    readers = {READABLE_BY: os.environ[READABLE_BY]} if READABLE_BY in os.environ else {}
+    umask = os.umask(0o077)  # to ask for it is to set it
+    os.umask(umask)
+    ray.init(
+        address=address,
+        runtime_env={
+            "env_vars": {"PYTHONPATH": path} | readers,
+            # Ray's workers have the cluster's umask: what Ray writes there is for ours too.
+            "worker_process_setup_hook": lambda: os.umask(umask),
+        },
+        logging_level=logging.WARNING,
+        log_to_driver=False,
+        **options,
+    )
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself would try a dead address for ten minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise InputError(
+            f"the Ray cluster at {address} does not answer: {error.strerror or error}",
+            remedy="start it, or unset RAY_ADDRESS to run on this machine",
+        ) from None
+
+
+def _set_defaults() -> None:
+    """What Ray reads from the environment; a user's own settings stay."""
+    # Else every kill -9 within 10 s of a trial's end would lose that trial.
+    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1")
+    # The state is saved at every epoch on purpose: a resumed trial needs its newest checkpoint.
+    os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
+    # Tune's newer output prints boxes and hints even when told to be silent.
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    # Else each short epoch's report waits about a second.
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
+
+
+def has_gpu() -> bool:
+    """Whether the cluster that a command would use has a GPU; starts nothing on its own.
+
+    A cluster that is already running is asked; otherwise this machine is looked at.
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        return True
+    if _named_address() is None:
+        return False
+    with cluster() as resources:
+        return resources.get("GPU", 0) > 0

@@ -1,0 +1,119 @@
+"""What a sweep or a training is: its plan, written to disk once and read again by --resume."""
+
+import json
+import time
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar, get_type_hints
+
+from lesions import InputError
+from lesions.errors import shown
+from lesions.files import write_text
+from lesions.names import inside
+from lesions.readers.bounded import read_json
+from platform.running.datasets import Data, find_data
+from trainables.configs import blaming, edited, flatten, typed
+from trainables.system import System
+from trainables.workers import Job
+
+P = TypeVar("P", bound="Planned")
+_MOST_PLAN = 1 << 20  # bytes; real ones have 2 kB
+_SHARED: dict[str, Any] = {"preset": str, "config": dict[str, Any], "data": Path}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A sweep or a training; a resumed one is the same as when it was started.
+
+    Fields that a subclass adds bear the names of its command's options.
+
+    Attributes:
+        name: of the run.
+        folder: where it is kept.
+        system, preset, config: what is trained.
+        data: on what.
+    """
+
+    place: ClassVar[str]
+    file: ClassVar[str]
+
+    name: str
+    folder: Path
+    system: System
+    preset: str
+    config: Any
+    data: Data
+
+    @property
+    def job(self) -> Job:
+        """What a worker trains."""
+        return Job(system=self.system.name, config=self.config, data=self.data.root)
+
+    def write(self) -> None:
+        """Write what `--resume` reads."""
+        own = {name: getattr(self, name) for name in _own_fields(type(self))}
+        plan = {"preset": self.preset, "config": flatten(self.config), "data": str(self.data.root)}
+        write_text(self.folder / self.file, json.dumps(plan | own, indent=1, default=str))
+
+
+def start(
+    kind: type[P], system: System, preset: str, options: Any, storage: Path, prefix: str = ""
+) -> P:
+    """A new run of this kind; or, with `--resume`, an old one as its plan says.
+
+    A run that the user does not name is called after `prefix`, or the system, and the time.
+
+    Raises:
+        InputError: the name is taken, or none that was started, or no name at all; or the plan is
+            damaged.
+    """
+    default = f"{prefix or system.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    name = options.resume or options.name or default
+    folder = inside(storage / kind.place, name)
+    if options.resume:
+        plan = _read(folder / kind.file, kind)
+        preset, data = plan.pop("preset"), plan.pop("data")
+        with blaming(folder / kind.file):
+            config = edited(system.presets()["paper"](), plan.pop("config"))
+    elif (folder / kind.file).exists():
+        raise InputError(
+            f"there is a run {name!r} already", remedy=f"go on with it by --resume {name}"
+        )
+    else:
+        plan = {field: getattr(options, field) for field in _own_fields(kind)}
+        config, data = options.config, options.data
+    # A resumed run may be told to show less, never more.
+    plan["pictures"] = plan.get("pictures", True) and options.pictures
+    found = find_data(data, storage, config.pseudo_mask)
+    return kind(
+        name=name, folder=folder, system=system, preset=preset, config=config, data=found, **plan
+    )
+
+
+def _own_fields(kind: type[Planned]) -> list[str]:
+    shared = {field.name for field in fields(Planned)}
+    return [field.name for field in fields(kind) if field.name not in shared]
+
+
+def _read(path: Path, kind: type[Planned]) -> dict[str, Any]:
+    name, runs = path.parent.name, path.parent.parent
+    try:
+        plan = read_json(path, dict, _MOST_PLAN)
+    except FileNotFoundError:
+        there = sorted(other.parent.name for other in runs.glob(f"*/{path.name}"))
+        raise InputError(
+            f"there is no run {name!r} to go on with",
+            file=runs,
+            remedy=f"choose of {', '.join(there)}" if there else "there is none at all",
+        ) from None
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=path) from None
+    own, hints = _own_fields(kind), get_type_hints(kind)
+    wanted = _SHARED | {name: hints[name] for name in own}
+    optional = {one.name for one in fields(kind) if one.default is not MISSING}
+    with blaming(path):
+        if missing := sorted(wanted.keys() - optional - plan.keys()):
+            raise InputError(f"lacks {missing[0]!r}")
+        if foreign := sorted(plan.keys() - wanted.keys()):
+            raise InputError(f"has {shown(foreign[0])!r}, which is no part of such a plan")
+        return {name: typed(wanted[name], value, name) for name, value in plan.items()}

@@ -1,0 +1,154 @@
+"""Training in rounds: each learns from masks that the model of the one before has refined."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from dashboards.tables.terminal import say
+from lesions import InputError
+from lesions.prepared import PreparedSet
+from lesions.prepared.round_masks import (
+    SCORES,
+    chunk_path,
+    chunks_of,
+    claim,
+    finish,
+    read_figures,
+)
+from platform.running.actors import over_actors
+from platform.running.training import Training, record_training, round_name
+from platform.tracking.runs import (
+    NAME,
+    PARENT,
+    Store,
+    end_run,
+    find_or_create_run,
+    is_finished,
+    log_metrics,
+    set_tags,
+)
+from trainables.checkpoint import model_digest
+from trainables.configs import flatten
+from trainables.evaluate import REPORTED
+from trainables.rounds import MaskMaker, MaskPlan
+from trainables.workers import Job
+
+TOLD = ("best_val_dice", "test_n", *REPORTED, *(f"{name}_std" for name in REPORTED))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round(Training):
+    """One round of a training.
+
+    Attributes:
+        number: 1 = the first.
+        masks: what it learns from; None as prepared.
+    """
+
+    number: int
+    masks: Path | None
+
+    @property
+    def job(self) -> Job:
+        """What a worker trains."""
+        return Job(
+            system=self.system.name, config=self.config, data=self.data.root, masks=self.masks
+        )
+
+
+def round_of(training: Training, number: int, masks: Path | None) -> Round:
+    """A round as a training of its own, in the training's folder."""
+    values = {field.name: getattr(training, field.name) for field in fields(Training)}
+    name = round_name(number)
+    own = {"name": name, "folder": training.folder / name, "rounds": 1}
+    return Round(**values | own, number=number, masks=masks)
+
+
+def record_rounds(
+    training: Training, store: Store, run_id: str, gpu: bool, resources: dict[str, float]
+) -> tuple[Path, str]:
+    """Train every round that is not finished, into runs below `run_id`.
+
+    Returns:
+        The last round's checkpoint, and the run that has its artifacts.
+
+    Raises:
+        InputError: the system is not trained in rounds, or masks cannot be written.
+    """
+    if training.rounds == 1:
+        return record_training(training, store, run_id, gpu, resources), run_id
+    if not training.system.in_rounds:
+        raise InputError(f"{training.system.name} is trained in one round", remedy="--rounds 1")
+    checkpoint, masks, figures = Path(), None, dict[str, float]()
+    for number in range(1, training.rounds + 1):
+        if number > 1:
+            masks = training.folder / f"masks-{number}"
+            figures = make_masks(training, checkpoint, number, masks, resources)
+        own = round_of(training, number, masks)
+        child = _round_run(own, store, run_id)
+        if is_finished(store, child):
+            say(f"round {number} is finished")
+            checkpoint = own.last_checkpoint
+        else:
+            say(f"round {number} of {training.rounds}")
+            log_metrics(store, child, {f"mask_{name}": value for name, value in figures.items()})
+            checkpoint = record_training(own, store, child, gpu, resources)
+        _tell(store, run_id, child, number)
+    set_tags(store, run_id, {"lesion.last_round": child})
+    end_run(store, run_id, "finished")
+    return checkpoint, child
+
+
+def make_masks(
+    training: Training, checkpoint: Path, number: int, out: Path, resources: dict[str, float]
+) -> dict[str, float]:
+    """The masks of a round by the last one's model, those that are not there yet; their figures.
+
+    Raises:
+        InputError: they cannot be written.
+    """
+    data = training.data
+    mask, before = training.config.pseudo_mask, training.folder / f"masks-{number - 1}"
+    plan = MaskPlan(
+        checkpoint=checkpoint, data=data.root, mask=mask, out=out,
+        before=before if number > 2 else None,
+    )  # fmt: skip
+    if not claim(out, {"model": model_digest(checkpoint), "data": data.fingerprint, "mask": mask}):
+        chunks = range(len(chunks_of(len(PreparedSet(data.root, "train")))))
+        items = [{"chunk": chunk} for chunk in chunks if not chunk_path(out, chunk).exists()]
+        for outcome in over_actors(items, MaskMaker, {"plan": plan}, resources):
+            if outcome["error"]:
+                raise InputError(
+                    f"masks cannot be written: {outcome['error']}", file=out,
+                    remedy=f"make room and go on with --resume {training.name}",
+                )  # fmt: skip
+        finish(out)
+    figures = read_figures(out)
+    say(_line(number, figures))
+    return figures
+
+
+def _line(number: int, figures: dict[str, float]) -> str:
+    line = f"round {number}: masks of {figures['lesions']:.0f} lesions"
+    if figures["human"]:
+        dice = [figures[name] for name in SCORES[:3]]
+        line += (f", Dice against {figures['human']:.0f} human masks {dice[0]:.3f} → {dice[1]:.3f}"
+                 f" ({dice[2]:.3f} without the uncertain)")  # fmt: skip
+    line += f", {figures.get('uncertain', 0):.0%} uncertain"
+    return line + (f", {figures['kept']:.0f} kept as they were" if figures["kept"] else "")
+
+
+def _round_run(own: Round, store: Store, parent: str) -> str:
+    key = {"lesion.kind": "round", PARENT: parent, "lesion.round": str(own.number)}
+    tags = {NAME: own.name, "lesion.state": "running", "lesion.system": own.system.name,
+            "lesion.preset": own.preset, **own.data.tags()}  # fmt: skip
+    return find_or_create_run(store, key, tags, flatten(own.config))
+
+
+def _tell(store: Store, parent: str, child: str, number: int) -> None:
+    """A round's result and its masks' figures as a step of the whole training's run; once."""
+    client = store.client
+    if number in {point.step for point in client.get_metric_history(parent, "round")}:
+        return
+    found = client.get_run(child).data.metrics
+    told = {name: value for name, value in found.items() if name in TOLD or name[:5] == "mask_"}
+    log_metrics(store, parent, told | {"round": float(number)}, step=number)

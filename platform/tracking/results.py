@@ -1,0 +1,144 @@
+"""After the search: the best trial measured once on the test lesions, and recorded."""
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dashboards.pages.view import evenly_apart, overlay_name
+from dashboards.plots.overlays import overlay
+from dashboards.recorded.artifacts import files_of
+from dashboards.tables.terminal import say
+from lesions import InputError, Recist
+from lesions.prepared import PreparedSet
+from lesions.readers.png import decode_labels
+from platform.models import ARTIFACTS, log_checkpoint
+from platform.tracking.runs import (
+    NAME,
+    PARENT,
+    Store,
+    end_run,
+    find_or_create_run,
+    log_metrics,
+    set_tags,
+)
+from trainables.evaluate import summarise
+from trainables.workers import Job, evaluate, evaluate_references
+
+OVERLAYS = 9
+
+
+def finish(
+    store: Store, parent: str, job: Job, results: Any, objective: str,
+    resources: dict[str, float], pictures: bool,
+) -> Path:  # fmt: skip
+    """Measure the best trial and the references on the test split; record all in MLflow.
+
+    The test lesions play no part in the choice of the best trial.
+
+    Returns:
+        The best trial's checkpoint.
+
+    Raises:
+        InputError: no trial has a checkpoint.
+    """
+    import ray
+
+    best = best_result(results, objective, job.config.training.epochs)
+    set_tags(store, parent, {"lesion.best_trial": best.metrics["trial_id"]})
+    say("measuring the best trial on the test lesions")
+    references = ray.remote(num_cpus=1)(evaluate_references).remote(job, "test")
+    checkpoint = Path(best.checkpoint.path)
+    record_test(store, parent, job, checkpoint, resources, pictures)
+    record_references(store, parent, ray.get(references))
+    end_run(store, parent, "finished")
+    return checkpoint
+
+
+def best_result(results: Any, objective: str, epochs: int) -> Any:
+    """The result with the best objective: of the whole trials, if there are any."""
+    kept = [result for result in results if result.checkpoint is not None]
+    if not kept:
+        errors = [str(error).strip().splitlines()[-1] for error in results.errors]
+        raise InputError(
+            f"every trial failed, the first with: {errors[0] if errors else 'no result'}",
+            file=results.experiment_path,
+            remedy="mend the cause and start a new sweep",
+        )
+    whole = [result for result in kept if result.metrics["epoch"] >= epochs]
+    return max(whole or kept, key=lambda result: result.metrics[objective])
+
+
+def record_test(
+    store: Store, run_id: str, job: Job, checkpoint: Path, resources: dict[str, float],
+    pictures: bool,
+) -> None:  # fmt: skip
+    """A model's checkpoint, and what it measures on the test split, into its run."""
+    log_checkpoint(store, run_id, checkpoint)
+    record_measured(store, run_id, job.data, [checkpoint], resources, pictures)
+
+
+def record_measured(
+    store: Store, run_id: str, data: Path, checkpoints: Sequence[Path],
+    resources: dict[str, float], pictures: bool,
+) -> None:  # fmt: skip
+    """The metrics and rows of a model, or of several in order, on a set's test split.
+
+    With `pictures` also overlays of lesions from the best to the worst, evenly apart.
+    """
+    import ray
+
+    task = ray.remote(num_cpus=1, num_gpus=1 if resources.get("GPU", 0) > 0 else 0)(evaluate)
+    rows = ray.get(task.remote(checkpoints, data, "test"))
+    if not rows:
+        say("the prepared set has no test lesions: nothing to measure")
+        return
+    log_metrics(store, run_id, _test_metrics(rows))
+    with tempfile.TemporaryDirectory() as folder:
+        write_rows(Path(folder) / "lesions.json", rows)
+        if pictures:
+            write_overlays(Path(folder) / "overlays", rows, PreparedSet(data, "test"))
+        files_of(store.client, run_id).write(Path(folder), ARTIFACTS)
+
+
+def record_references(
+    store: Store, parent: str, measured: Mapping[str, Sequence[dict[str, Any]]]
+) -> None:
+    """One child run a reference method, with its metrics on the same test lesions."""
+    for method, rows in measured.items():
+        key = {PARENT: parent, "lesion.method": method}
+        run_id = find_or_create_run(store, key, {"lesion.kind": "reference", NAME: method}, {})
+        if rows:
+            log_metrics(store, run_id, _test_metrics(rows))
+        end_run(store, run_id, "finished")
+
+
+def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Every lesion's names and metrics, as JSON."""
+    # A NaN (the distance to an empty mask) is no JSON.
+    plain = [
+        {k: None if v != v else v for k, v in row.items() if k not in ("mask", "endpoints")}
+        for row in rows
+    ]
+    path.write_text(json.dumps(plain, indent=1))
+
+
+def write_overlays(folder: Path, rows: Sequence[dict[str, Any]], lesions: PreparedSet) -> None:
+    """Pictures of lesions from the best to the worst, evenly apart."""
+    folder.mkdir()
+    ranked = sorted(
+        range(len(rows)), key=lambda at: (-rows[at]["dice"], rows[at]["file"], rows[at]["row"])
+    )
+    for place in evenly_apart(len(ranked), OVERLAYS):
+        lesion, row = lesions[ranked[place]], rows[ranked[place]]
+        found = None if row["endpoints"] is None else Recist(row["endpoints"])
+        picture = overlay(
+            lesion, lesion.mask(row["truth"]), decode_labels(row["mask"]), lesion.recist, found
+        )
+        (folder / overlay_name(place + 1, lesion.file)).write_bytes(picture)
+
+
+def _test_metrics(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    summary = summarise(rows)
+    return summary | {"test_n": summary.get("n", float(len(rows)))}

@@ -1,0 +1,1 @@
+"""A sweep's insides: the searcher, the callback, Tune's state."""

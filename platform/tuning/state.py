@@ -1,0 +1,81 @@
+"""Tune's own state of a sweep: whole, or mended, or said to be lost.
+
+Tune writes it in a scratch folder and then copies it over the sweep's, file by file and in place.
+A driver killed at that moment leaves a cut-off file, and Tune would start anew without a word.
+It also deletes a trial's checkpoint before it notes the next one: a driver killed in between leaves
+a state that names a checkpoint that is gone, and Tune would give the trial up.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lesions import InputError
+from lesions.files import replace_with, write_text
+from lesions.readers.bounded import read_bytes
+from platform.running.doors import check_ours
+from trainables.checkpoint import read_history, read_run, read_score
+
+STATE = "experiment_state-*.json"
+FILES = (STATE, "search_gen_state-*.json", "searcher-state-*.pkl")
+SCRATCH = "scratch.txt"
+
+
+def note_scratch(folder: Path, scratch: str) -> None:
+    """Remember where Tune writes the state of the sweep in `folder` first."""
+    write_text(folder / SCRATCH, scratch)
+
+
+def mend_state(folder: Path) -> None:
+    """Take the scratch folder's state where the sweep's own is cut off; at most one of them is.
+
+    Raises:
+        InputError: it is cut off, and the scratch folder is gone or another machine's.
+    """
+    if _is_whole(folder):
+        return
+    note = folder / SCRATCH
+    scratch = Path(note.read_text()) if note.exists() else folder
+    if not _is_whole(scratch) or not any(scratch.glob(STATE)):
+        raise InputError(
+            "the sweep's state was cut off by a kill", file=folder,
+            remedy="its trials are in MLflow; start a new sweep",
+        )  # fmt: skip
+    check_ours(scratch)
+    for pattern in FILES:
+        for path in scratch.glob(pattern):
+            with replace_with(folder / path.name) as file:
+                file.write(read_bytes(path))
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether the newest state parses; no state at all is whole: no trial has begun."""
+    newest = max(folder.glob(STATE), default=None)
+    try:
+        return newest is None or bool(json.loads(newest.read_text()))
+    except ValueError:
+        return False
+
+
+def mend_checkpoint(trial: Any) -> None:
+    """Let a trial go on from its newest whole checkpoint, if the one that it names is not."""
+    noted = trial.latest_checkpoint_result
+    if trial.is_finished() or noted is None or _last_metrics(Path(noted.checkpoint.path)):
+        return
+    for path in sorted(Path(trial.storage.trial_fs_path).glob("checkpoint_[0-9]*"), reverse=True):
+        if last := _last_metrics(path):
+            noted.checkpoint = type(noted.checkpoint)(str(path), noted.checkpoint.filesystem)
+            noted.metrics = noted.metrics | last | {"training_iteration": int(last["epoch"])}
+            trial.storage.current_checkpoint_index = int(path.name.partition("_")[2])
+            trial.invalidate_json_state()
+            trial.run_metadata.invalidate_cache()
+            return
+
+
+def _last_metrics(checkpoint: Path) -> dict[str, float] | None:
+    """Of its last epoch; None when a kill cut its writing or its deletion off."""
+    try:
+        read_run(checkpoint), read_score(checkpoint)
+        return read_history(checkpoint)[-1]
+    except InputError:
+        return None
