@@ -5,7 +5,6 @@ Functions that bear their module's name are imported from there, as in
 """
 
 from lesions import ellipse, heatmaps, metrics
-from lesions.click import click_prior, click_region, random_click
 from lesions.errors import InputError
 from lesions.lesion import Lesion
 from lesions.masks import (
@@ -16,6 +15,7 @@ from lesions.masks import (
     grabcut_3d,
     pseudo_mask,
 )
+from lesions.prompts.click import click_prior, click_region, random_click
 from lesions.readers.deeplesion import Rejected, read_deeplesion
 from lesions.readers.dicom import RejectedFile, read_dicom, read_dicom_folder
 from lesions.readers.from_mask import lesions_from_mask

@@ -1,10 +1,9 @@
-"""What a system is to the rest of the house: five functions of its config."""
+"""What a system is, as the rest of the house sees it: five answers, and a few optional roles."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -12,49 +11,103 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lesions import Lesion, Recist
-from trainables.crops import Crop
+from lesions.prompts import Case, Prompt, Telling
+from trainables.merit import DIAMETERS, DICE, SEGMENTATION, Merit
+from trainables.recipe import Objective, Recipe
 from trainables.tables import PaperTable
+from trainables.training import recipe_of
 
 Sample = Mapping[str, Any]
 Batch = Mapping[str, Tensor]
+Square = tuple[tuple[float, float], float]  # middle (x, y) and side, slice pixels
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What a system says of one lesion, in its slice's own pixels.
+    """What a system says of one case, in its slice's own pixels.
 
     Attributes:
-        mask: uint8 (H, W), 1 = lesion.
-        recist: the four endpoints, or None when the network's endpoints coincide.
+        mask: uint8 (H, W), 1 = lesion; None of a system that segments nothing.
+        probability: float32 (H, W), the mask's, before it was cut; likewise.
+        recist: the four endpoints; None when those of an axis coincide, or none are predicted.
+        spread_mm: of each endpoint, in the order of `recist`: its uncertainty; None where it has
+            none. Empty of a system without.
+        peaks: how sure the network is of each endpoint; 1 is what it was trained for.
+        volume: uint8 (D, H, W), the mask on all slices of the case's volume.
+        volume_probability: float32 (D, H, W), likewise.
+        square: the part of the slice that was looked at; None = all of it.
+        found: whether the lesion was found; else the answer rests on what `doubt` says.
+        doubt: what is doubtful about it, a sentence without its full stop.
+        seconds: taken by each part.
     """
 
-    mask: NDArray[np.uint8]
-    recist: Recist | None
+    mask: NDArray[np.uint8] | None = None
+    probability: NDArray[np.float32] | None = None
+    recist: Recist | None = None
+    spread_mm: tuple[float | None, ...] = ()
+    peaks: tuple[float, ...] = ()
+    volume: NDArray[np.uint8] | None = None
+    volume_probability: NDArray[np.float32] | None = None
+    square: Square | None = None
+    found: bool = True
+    doubt: str = ""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trained:
+    """A trained part: its config, and its model, on its device and in evaluation mode."""
+
+    config: Any
+    model: nn.Module
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refined:
-    """The mask of a lesion for the next training round.
+class How:
+    """How a prediction is computed.
 
     Attributes:
-        refined: uint8 (H, W), 0 or 1: what the model's mask became at the CT's edges.
-        mask: uint8 (H, W), what is trained on: 0, 1, or 255 where it is uncertain.
+        device: where the models are.
+        precision: of the forward pass; None = float32.
+        tta: average over mirrored views, where the system does so.
     """
 
-    refined: NDArray[np.uint8]
-    mask: NDArray[np.uint8]
+    device: torch.device
+    precision: torch.dtype | None = None
+    tta: bool = False
 
 
 class System(ABC):
-    """One published system."""
+    """One published system.
 
-    name: str
-    paper: str
-    in_rounds = False  # whether it has a `next_mask`
+    Attributes:
+        name: how it is called on the command line; letters, digits and _.
+        title: how tables call it.
+        paper: its key in the papers' tables; "" where no paper's are kept.
+        prompt: 1. what it is told of a lesion.
+        endpoints: 2. whether it predicts RECIST endpoints; else they are measured from its mask.
+        parts: 3. those that are trained apart and answer in this order, each with the fields of
+            the config that make it; none where the system is one thing.
+        reported: 5. the metrics that it is judged by.
+        merit: the one that chooses its best epoch and steers a sweep.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    paper: ClassVar[str] = ""
+    prompt: ClassVar[type[Prompt]]
+    endpoints: ClassVar[bool] = False
+    parts: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    reported: ClassVar[tuple[str, ...]] = (*SEGMENTATION, *DIAMETERS)
+    merit: ClassVar[Merit] = DICE
 
     @abstractmethod
     def presets(self) -> Mapping[str, Callable[[], Any]]:
-        """Full configs by name: "paper", and "tiny" for CPUs."""
+        """Full configs by name: "paper", and "tiny" for CPUs.
+
+        A config is a frozen dataclass with the fields `training` (`TrainingConfig`) and
+        `pseudo_mask`, the name of the mask that is learned from.
+        """
 
     def variants(self) -> Mapping[str, Callable[[Any], Any]]:
         """Ablations and baselines by name: each makes its full config from any preset's."""
@@ -64,38 +117,137 @@ class System(ABC):
         """The paper's tables that its variants make, by number."""
         return {}
 
+    def method(self, config: Any) -> str:
+        """How the paper's tables call the network of this config."""
+        return self.title
+
+    @abstractmethod
+    def telling(self, configs: Sequence[Any]) -> Telling:
+        """1. How evaluation tells these parts of a lesion: a prompt of the kind `prompt`.
+
+        A part that is judged alone may be told more than all of them together.
+
+        Args:
+            configs: of the parts that answer, in order.
+        """
+
+    def part(self, config: Any) -> str:
+        """3. Which part a config makes; "" of a system without parts."""
+        return ""
+
     @abstractmethod
     def model(self, config: Any, *, pretrained: bool = True) -> nn.Module:
-        """The network; `pretrained=False` leaves out the backbone's weights from the hub."""
+        """The network of a part; `pretrained=False` leaves out the backbone's weights."""
+
+    def recipe(self, config: Any) -> Recipe:
+        """4. How a part is trained; by default in one phase, as `config.training` says."""
+        return recipe_of(config.training)
 
     @abstractmethod
     def sample(self, config: Any, lesion: Lesion, rng: np.random.Generator) -> Sample:
-        """One augmented training sample; tensors without the batch axis."""
+        """One augmented training sample of a lesion; tensors without the batch axis."""
 
     @abstractmethod
-    def loss(self, config: Any, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of a batch, a mean over its samples, and its named parts (detached)."""
+    def terms(
+        self, config: Any, model: nn.Module, batch: Batch, objective: Objective
+    ) -> Mapping[str, Tensor]:
+        """The terms of an objective's loss by name, each a mean over the batch's samples.
 
-    @abstractmethod
-    def protocol(self, config: Any) -> str:
-        """One sentence for those who read its results: what `predict` is told of a lesion."""
-
-    @abstractmethod
-    def view(self, config: Any, lesion: Lesion) -> Crop:
-        """The part of the slice that `predict` sees."""
+        The loss is their sum, each times its weight in the objective.
+        """
 
     @abstractmethod
     def predict(
-        self, config: Any, model: nn.Module, lesions: Sequence[Lesion], device: torch.device
+        self, parts: Sequence[Trained], cases: Iterable[Case], how: How
     ) -> Iterator[Prediction]:
-        """One prediction a lesion, in order; what is random at test time is fixed by the lesion."""
+        """2. One prediction a case, in order; all that is known of the lesion is in the case.
 
-    def predict_together(
-        self, checkpoints: Sequence[Path], lesions: Sequence[Lesion], device: torch.device
-    ) -> Iterator[Prediction]:
-        """The same by several trained parts that answer in order, as a table's `together` says."""
-        raise NotImplementedError(f"{self.name} has no parts that answer in order")
+        Args:
+            parts: one that answers alone, or all in order.
+            cases: each with a prompt of the kind `prompt`.
+            how: device, precision and averaging.
+        """
 
-    def next_mask(self, lesion: Lesion, predicted: NDArray[np.uint8]) -> Refined:
-        """What a lesion is trained on in the next round, from the model's mask (H, W) of it."""
-        raise NotImplementedError(f"{self.name} is trained in one round")
+
+@dataclass(frozen=True, kw_only=True)
+class NewMask:
+    """A training mask made anew.
+
+    Attributes:
+        mask: uint8 (H, W), what is trained on: 0, 1, or 255 where it is uncertain.
+        refined: uint8 (H, W), 0 or 1, what the model's mask became before anything was made
+            uncertain, where that is measured.
+    """
+
+    mask: NDArray[np.uint8]
+    refined: NDArray[np.uint8] | None = None
+
+
+@runtime_checkable
+class Relabels(Protocol):
+    """A role: makes a lesion's training masks from what the model so far predicts of it."""
+
+    def relabel(self, config: Any, lesion: Lesion, prediction: Prediction) -> Mapping[str, NewMask]:
+        """The masks that take the place of those of the same names, or join them."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Which sample is drawn: what is random about it depends on nothing else.
+
+    Attributes:
+        seed: the run's.
+        epoch: 0 = the first of the recipe.
+        index: of the sample, in the data set.
+        batch: of the sample's batch, in the epoch.
+    """
+
+    seed: int
+    epoch: int
+    index: int
+    batch: int = 0
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """The sample's own."""
+        # From 1: numpy takes [seed, epoch, 0] for [seed, epoch], which is the order's.
+        return np.random.default_rng([self.seed, self.epoch, self.index + 1])
+
+    @property
+    def batch_rng(self) -> np.random.Generator:
+        """The same for all samples of a batch."""
+        return np.random.default_rng([self.seed, self.epoch, self.batch + 1, 1])
+
+
+class Samples(Protocol):
+    """A data set of a system's own: pairs, neighbouring slices, patches."""
+
+    def __len__(self) -> int:
+        """How many samples an epoch has."""
+
+    def __getitem__(self, draw: Draw) -> Sample:
+        """The sample at `draw.index`."""
+
+
+@runtime_checkable
+class OwnSamples(Protocol):
+    """A role: trains on something else than one lesion a sample."""
+
+    def samples(self, config: Any, lesions: Sequence[Lesion]) -> Samples:
+        """The data set of these training lesions."""
+
+
+@runtime_checkable
+class Collates(Protocol):
+    """A role: makes batches in its own way, as by padding: see `trainables.loader.padded`."""
+
+    def collate(self, samples: Sequence[Sample]) -> Batch:
+        """The batch of some samples."""
+
+
+@runtime_checkable
+class TakesParts(Protocol):
+    """A role: begins a phase from the trained weights of other parts."""
+
+    def take(self, config: Any, model: nn.Module, part: str, weights: Mapping[str, Tensor]) -> None:
+        """Put the weights of another part's model where they belong in this one."""

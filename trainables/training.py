@@ -1,6 +1,7 @@
 """How any system is trained: the shared settings, and the pure functions of them."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,13 +9,27 @@ import torch
 
 from lesions.errors import InputError
 from trainables.configs import check_range
+from trainables.recipe import (
+    MOST_EPOCHS,
+    MOST_MILESTONES,
+    Objective,
+    Optimizer,
+    Phase,
+    Recipe,
+    Schedule,
+)
 
-MOST_EPOCHS, MOST_MILESTONES = 1_000_000, 100
 RANGES: dict[str, tuple[float, float]] = {
     "epochs": (1, MOST_EPOCHS),
     "batch_size": (1, 4096),
     "decay": (0, 1000),
     "warmup": (0, MOST_EPOCHS),
+    "momentum": (0, 1),
+    "weight_decay": (0, 1000),
+    "patience": (1, MOST_EPOCHS),
+    "gain": (0, 1),
+    "drops": (0, 100),
+    "longest": (0, MOST_EPOCHS),
     "clip_norm": (0, 1e9),
     "loader_workers": (0, 1024),
     "checkpoint_every": (1, MOST_EPOCHS),
@@ -29,11 +44,20 @@ class TrainingConfig:
     Attributes:
         epochs: passes over the training lesions, up to a million.
         batch_size: lesions per step and worker, up to 4096.
-        learning_rate: Adam's, before the schedule.
-        schedule: "steps" multiplies by `decay` at each of `milestones`; "cosine" falls to zero.
+        optimizer: Adam, AdamW (whose weight decay is decoupled) or SGD.
+        learning_rate: the optimiser's, before the schedule.
+        momentum: of SGD alone.
+        weight_decay: L2 of Adam and SGD, decoupled of AdamW.
+        schedule: "steps" multiplies by `decay` at each of `milestones`; "cosine" falls to zero;
+            "plateau" multiplies by `decay` when the validation figure is stable, and ends the
+            training at the plateau after `drops`; "constant" stays.
         milestones: fractions of `epochs`, 100 at most.
         decay: factor at each milestone, up to 1000.
         warmup: epochs of linear rise from zero.
+        patience: epochs without a gain that make a plateau.
+        gain: the least relative gain that counts, up to 1.
+        drops: how many times "plateau" multiplies, 100 at most; the next plateau is the end.
+        longest: epochs that "plateau" stays at one rate at most; 0 = any.
         clip_norm: gradients are scaled down to this norm; 0 = never.
         precision: "auto" is bf16 on a GPU that has it, fp16 with loss scaling on one that has
             not, fp32 on a CPU.
@@ -45,11 +69,18 @@ class TrainingConfig:
 
     epochs: int = 120
     batch_size: int = 8
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: float = 1e-3
-    schedule: Literal["steps", "cosine"] = "steps"
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    schedule: Literal["steps", "cosine", "plateau", "constant"] = "steps"
     milestones: tuple[float, ...] = (0.5, 0.75)
     decay: float = 0.1
     warmup: int = 0
+    patience: int = 5
+    gain: float = 0.001
+    drops: int = 2
+    longest: int = 0
     clip_norm: float = 10.0
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     loader_workers: int | None = None
@@ -66,16 +97,41 @@ class TrainingConfig:
             raise InputError(f"training.milestones are more than {MOST_MILESTONES}")
 
 
-def learning_rate(config: TrainingConfig, epoch: int) -> float:
-    """The learning rate of an epoch (0 = the first)."""
-    rate = config.learning_rate
-    if epoch < config.warmup:
-        return rate * (epoch + 1) / config.warmup
-    if config.schedule == "cosine":
-        done = (epoch - config.warmup) / max(1, config.epochs - config.warmup)
-        return rate * 0.5 * (1 + math.cos(math.pi * done))
-    passed = sum(epoch >= milestone * config.epochs for milestone in config.milestones)
-    return rate * config.decay**passed
+def optimizer_of(config: TrainingConfig) -> Optimizer:
+    """The optimiser that the settings say."""
+    return Optimizer(
+        kind=config.optimizer, learning_rate=config.learning_rate,
+        momentum=config.momentum, weight_decay=config.weight_decay,
+    )  # fmt: skip
+
+
+def schedule_of(config: TrainingConfig) -> Schedule:
+    """The schedule that the settings say."""
+    return Schedule(
+        kind=config.schedule, milestones=config.milestones, decay=config.decay,
+        warmup=config.warmup, patience=config.patience, gain=config.gain, drops=config.drops,
+        longest=config.longest,
+    )  # fmt: skip
+
+
+def recipe_of(
+    config: TrainingConfig, weights: Mapping[str, float] | None = None, rounds: int = 1
+) -> Recipe:
+    """One phase as the settings say; or several rounds of it, each on masks made anew.
+
+    Args:
+        config: the settings.
+        weights: of the terms of the loss.
+        rounds: how many; each begins fresh (PDNet, section 2: three).
+    """
+    objective = Objective(weights=weights or {}, optimizer=optimizer_of(config))
+    return [
+        Phase(
+            epochs=config.epochs, objectives=(objective,), schedule=schedule_of(config),
+            name="" if rounds == 1 else f"round {number + 1}", relabels=number > 0,
+        )
+        for number in range(rounds)
+    ]  # fmt: skip
 
 
 def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:

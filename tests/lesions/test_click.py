@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesions.click import click_prior, click_region, random_click
+from lesions.prompts.click import click_prior, click_region, random_click
 from lesions.ellipse import ellipse
 from lesions.recist import Recist
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lesions import Lesion, Recist
-from lesions.click import click_region
+from lesions.prompts.click import click_region
 from lesions.ellipse import ellipse
 from lesions.heatmaps import endpoints, heatmaps
 from lesions.metrics import segmentation

@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from lesions import Lesion, Recist
-from lesions.click import click_prior, random_click
 from lesions.heatmaps import heatmaps
+from lesions.prompts.click import click_prior, random_click
 from trainables.crops import Crop, apply, lesion_box
 from trainables.pdnet.config import PDNetConfig
 from trainables.system import Sample

@@ -1,0 +1,71 @@
+"""The marks: both RECIST axes, as drawn or with an error of a given size."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lesions.errors import InputError
+from lesions.lesion import Lesion
+from lesions.prompts.prompt import Point, Prompt, Telling, lesion_rng
+from lesions.recist import Recist
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marks(Prompt):
+    """RECIST marks on the slice."""
+
+    name = "marks"
+    words = "the RECIST marks"
+    form = "X1,Y1,X2,Y2,X3,Y3,X4,Y4"
+    columns = ("x1", "y1", "x2", "y2", "x3", "y3", "x4", "y4")
+
+    recist: Recist
+
+    @classmethod
+    def from_points(cls, points: ArrayLike) -> Self:
+        """The marks of four endpoints (4, 2): the long axis' two, then the short one's."""
+        try:
+            return cls(recist=Recist(points))
+        except ValueError as error:
+            raise InputError(str(error)) from None
+
+    @property
+    def points(self) -> NDArray[np.float64]:
+        """(4, 2): the endpoints in canonical order."""
+        return self.recist.points
+
+    @property
+    def middle(self) -> Point:
+        """Where the axes cross."""
+        x, y = self.recist.centre.tolist()
+        return x, y
+
+
+@dataclass(frozen=True, kw_only=True)
+class TellMarks(Telling):
+    """The lesion's own marks.
+
+    Attributes:
+        noise: each axis is longer or shorter by up to this fraction about the crossing, at
+            random, fixed by the lesion; 0 tells them as annotated.
+    """
+
+    noise: float = 0.0
+    kind = Marks
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What is told, and how far off it is."""
+        off = f", each axis off by up to {self.noise:.0%}" if self.noise else ""
+        return (f"{Marks.words}{off}",)
+
+    def of(self, lesion: Lesion) -> Marks:
+        """The lesion's marks."""
+        if not self.noise:
+            return Marks(recist=lesion.recist)
+        factors = 1 + lesion_rng(lesion).uniform(-self.noise, self.noise, size=2)
+        centre = lesion.recist.centre
+        points = centre + (lesion.recist.points - centre) * factors.repeat(2)[:, None]
+        return Marks(recist=Recist(points))

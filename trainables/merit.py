@@ -1,0 +1,52 @@
+"""Figures of merit: what a system reports, and the one that chooses its best epoch."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+SEGMENTATION = ("precision", "recall", "dice", "vs")
+DIAMETERS = ("long_axis_error", "short_axis_error")
+ENDPOINTS = (
+    "long_axis_location_error", "long_axis_length_error",
+    "short_axis_location_error", "short_axis_length_error",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merit:
+    """A figure with its direction.
+
+    Attributes:
+        name: of a metric that is reported: "dice".
+        better: which way it gets better.
+    """
+
+    name: str
+    better: Literal["higher", "lower"] = "higher"
+
+    @property
+    def mode(self) -> Literal["max", "min"]:
+        """The direction as searchers call it."""
+        return "max" if self.better == "higher" else "min"
+
+    @property
+    def validated(self) -> str:
+        """The metric's name in a run's curves, over the validation lesions."""
+        return f"val_{self.name}"
+
+    @property
+    def best(self) -> str:
+        """The name of the best value so far."""
+        return f"best_val_{self.name}"
+
+    @property
+    def worst(self) -> float:
+        """What every value is better than, or as good as."""
+        return -math.inf if self.better == "higher" else math.inf
+
+    def beats(self, one: float, other: float) -> bool:
+        """Whether `one` is better than `other`; NaN beats nothing."""
+        return one > other if self.better == "higher" else one < other
+
+
+DICE = Merit(name="dice")

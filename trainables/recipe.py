@@ -1,0 +1,123 @@
+"""How a part is trained, as data: phases in a row, of one or several objectives in turn."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lesions.errors import InputError
+from trainables.configs import check_range
+
+Begins = Literal["fresh", "last", "best"]
+MOST_EPOCHS, MOST_MILESTONES = 1_000_000, 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer:
+    """Which optimiser, and how it is set.
+
+    Attributes:
+        kind: Adam, AdamW (whose weight decay is decoupled) or SGD.
+        learning_rate: before the schedule.
+        momentum: of SGD alone.
+        weight_decay: L2 of Adam and SGD, decoupled of AdamW.
+    """
+
+    kind: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """A factor on the learning rates, epoch by epoch of a phase.
+
+    Attributes:
+        kind: "steps" multiplies by `decay` at each of `milestones`; "cosine" falls to zero;
+            "plateau" multiplies by `decay` whenever the validation figure has been stable, and
+            ends the phase at the drop after `drops`; "constant" stays.
+        milestones: fractions of the phase's epochs.
+        decay: the factor.
+        warmup: epochs of linear rise from zero.
+        patience: epochs without a gain that make a plateau.
+        gain: the least relative gain that counts.
+        drops: how many times "plateau" multiplies; the next plateau ends the phase.
+        longest: epochs that "plateau" stays at one rate at most; 0 = any.
+    """
+
+    kind: Literal["steps", "cosine", "plateau", "constant"] = "steps"
+    milestones: tuple[float, ...] = (0.5, 0.75)
+    decay: float = 0.1
+    warmup: int = 0
+    patience: int = 5
+    gain: float = 0.001
+    drops: int = 2
+    longest: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """What one optimiser lowers.
+
+    Attributes:
+        name: told to the system's `terms`, and before the names of its terms in curves where a
+            phase has several.
+        weights: of the terms of the loss, by name; a term that is absent counts once, one of
+            weight 0 need not be computed.
+        learns: the parameters that it changes: those whose names begin with one of these.
+        optimizer: its own.
+    """
+
+    name: str = ""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    learns: tuple[str, ...] = ("",)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A stretch of training.
+
+    Attributes:
+        epochs: how many, at most.
+        objectives: lowered in turn at every batch.
+        schedule: of all their learning rates.
+        name: for people.
+        begins: from a "fresh" network, or from the phase before: its "last" epoch or its "best".
+            The first phase is fresh whatever it says.
+        takes: parts of the system whose trained weights the network takes over at the start.
+        relabels: the training masks are made anew before it, by the best model so far.
+        goes_on: its optimisers keep the state of the phase before, which had as many objectives
+            that learned the same; for a phase that only changes weights or rates.
+    """
+
+    epochs: int
+    objectives: tuple[Objective, ...] = (Objective(),)
+    schedule: Schedule = field(default_factory=Schedule)
+    name: str = ""
+    begins: Begins = "fresh"
+    takes: tuple[str, ...] = ()
+    relabels: bool = False
+    goes_on: bool = False
+
+    def __post_init__(self) -> None:
+        """InputError for a phase that cannot be."""
+        check_range("a phase's epochs", self.epochs, 1, MOST_EPOCHS)
+        if not self.objectives:
+            raise InputError(f"the phase {self.name!r} has no objective")
+        if self.goes_on and self.begins != "last":
+            raise InputError(f"the phase {self.name!r} goes on, and does not begin from the last")
+
+
+Recipe = Sequence[Phase]
+
+
+def total_epochs(recipe: Recipe) -> int:
+    """Of all phases, if none ends early."""
+    return sum(phase.epochs for phase in recipe)
+
+
+def rounds_of(recipe: Recipe) -> list[range]:
+    """The phases by number, cut before each that relabels."""
+    starts = [0, *(n for n, phase in enumerate(recipe) if n and phase.relabels)]
+    return [range(a, b) for a, b in zip(starts, [*starts[1:], len(recipe)], strict=True)]
