@@ -10,8 +10,8 @@ from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
 from lesions.lesion import Lesion
-from lesions.readers.prompted import PromptedSlice
 from lesions.readers.png import encode_slice
+from lesions.readers.prompted import PromptedSlice
 from lesions.recist import Recist
 
 SIZE = 384  # pixels, width and height of the picture
