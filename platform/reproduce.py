@@ -37,6 +37,7 @@ from platform.tracking.runs import (
 )
 from platform.train import TrainOptions
 from trainables.configs import edited, flatten
+from trainables.recipe import rounds_of, total_epochs
 from trainables.registry import TABLES, find_table, find_variant
 from trainables.tables import PaperTable
 
@@ -72,7 +73,6 @@ class Reproducing(Planned):
     table: str
     workers: int
     cpus_per_worker: float
-    rounds: int = 1
     external: Path | None = None
     pictures: bool = True
 
@@ -99,7 +99,6 @@ class Reproducing(Planned):
             data=self.data,
             workers=self.workers,
             cpus_per_worker=self.cpus_per_worker,
-            rounds=self.rounds,
             pictures=self.pictures,
         )
 
@@ -155,10 +154,10 @@ def result_of(plan: Reproducing, row: PaperRow, data: Data, recorder: Recorder) 
 def view_of(plan: Reproducing, external: Data | None, results: list[Result]) -> Reproduction:
     """What is shown."""
     table = plan.contents
-    epochs = plan.config.training.epochs
+    recipe = plan.system.recipe(plan.config)
     trained = (
-        f"Ours: the {plan.preset} preset, {plan.rounds} round(s) of {epochs} epoch(s) a training, "
-        "one seed."
+        f"Ours: the {plan.preset} preset, {len(rounds_of(recipe))} round(s) and "
+        f"{total_epochs(recipe)} epoch(s) in all a training, one seed."
     )
     tags = {**plan.data.tags(), **provenance(), "lesion.preset": plan.preset}
     sets = dict.fromkeys(data.description for _, data in plan.rows(external))
