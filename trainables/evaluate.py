@@ -6,7 +6,7 @@ from typing import Any
 
 from lesions import Lesion, metrics
 from lesions.prompts import case_of
-from trainables.merit import ENDPOINTS
+from lesions.metrics.merit import ENDPOINTS
 from trainables.parts import Parts
 from trainables.system import Prediction, System
 

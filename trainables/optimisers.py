@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from lesions.errors import InputError
-from trainables.merit import Merit
+from lesions.metrics.merit import Merit
 from trainables.recipe import Objective, Optimizer, Phase, Schedule
 
 MOMENTS: dict[str, set[str]] = {

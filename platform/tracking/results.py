@@ -24,7 +24,7 @@ from platform.tracking.runs import (
     set_tags,
 )
 from trainables.evaluate import summarise
-from trainables.merit import Merit
+from lesions.metrics.merit import Merit
 from trainables.registry import named_system, word_of
 from trainables.system import System
 from trainables.workers import Job, evaluate, evaluate_references
