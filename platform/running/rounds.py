@@ -19,13 +19,13 @@ from platform.running.training import Training, record_training, round_name
 from platform.tracking.runs import (
     NAME,
     PARENT,
-    Store,
     end_run,
     find_or_create_run,
     is_finished,
     log_metrics,
     set_tags,
 )
+from platform.tracking.store import Store
 from trainables.checkpoint import model_digest
 from trainables.configs import flatten
 from trainables.evaluate import REPORTED

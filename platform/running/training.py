@@ -11,8 +11,10 @@ from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.readers.bounded import parse_json, read_text
 from platform.running.plans import Planned
+from platform.tracking.outbox import Outbox
 from platform.tracking.results import record_test
-from platform.tracking.runs import Outbox, Store, end_run, log_metrics
+from platform.tracking.runs import end_run, log_metrics
+from platform.tracking.store import Store
 from trainables.evaluate import REPORTED
 from trainables.workers import train_worker
 
