@@ -24,17 +24,10 @@ from platform.running.datasets import Data, find_data
 from platform.running.plans import Planned, start
 from platform.running.storage import default_storage, writable
 from platform.running.training import Training, check_room
+from platform.tracking.provenance import provenance
 from platform.tracking.recorder import Recorder
-from platform.tracking.runs import (
-    NAME,
-    Store,
-    end_run,
-    find_or_create_run,
-    is_finished,
-    open_store,
-    provenance,
-    reaching,
-)
+from platform.tracking.runs import NAME, end_run, find_or_create_run, is_finished
+from platform.tracking.store import Store, open_store, reaching
 from platform.train import TrainOptions
 from trainables.configs import edited, flatten
 from trainables.recipe import rounds_of, total_epochs

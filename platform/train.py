@@ -7,20 +7,15 @@ from typing import Generic, TypeVar
 from dashboards.tables.terminal import say
 from lesions.names import check_name
 from platform.command_line.options import Outputs, check_positive, parse_system, run
-from platform.models import register
 from platform.running.cluster import cluster, has_gpu
 from platform.running.plans import start
 from platform.running.rounds import record_rounds
 from platform.running.storage import default_storage, writable
 from platform.running.training import Training, check_room
-from platform.tracking.runs import (
-    NAME,
-    Store,
-    find_or_create_run,
-    open_store,
-    provenance,
-    reaching,
-)
+from platform.tracking.champions import register
+from platform.tracking.provenance import provenance
+from platform.tracking.runs import NAME, find_or_create_run
+from platform.tracking.store import Store, open_store, reaching
 from trainables.configs import flatten
 
 C = TypeVar("C")

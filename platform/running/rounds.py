@@ -24,13 +24,13 @@ from platform.running.training import (
 from platform.tracking.runs import (
     NAME,
     PARENT,
-    Store,
     end_run,
     find_or_create_run,
     is_finished,
     log_metrics,
     set_tags,
 )
+from platform.tracking.store import Store
 from trainables.checkpoint import model_digest
 from trainables.configs import flatten
 from trainables.registry import word_of

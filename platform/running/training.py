@@ -11,8 +11,10 @@ from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.readers.bounded import parse_json, read_text
 from platform.running.plans import Planned
+from platform.tracking.outbox import Outbox
 from platform.tracking.results import record_test
-from platform.tracking.runs import Outbox, Store, end_run, log_metrics
+from platform.tracking.runs import end_run, log_metrics
+from platform.tracking.store import Store
 from trainables.recipe import rounds_of
 from trainables.system import System
 from trainables.workers import train_worker
@@ -135,7 +137,7 @@ def _line(metrics: dict[str, float], system: System) -> str:
     line = f"epoch {metrics['epoch']:.0f}  loss {metrics['train_loss']:.4f}"
     if merit.validated not in metrics:
         return line
-    return f"{line}  validation {heading_of(merit.name)} {metrics[merit.validated]:.3f}"
+    return f"{line}  validation {merit.name.replace('_', ' ').capitalize()} {metrics[merit.validated]:.3f}"
 
 
 def _recording(store: Store, run_id: str, metrics: dict[str, float]) -> Any:

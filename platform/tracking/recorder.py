@@ -15,12 +15,12 @@ from platform.tracking.results import record_measured
 from platform.tracking.runs import (
     NAME,
     PARENT,
-    Store,
     end_run,
     find_or_create_run,
     is_finished,
     log_metrics,
 )
+from platform.tracking.store import Store
 from trainables.configs import flatten
 from trainables.parts import protocol
 

@@ -13,16 +13,9 @@ from dashboards.tables.terminal import say
 from lesions import InputError, Recist
 from lesions.prepared import PreparedSet
 from lesions.readers.png import decode_labels
-from platform.models import ARTIFACTS, log_checkpoint
-from platform.tracking.runs import (
-    NAME,
-    PARENT,
-    Store,
-    end_run,
-    find_or_create_run,
-    log_metrics,
-    set_tags,
-)
+from platform.tracking.champions import ARTIFACTS, log_checkpoint
+from platform.tracking.runs import NAME, PARENT, end_run, find_or_create_run, log_metrics, set_tags
+from platform.tracking.store import Store
 from trainables.evaluate import summarise
 from lesions.metrics.merit import Merit
 from trainables.registry import named_system, word_of
