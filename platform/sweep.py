@@ -24,6 +24,7 @@ from platform.tracking.store import Store, open_store, reaching
 from platform.tuning.state import mend_state
 from search_spaces import SPACES
 from trainables.configs import flatten
+from trainables.parts import protocol
 from trainables.workers import tune_trial
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def _parent(sweep: Sweep, store: Store, resources: dict[str, float]) -> str:
         "lesion.system": sweep.system.name,
         "lesion.stage": str(getattr(sweep.config, "stage", "")),
         "lesion.preset": sweep.preset,
-        "lesion.protocol": sweep.system.protocol(sweep.config),
+        "lesion.protocol": protocol(sweep.system, [sweep.config]),
         "lesion.seed": str(sweep.config.training.seed),
         "lesion.resources": json.dumps(shown),
         **sweep.data.tags(),

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from lesions import Lesion, metrics
-from lesions.prompts import case_of
 from lesions.metrics.merit import ENDPOINTS
+from lesions.prompts import case_of
 from trainables.parts import Parts
 from trainables.system import Prediction, System
 

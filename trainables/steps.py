@@ -1,7 +1,7 @@
 """One pass over the training samples: every objective lowered in turn, by its own optimiser."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +83,7 @@ def train_epoch(
     for batch in loader.epoch(epoch):
         size = len(next(iter(batch.values())))
         images += size
-        for name, value in _step(own, batch):
+        for name, value in _step(own, batch).items():
             sums[name] = sums.get(name, torch.zeros((), device=own.device)) + value.float() * size
     means = {name: (all_sum(value) / all_sum(images)).item() for name, value in sums.items()}
     if not all(value - value == 0 for value in means.values()):
@@ -104,21 +104,22 @@ def set_rates(own: Learner, in_phase: int, drops: int) -> dict[str, float]:
     return rates
 
 
-def _step(own: Learner, batch: Batch) -> Iterator[tuple[str, Tensor]]:
-    """Lower every objective once; the losses and their terms, detached."""
+def _step(own: Learner, batch: Batch) -> dict[str, Tensor]:
+    """Lower every objective once; their losses together, and the terms, detached."""
     total: Tensor | None = None
+    parts: dict[str, Tensor] = {}
+    several = len(own.phase.objectives) > 1
     for turn, objective in enumerate(own.phase.objectives):
         with torch.autocast(own.device.type, dtype=own.dtype, enabled=own.dtype is not None):
             loss, terms = own.lowered(batch, turn)
         _optimise(own, turn, loss)
         detached = loss.detach()
         total = detached if total is None else total + detached
-        for name, value in terms.items():
-            yield _named(own.phase, objective, name), value
-        if len(own.phase.objectives) > 1:
-            yield f"{objective.name}_loss", detached
+        parts |= {_named(own.phase, objective, name): term for name, term in terms.items()}
+        if several:
+            parts[f"{objective.name}_loss"] = detached
     assert total is not None
-    yield "train_loss", total
+    return {"train_loss": total, **parts}
 
 
 def _named(phase: Phase, objective: Objective, name: str) -> str:

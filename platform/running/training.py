@@ -137,7 +137,8 @@ def _line(metrics: dict[str, float], system: System) -> str:
     line = f"epoch {metrics['epoch']:.0f}  loss {metrics['train_loss']:.4f}"
     if merit.validated not in metrics:
         return line
-    return f"{line}  validation {merit.name.replace('_', ' ').capitalize()} {metrics[merit.validated]:.3f}"
+    name = merit.name.replace("_", " ").capitalize()
+    return f"{line}  validation {name} {metrics[merit.validated]:.3f}"
 
 
 def _recording(store: Store, run_id: str, metrics: dict[str, float]) -> Any:

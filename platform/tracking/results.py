@@ -11,13 +11,13 @@ from dashboards.plots.overlays import overlay
 from dashboards.recorded.artifacts import files_of
 from dashboards.tables.terminal import say
 from lesions import InputError, Recist
+from lesions.metrics.merit import Merit
 from lesions.prepared import PreparedSet
 from lesions.readers.png import decode_labels
 from platform.tracking.champions import ARTIFACTS, log_checkpoint
 from platform.tracking.runs import NAME, PARENT, end_run, find_or_create_run, log_metrics, set_tags
 from platform.tracking.store import Store
 from trainables.evaluate import summarise
-from lesions.metrics.merit import Merit
 from trainables.registry import named_system, word_of
 from trainables.system import System
 from trainables.workers import Job, evaluate, evaluate_references
@@ -82,7 +82,8 @@ def record_measured(
 ) -> None:  # fmt: skip
     """The metrics and rows of a model, or of several in order, on a set's test split.
 
-    The run says by which merit. With `pictures` also overlays of lesions from the best to the worst, evenly apart.
+    The run says by which merit. With `pictures` also overlays of lesions from the best to the
+    worst, evenly apart.
     """
     import ray
 
@@ -96,9 +97,7 @@ def record_measured(
     with tempfile.TemporaryDirectory() as folder:
         write_rows(Path(folder) / "lesions.json", rows)
         if pictures:
-            write_overlays(
-                Path(folder) / "overlays", rows, PreparedSet(data, "test"), system.merit
-            )
+            write_overlays(Path(folder) / "overlays", rows, PreparedSet(data, "test"), system.merit)
         files_of(store.client, run_id).write(Path(folder), ARTIFACTS)
 
 
