@@ -80,9 +80,9 @@ class PredictOptions(WhichModel):
         if self.table is not None and any(given):
             raise InputError("--table says images and prompts: leave --image and the prompt out")
         if self.table is None and not all(given):
+            prompts = " or ".join(f"--{name}" for name in PROMPTS)
             raise InputError(
-                "what is to be measured?",
-                remedy=f"say --image and {' or '.join(f'--{name}' for name in PROMPTS)}; or --table",
+                "what is to be measured?", remedy=f"say --image and {prompts}; or --table"
             )
 
 

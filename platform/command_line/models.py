@@ -22,9 +22,9 @@ class WhichModel(Outputs):
     """Which trained model answers.
 
     Attributes:
-        model: a checkpoint's folder with run.json and best.pt, or a registered model: NAME@ALIAS, as
-            NAME@champion, or NAME:VERSION. Of a system in parts NAME@ALIAS stands for all of them,
-            and a word that names one part, as a folder or NAME-PART:VERSION, goes before it.
+        model: a checkpoint's folder with run.json and best.pt, or a registered model: NAME@ALIAS,
+            as NAME@champion, or NAME:VERSION. Of a system in parts NAME@ALIAS stands for all of
+            them, and a word that names one, as a folder or NAME-PART:VERSION, goes before it.
         storage: where the registered models are; `MLFLOW_TRACKING_URI` names a server instead.
     """
 
@@ -79,9 +79,10 @@ def _is_whole(system: "System", word: str) -> bool:
     if any(name.endswith(f"-{part}") for part in system.parts):
         return False
     if not sign:
+        first = next(iter(system.parts))
         raise InputError(
             f"--model is {shown(word)!r}",
-            remedy=f"say NAME@ALIAS; versions are each part's own: NAME-{[*system.parts][0]}:1",
+            remedy=f"say NAME@ALIAS; versions are each part's own: NAME-{first}:1",
         )
     return True
 
@@ -106,7 +107,7 @@ def _part(system: "System", found: Checkpoint) -> str:
 def _any_of(word: str, storage: Path | None) -> Checkpoint:
     """What a word names; of several parts that it stands for, one of them."""
     from platform.tracking.registry import connect, models_of, split
-    from platform.tracking.runs import reaching
+    from platform.tracking.store import reaching
     from trainables.checkpoint import read_run
 
     if _is_folder(word):

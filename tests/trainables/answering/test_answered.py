@@ -1,6 +1,7 @@
 """An answer read again: found where it is whole, answered anew where anything is wrong with it."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +15,7 @@ from dashboards.plots.overlays import answer_overlay
 from lesions.prompts import Box, Click
 from lesions.readers.png import encode_slice
 from tests.discs import Checkpoints, slice_with_discs
+from trainables.answering import batch
 from trainables.answering.answered import is_answered, read_answer
 from trainables.answering.answerer import Answering
 from trainables.answering.answers import answer
