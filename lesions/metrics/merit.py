@@ -48,5 +48,11 @@ class Merit:
         """Whether `one` is better than `other`; NaN beats nothing."""
         return one > other if self.better == "higher" else one < other
 
+    def rank(self, value: float | None) -> float:
+        """What sorts the best first; None and NaN are last."""
+        if value is None or math.isnan(value):
+            return math.inf
+        return -value if self.better == "higher" else value
+
 
 DICE = Merit(name="dice")
