@@ -25,11 +25,11 @@ from dashboards.tables.diameters import (
     difference_cells,
 )
 from dashboards.tables.metrics import METRICS, MISSED, metric_of, part_words
-from dashboards.tables.papers import PaperRow, rows_by_type, shown_rows
+from dashboards.tables.papers import PaperRow, rows_by_type, shown_rows, title_of
 from dashboards.tables.terminal import WIDE, lines_table, plain, text_table
 from lesions.metrics import summary
 from lesions.metrics.merit import DICE, Merit
-from lesions.metrics.side_by_side import AXES, WAYS, column
+from lesions.metrics.side_by_side import HEATMAPS, PREDICTED, ways_of
 from lesions.writers.csv_rows import write_csv
 
 Row = Mapping[str, Any]
@@ -43,7 +43,6 @@ class Evaluation:
 
     Attributes:
         name: the run's.
-        title: its system's.
         paper: its system's paper; "" or one that is not kept has no rows beside ours.
         method: what answered, in the paper's words.
         reported: the metrics of its rows.
@@ -61,7 +60,6 @@ class Evaluation:
     """
 
     name: str
-    title: str
     paper: str
     method: str
     reported: Sequence[str]
@@ -74,6 +72,11 @@ class Evaluation:
     alone: str = ""
     told: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The system's, as its paper calls it."""
+        return title_of(self.paper) or self.method
 
     def lines(self) -> list[Line]:
         """Ours on everything, and on each of several sets; a part alone; the paper's Table 1."""
@@ -113,9 +116,8 @@ class Evaluation:
 
     @property
     def diameters(self) -> bool:
-        """Whether its rows have diameters measured in several ways."""
-        names = [column(way, axis) for way in WAYS for axis in AXES]
-        return bool(self.rows) and all(name in row for row in self.rows for name in names)
+        """Whether its rows have diameters that were predicted, in one way or several."""
+        return bool(self.rows) and not {HEATMAPS, PREDICTED}.isdisjoint(ways_of(self.rows))
 
     def rows_of_set(self, number: int) -> list[Row]:
         """The rows of one of the sets."""

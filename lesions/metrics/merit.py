@@ -1,5 +1,6 @@
 """Figures of merit: what a system reports, and the one that chooses its best epoch."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 

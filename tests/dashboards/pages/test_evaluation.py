@@ -43,7 +43,7 @@ ROWS = [
 ASIDE = [{"set": 0, "index": 1, "file": "p1_001", "row": 1, "patient": "p1",
           "lesion_type": "lung", "reason": "InputError: <torn>"}]  # fmt: skip
 VIEW = Evaluation(
-    name="evening", title="PDNet", paper="pdnet", method="PDNet",
+    name="evening", paper="pdnet", method="PDNet",
     reported=(*SEGMENTATION, *DIAMETERS), alone="stage2", told="the size", sets=["a", "b"],
     data="a, 3 test slices; b, 1 test slices", truth="human masks", rows=ROWS, aside=ASIDE,
     tags={"protocol": "Both stages.", "git_commit": "abc"},
