@@ -30,8 +30,6 @@ class TrainOptions(Outputs, Generic[C]):
         data: a prepared set; without it the shipped sample is prepared and taken.
         workers: how many train together; each sees its share of every epoch.
         cpus_per_worker: CPU cores a worker.
-        rounds: how many times; each but the first learns from masks that the model of the one
-            before has refined. The paper's are 3.
         name: the run's name; without it one is made from the time.
         resume: the name of a run to go on with, as it was started.
         register: the model's name in MLflow's registry; without it the system's, "" for none.
@@ -43,7 +41,6 @@ class TrainOptions(Outputs, Generic[C]):
     data: Path | None = None
     workers: int = 1
     cpus_per_worker: float = 1
-    rounds: int = 1
     name: str | None = None
     resume: str | None = None
     register: str | None = None
@@ -52,7 +49,7 @@ class TrainOptions(Outputs, Generic[C]):
 
     def __post_init__(self) -> None:
         """InputError for what no training can be."""
-        check_positive(self, "workers", "cpus_per_worker", "rounds")
+        check_positive(self, "workers", "cpus_per_worker")
         if self.register:
             check_name(self.register)
 
