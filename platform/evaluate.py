@@ -184,7 +184,8 @@ def pictures_of(plan: Evaluating, view: Evaluation) -> list[tuple[dict[str, Any]
     for row in view.shown():
         lesion = PreparedSet(plan.sets[row["set"]].root, plan.split)[row["index"]]
         found = None if row["endpoints"] is None else Recist(row["endpoints"])
-        truth, mask = lesion.mask(row["truth"]), row["mask"] and decode_labels(row["mask"])
+        truth, mask = lesion.mask(row["truth"]), row["mask"]
+        mask = None if mask is None else decode_labels(mask)
         drawn.append((dict(row), overlay(lesion, truth, mask, lesion.recist, found)))
     return drawn
 

@@ -75,10 +75,11 @@ def _is_whole(system: "System", word: str) -> bool:
     """Whether a word stands for all parts of a system that has some."""
     if _is_folder(word) or not system.parts:
         return False
-    name, sign = word.partition("@")[0].partition(":")[0], "@" in word
+    name, alias, _ = word.partition("@")
+    name = name.partition(":")[0]
     if any(name.endswith(f"-{part}") for part in system.parts):
         return False
-    if not sign:
+    if not alias:
         first = next(iter(system.parts))
         raise InputError(
             f"--model is {shown(word)!r}",

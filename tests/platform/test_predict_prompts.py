@@ -175,8 +175,7 @@ def test_another_models_mask_makes_the_prompt(
         "pdnet", ["stage1", "stage2"]
     )  # fmt: skip
     assert found["model"]["system"] == system
-    words = SYSTEMS[system].prompt.words
-    assert f"It is PDNet that makes {words}." in capsys.readouterr().out
+    assert f"PDNet makes the {made['kind']}. Stage 1 and stage 2" in capsys.readouterr().out
 
 
 def test_the_box_of_another_model_is_given_in_the_stored_matrix(

@@ -63,8 +63,8 @@ class Answerer:
         """The sentences that say what they are told."""
         if self.teller is None:
             return self.parts.protocol
-        made, by = self.parts.system.prompt.words, self.teller.system.title
-        return f"{self.parts.protocol} It is {by} that makes {made}. {self.teller.protocol}"
+        made, by = self.parts.system.prompt.name, self.teller.system.title
+        return f"{self.parts.protocol} {by} makes the {made}. {self.teller.protocol}"
 
     def told(self, case: Case) -> Prompt:
         """What the system is told: the case's own prompt, or what the other model makes of it.
