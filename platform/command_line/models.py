@@ -56,7 +56,10 @@ def checkpoints(
             named[part] = found
     for part in system.parts or ("",):
         if part not in named:
-            named[part] = _checkpoint(_of_part(whole, part), storage)
+            word = _of_part(whole, part)
+            named[part] = _checkpoint(word, storage)
+            if (own := _part(system, named[part])) != part:
+                raise InputError(f"{shown(word)} is a model of {own or system.name}, not of {part}")
     return {part: named[part] for part in system.parts or ("",)}
 
 
