@@ -35,7 +35,8 @@ VOLATILE = ("epoch_seconds", "images_per_second")
 
 def words_for(storage: Path, data: Path, epochs: int, rounds: int) -> list[str]:
     words = ("pdnet", "--storage", storage, "--data", data, "--name", "run",
-             "--config.rounds", rounds, "--config.training.epochs", epochs, *TINY, *QUICK)  # fmt: skip
+             "--config.rounds", rounds, "--config.training.epochs", epochs,
+             *TINY, *QUICK)  # fmt: skip
     return list(map(str, words))
 
 
