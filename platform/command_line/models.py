@@ -63,6 +63,22 @@ def checkpoints(
     return {part: named[part] for part in system.parts or ("",)}
 
 
+def trained_parts(system: "System", words: Sequence[str], storage: Path | None) -> dict[str, Path]:
+    """The folders of trained parts that a training takes over, by the parts' names.
+
+    Raises:
+        InputError: a part is named twice, a checkpoint is of another system, or no such model.
+    """
+    found: dict[str, Path] = {}
+    for word in words:
+        checkpoint = _checkpoint(word, storage)
+        part = _part(system, checkpoint)
+        if part in found:
+            raise InputError(f"two models are named for {part or system.name}")
+        found[part] = checkpoint.folder
+    return found
+
+
 def checkpoints_of_any(
     words: Sequence[str], storage: Path | None
 ) -> "tuple[System, Mapping[str, Checkpoint]]":
