@@ -47,8 +47,8 @@ def test_an_answers_readers(
     file: int, folder: int,
 ) -> None:  # fmt: skip
     (tmp_path / "slice.png").write_bytes(encode_slice(slice_with_discs(100)[0]))
-    given = ("--stage1", two_checkpoints[0], "--stage2", two_checkpoints[1], "--click", "30,30",
-             "--image", tmp_path / "slice.png", "--spacing", 1, 1)  # fmt: skip
+    given = ("--model", *two_checkpoints, "--click", "30,30", "--spacing", 1, 1,
+             "--image", tmp_path / "slice.png")  # fmt: skip
     out = tmp_path / "out" / "a"
     assert command("predict", "pdnet", *given, "--out", out, *words) == 0
     assert {path.stat().st_mode & 0o777 for path in out.iterdir()} == {file}
