@@ -14,7 +14,7 @@ from dashboards.tables.terminal import print_comparison, say
 from lesions.names import inside
 from platform.command_line.options import Outputs, parse, run
 from platform.running.storage import default_storage, writable
-from platform.tracking.runs import Store, open_store, reaching
+from platform.tracking.store import Store, open_store, reaching
 from trainables.registry import find_system
 
 

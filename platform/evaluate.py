@@ -31,16 +31,9 @@ from platform.running.actors import over_actors
 from platform.running.cluster import cluster
 from platform.running.datasets import Data, find_data
 from platform.running.storage import default_storage, new_result, writable
-from platform.tracking.runs import (
-    NAME,
-    Store,
-    end_run,
-    log_metrics,
-    log_params,
-    open_store,
-    provenance,
-    reaching,
-)
+from platform.tracking.provenance import provenance
+from platform.tracking.runs import NAME, end_run, log_metrics, log_params
+from platform.tracking.store import Store, open_store, reaching
 from trainables.pdnet.answers import STAGES, identity
 from trainables.pdnet.evaluating import Evaluator, items_of, rows_of
 from trainables.pdnet.two_stages import PROTOCOL, load_two_stages

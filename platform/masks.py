@@ -29,17 +29,9 @@ from lesions.sample import ROOT as SAMPLE
 from platform.command_line.options import Outputs, parse, run
 from platform.running.cluster import cluster
 from platform.running.storage import default_storage, new_result, writable
-from platform.tracking.runs import (
-    NAME,
-    PARENT,
-    Store,
-    end_run,
-    log_metrics,
-    log_params,
-    open_store,
-    provenance,
-    reaching,
-)
+from platform.tracking.provenance import provenance
+from platform.tracking.runs import NAME, PARENT, end_run, log_metrics, log_params
+from platform.tracking.store import Store, open_store, reaching
 
 EXPERIMENT = "masks"
 FROM_MASKS = (

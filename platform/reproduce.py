@@ -24,19 +24,13 @@ from platform.running.datasets import Data, find_data
 from platform.running.plans import Planned, start
 from platform.running.storage import default_storage, writable
 from platform.running.training import Training, check_room
+from platform.tracking.provenance import provenance
 from platform.tracking.recorder import Recorder
-from platform.tracking.runs import (
-    NAME,
-    Store,
-    end_run,
-    find_or_create_run,
-    is_finished,
-    open_store,
-    provenance,
-    reaching,
-)
+from platform.tracking.runs import NAME, end_run, find_or_create_run, is_finished
+from platform.tracking.store import Store, open_store, reaching
 from platform.train import TrainOptions
 from trainables.configs import edited, flatten
+from trainables.recipe import rounds_of, total_epochs
 from trainables.registry import TABLES, find_table, find_variant
 from trainables.tables import PaperTable
 
@@ -72,7 +66,6 @@ class Reproducing(Planned):
     table: str
     workers: int
     cpus_per_worker: float
-    rounds: int = 1
     external: Path | None = None
     pictures: bool = True
 
@@ -99,7 +92,6 @@ class Reproducing(Planned):
             data=self.data,
             workers=self.workers,
             cpus_per_worker=self.cpus_per_worker,
-            rounds=self.rounds,
             pictures=self.pictures,
         )
 
@@ -155,10 +147,10 @@ def result_of(plan: Reproducing, row: PaperRow, data: Data, recorder: Recorder) 
 def view_of(plan: Reproducing, external: Data | None, results: list[Result]) -> Reproduction:
     """What is shown."""
     table = plan.contents
-    epochs = plan.config.training.epochs
+    recipe = plan.system.recipe(plan.config)
     trained = (
-        f"Ours: the {plan.preset} preset, {plan.rounds} round(s) of {epochs} epoch(s) a training, "
-        "one seed."
+        f"Ours: the {plan.preset} preset, {len(rounds_of(recipe))} round(s) and "
+        f"{total_epochs(recipe)} epoch(s) in all a training, one seed."
     )
     tags = {**plan.data.tags(), **provenance(), "lesion.preset": plan.preset}
     sets = dict.fromkeys(data.description for _, data in plan.rows(external))

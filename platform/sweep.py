@@ -12,16 +12,19 @@ from lesions import InputError
 from lesions.names import check_name
 from platform.command_line.options import Outputs, check_positive, parse_system, run
 from platform.compare import compare
-from platform.models import register
 from platform.running.cluster import cluster, has_gpu
 from platform.running.doors import check_ours
 from platform.running.plans import Planned, start
 from platform.running.storage import default_storage, writable
+from platform.tracking.champions import register
+from platform.tracking.provenance import provenance
 from platform.tracking.results import finish
-from platform.tracking.runs import NAME, Store, find_or_create_run, open_store, provenance, reaching
+from platform.tracking.runs import NAME, find_or_create_run
+from platform.tracking.store import Store, open_store, reaching
 from platform.tuning.state import mend_state
 from search_spaces import SPACES
 from trainables.configs import flatten
+from trainables.parts import protocol
 from trainables.workers import tune_trial
 
 if TYPE_CHECKING:
@@ -201,7 +204,7 @@ def _parent(sweep: Sweep, store: Store, resources: dict[str, float]) -> str:
         "lesion.system": sweep.system.name,
         "lesion.stage": str(getattr(sweep.config, "stage", "")),
         "lesion.preset": sweep.preset,
-        "lesion.protocol": sweep.system.protocol(sweep.config),
+        "lesion.protocol": protocol(sweep.system, [sweep.config]),
         "lesion.seed": str(sweep.config.training.seed),
         "lesion.resources": json.dumps(shown),
         **sweep.data.tags(),

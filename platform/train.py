@@ -7,20 +7,15 @@ from typing import Generic, TypeVar
 from dashboards.tables.terminal import say
 from lesions.names import check_name
 from platform.command_line.options import Outputs, check_positive, parse_system, run
-from platform.models import register
 from platform.running.cluster import cluster, has_gpu
 from platform.running.plans import start
 from platform.running.rounds import record_rounds
 from platform.running.storage import default_storage, writable
 from platform.running.training import Training, check_room
-from platform.tracking.runs import (
-    NAME,
-    Store,
-    find_or_create_run,
-    open_store,
-    provenance,
-    reaching,
-)
+from platform.tracking.champions import register
+from platform.tracking.provenance import provenance
+from platform.tracking.runs import NAME, find_or_create_run
+from platform.tracking.store import Store, open_store, reaching
 from trainables.configs import flatten
 
 C = TypeVar("C")
@@ -35,8 +30,6 @@ class TrainOptions(Outputs, Generic[C]):
         data: a prepared set; without it the shipped sample is prepared and taken.
         workers: how many train together; each sees its share of every epoch.
         cpus_per_worker: CPU cores a worker.
-        rounds: how many times; each but the first learns from masks that the model of the one
-            before has refined. The paper's are 3.
         name: the run's name; without it one is made from the time.
         resume: the name of a run to go on with, as it was started.
         register: the model's name in MLflow's registry; without it the system's, "" for none.
@@ -48,7 +41,6 @@ class TrainOptions(Outputs, Generic[C]):
     data: Path | None = None
     workers: int = 1
     cpus_per_worker: float = 1
-    rounds: int = 1
     name: str | None = None
     resume: str | None = None
     register: str | None = None
@@ -57,7 +49,7 @@ class TrainOptions(Outputs, Generic[C]):
 
     def __post_init__(self) -> None:
         """InputError for what no training can be."""
-        check_positive(self, "workers", "cpus_per_worker", "rounds")
+        check_positive(self, "workers", "cpus_per_worker")
         if self.register:
             check_name(self.register)
 

@@ -13,9 +13,10 @@ from torch.utils.data import default_collate
 from lesions import Lesion, Recist
 from lesions.metrics import segmentation
 from lesions.readers.png import encode_labels, encode_slice
-from trainables.checkpoint import Progress, save_checkpoint
 from trainables.pdnet import PDNetSystem
 from trainables.pdnet.config import PDNetConfig, tiny
+from trainables.resuming import Progress, save_checkpoint
+from trainables.steps import learner, weighted
 
 SHAPE = (112, 144)
 WINDOW = (-160.0, 240.0)
@@ -80,19 +81,23 @@ def train(stage: Literal[1, 2], folder: Path, steps: int) -> Path:
     lesions = [lesion for seed in range(8) for lesion in lesions_of(seed)]
     torch.manual_seed(0)
     model = system.model(config).train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    (phase,) = system.recipe(config)
+    own = learner(system, config, phase, model, torch.device("cpu"))
+    (objective,), (optimizer,) = phase.objectives, own.optimizers
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = 5e-3 * min(1.0, 2 * (1 - step / steps))
         chosen = rng.choice(len(lesions), BATCH, replace=False)
         batch = default_collate([dict(system.sample(config, lesions[i], rng)) for i in chosen])
-        loss, _ = system.loss(config, model, batch)
+        loss = weighted(system.terms(config, model, batch, objective), objective)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    progress = Progress(epoch=1, best_epoch=1, best_model=model.state_dict())
-    scaler = torch.amp.GradScaler("cpu", enabled=False)
-    save_checkpoint(folder, system, config, progress, model, optimizer, scaler)
+    progress = Progress(
+        epoch=1, in_phase=1, best_epoch=1, best_model=model.state_dict(),
+        history=[{"epoch": 1.0, "train_loss": loss.item()}],
+    )  # fmt: skip
+    save_checkpoint(folder, system, config, progress, own)
     return folder
 
 

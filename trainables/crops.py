@@ -7,9 +7,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lesions import Lesion
-from lesions.ellipse import ellipse
-
 
 @dataclass(frozen=True, kw_only=True)
 class Crop:
@@ -84,10 +81,3 @@ class Crop:
 def apply(matrix: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
     """An affine map (2, 3) of points (N, 2)."""
     return np.asarray(points @ matrix[:, :2].T + matrix[:, 2])
-
-
-def lesion_box(lesion: Lesion) -> tuple[tuple[float, float], float]:
-    """The middle of the ellipse's bounding box and its longer side, in slice pixels."""
-    rows, columns = np.nonzero(ellipse(lesion.recist, lesion.shape))
-    (x0, x1), (y0, y1) = ((v.min(), v.max()) for v in (columns, rows))
-    return ((x0 + x1) / 2, (y0 + y1) / 2), float(max(x1 - x0, y1 - y0) + 1)

@@ -1,33 +1,37 @@
-"""How well a system does on lesions: the papers' metrics in the slices' own pixels and mm."""
+"""How well trained parts do on lesions: the papers' metrics in the slices' own pixels and mm."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-from torch import nn
-
 from lesions import Lesion, metrics
+from lesions.metrics.merit import ENDPOINTS
+from lesions.prompts import case_of
+from trainables.parts import Parts
 from trainables.system import Prediction, System
 
-REPORTED = ("precision", "recall", "dice", "vs", "long_axis_error", "short_axis_error")
+Row = dict[str, Any]
 
 
-def measure(
-    system: System, config: Any, model: nn.Module, lesions: Sequence[Lesion], device: torch.device
-) -> list[dict[str, Any]]:
-    """One row a lesion: its names, and the metrics of the system's prediction of it."""
-    predictions = system.predict(config, model, lesions, device)
+def measure(parts: Parts, lesions: Sequence[Lesion]) -> list[Row]:
+    """One row a lesion: its names, and the metrics of what is predicted from its prompt."""
+    telling, mask = parts.telling, parts.config.pseudo_mask
+    predictions = parts.predict(case_of(lesion, telling) for lesion in lesions)
     return [
-        measure_one(lesion, prediction, config.pseudo_mask)
+        measure_one(parts.system, lesion, prediction, mask)
         for lesion, prediction in zip(lesions, predictions, strict=True)
     ]
 
 
-def measure_one(lesion: Lesion, prediction: Prediction, pseudo_mask: str) -> dict[str, Any]:
-    """The row of one lesion: mask against the human one, or the pseudo mask where there is none."""
+def measure_one(system: System, lesion: Lesion, prediction: Prediction, pseudo_mask: str) -> Row:
+    """The row of one lesion: mask against the human one, or the pseudo mask where there is none.
+
+    A system that segments nothing has no metrics of masks; one whose endpoints coincide measures
+    nothing, and all of the diameters is error.
+    """
     truth = truth_name(lesion, pseudo_mask)
     long, short = lesion.recist.diameters_mm(lesion.spacing)
-    row: dict[str, Any] = {
+    row: Row = {
         "file": lesion.file,
         "row": lesion.row,
         "patient": lesion.patient,
@@ -36,9 +40,14 @@ def measure_one(lesion: Lesion, prediction: Prediction, pseudo_mask: str) -> dic
         "long_axis_mm": long,
         "short_axis_mm": short,
     }
-    row |= metrics.segmentation(prediction.mask, lesion.mask(truth))
-    if prediction.recist is None:  # endpoints that coincide measure nothing: all of it is error
+    if prediction.mask is not None:
+        row |= metrics.segmentation(prediction.mask, lesion.mask(truth))
+    located = not set(ENDPOINTS).isdisjoint(system.reported)
+    if prediction.recist is None:
+        row |= dict.fromkeys(ENDPOINTS if located else (), math.nan)
         return row | {"long_axis_error": long, "short_axis_error": short}
+    if located:
+        row |= metrics.endpoints(prediction.recist, lesion.recist)
     return row | metrics.diameters(prediction.recist, lesion.recist, lesion.spacing)
 
 
@@ -47,8 +56,12 @@ def truth_name(lesion: Lesion, pseudo_mask: str) -> str:
     return "human" if "human" in lesion.masks else pseudo_mask
 
 
-def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Mean and standard deviation of each reported metric, and `n`; empty for no rows."""
+def summarise(system: System, rows: Sequence[Row]) -> dict[str, float]:
+    """Mean and standard deviation of each metric that the system reports, and `n`; empty for none.
+
+    Raises:
+        KeyError: the system reports what none of its answers has.
+    """
     if not rows:
         return {}
-    return metrics.summary([{name: row[name] for name in REPORTED} for row in rows])
+    return metrics.summary([{name: row[name] for name in system.reported} for row in rows])

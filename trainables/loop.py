@@ -1,21 +1,25 @@
-"""The one training loop: plain torch, with or without Ray, on one device or many."""
+"""The one training loop, over the phases of a recipe: plain torch, with or without Ray."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import nn
 
 from lesions import InputError, Lesion
-from trainables.checkpoint import Progress, restore_checkpoint, save_checkpoint
 from trainables.evaluate import measure, summarise
 from trainables.loader import Share, TrainingLoader
-from trainables.system import System
-from trainables.training import TrainingConfig, autocast_dtype, learning_rate
+from trainables.parts import Parts, weights_of
+from trainables.recipe import Phase, Recipe
+from trainables.relabelling import relabel, relabelled
+from trainables.resuming import Progress, Saved, read_saved, save_checkpoint, take_moments
+from trainables.steps import Learner, learner, rank_and_world, share_buffers, train_epoch
+from trainables.system import How, System, TakesParts, Trained
+from trainables.training import TrainingConfig
 
 Report = Callable[[dict[str, float], Path | None], None]
 
@@ -32,6 +36,11 @@ class Run:
         report: called once an epoch by every worker, with the metrics and, when one was written,
             the checkpoint's folder. It may end the run by raising SystemExit.
         resume: a checkpoint's folder to go on from.
+        phases: of the recipe, those that are run; None = all. `train` has the masks that the
+            first of them is to learn from.
+        begin: the checkpoint's folder of the phases before, where the first is not run.
+        scratch: where phases put masks that they make anew; every worker sees it.
+        parts: checkpoints' folders of the system's other parts, for phases that take them over.
     """
 
     system: System
@@ -42,6 +51,10 @@ class Run:
     device: torch.device
     report: Report
     resume: Path | None = None
+    phases: range | None = None
+    begin: Path | None = None
+    scratch: Path | None = None
+    parts: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def training(self) -> TrainingConfig:
@@ -49,158 +62,207 @@ class Run:
         training: TrainingConfig = self.config.training
         return training
 
+    @property
+    def recipe(self) -> Recipe:
+        """Every phase, those that are not run too."""
+        return self.system.recipe(self.config)
+
 
 def fit(run: Run) -> Progress:
-    """Train to the last epoch; the same seed gives the same curve, resumed or not (on a CPU).
+    """Train through the phases; the same seed gives the same curve, resumed or not (on a CPU).
 
     Raises:
-        InputError: no training lesions.
+        InputError: no training lesions, or a checkpoint that does not fit.
         FloatingPointError: the loss is not finite.
     """
     if not len(run.train):
         raise InputError(
             "there are no training lesions", remedy="take a set with patients in the split train"
         )
-    torch.manual_seed(run.training.seed)
-    model = run.system.model(run.config, pretrained=run.resume is None)
-    model = model.to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(model.parameters(), lr=run.training.learning_rate, fused=True)
-    dtype = autocast_dtype(run.training.precision, run.device)
-    scaler = torch.amp.GradScaler(run.device.type, enabled=dtype is torch.float16)
-    progress = Progress()
-    if run.resume is not None:
-        progress = restore_checkpoint(run.resume, model, optimizer, scaler, run.device)
-    loader = TrainingLoader(run.system, run.config, run.train, run.device)
-    step = Step(
-        run=run, model=_loss_module(run, model), optimizer=optimizer, scaler=scaler, loader=loader
-    )
-    for epoch in range(progress.epoch, run.training.epochs):
-        started = time.perf_counter()
-        metrics = train_epoch(step, epoch, dtype)
-        _share_buffers(model)
-        metrics |= validate(run, model)
-        metrics |= {"epoch": epoch + 1.0, "epoch_seconds": time.perf_counter() - started}
-        _advance(progress, metrics, model)
-        run.report(metrics, _checkpoint(step, progress, model))
-    return progress
+    return _Course(run).run_all()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """What an optimisation step needs."""
+class _Course:
+    """A run on its way: the network, what learns in the phase in work, and how far it has come."""
 
-    run: Run
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
-    scaler: torch.amp.GradScaler
-    loader: TrainingLoader
+    def __init__(self, run: Run) -> None:
+        self.run, self.recipe = run, run.recipe
+        self.phases = run.phases or range(len(self.recipe))
+        self.progress, self.lesions = Progress(phase=self.phases[0]), run.train
+        self.own: Learner | None = None
+        self.model: nn.Module | None = None
+        self.loader: TrainingLoader | None = None
+
+    def run_all(self) -> Progress:
+        saved = None if self.run.resume is None else read_saved(self.run.resume)
+        if saved is not None:
+            self._go_on(saved)
+        elif self.run.begin is not None:
+            self._begin_after(read_saved(self.run.begin))
+        else:
+            self._enter(self.phases[0])
+        while True:
+            while not self._phase_ended():
+                self._epoch()
+            following = self.progress.phase + 1
+            if following not in self.phases:
+                return self.progress
+            self._enter(following)
+
+    @property
+    def phase(self) -> Phase:
+        return self.recipe[self.progress.phase]
+
+    def _phase_ended(self) -> bool:
+        return self.progress.ended or self.progress.in_phase >= self.phase.epochs
+
+    def _go_on(self, saved: Saved) -> None:
+        """Be where the checkpoint was."""
+        self.progress = saved.progress(self.run.device)
+        if self.progress.phase not in self.phases:
+            raise InputError("is of another phase", file=saved.directory)
+        self.model = self._network(pretrained=False)
+        saved.restore_network(self.model)
+        self.own = self._learner()
+        saved.restore_optimizers(self.own)
+        for number in range(self.phases[0] + 1, self.progress.phase + 1):
+            if self.recipe[number].relabels:
+                self.lesions = relabelled(self.lesions, self._masks(number))
+        self.loader = self._loader()
+
+    def _begin_after(self, saved: Saved) -> None:
+        """Enter the first phase with the network that the checkpoint ended with."""
+        self.progress = saved.progress(self.run.device)
+        self.progress.history = []
+        self.model = self._network(pretrained=False)
+        saved.restore_network(self.model)
+        self.own = self._learner()
+        saved.restore_optimizers(self.own)
+        self._enter(self.phases[0])
+
+    def _enter(self, number: int) -> None:
+        run, phase, progress = self.run, self.recipe[number], self.progress
+        before, own = progress.best_model, self.own
+        if phase.relabels and number > self.phases[0]:
+            self.lesions = self._relabel(number, before)
+            self.loader = None
+        if self.model is None or number == 0 or phase.begins == "fresh":
+            torch.manual_seed(run.training.seed)
+            self.model = self._network(pretrained=True)
+        elif phase.begins == "best" and before:
+            self.model.load_state_dict(before)
+        for part in phase.takes:
+            self._take(part)
+        progress.phase, progress.in_phase, progress.ended = number, 0, False
+        progress.plateau = Progress().plateau
+        progress.best_epoch, progress.best_value = 0, run.system.merit.worst
+        progress.best_model = {}
+        self.own = self._learner()
+        if phase.goes_on and own is not None:
+            for mine, theirs in zip(self.own.optimizers, own.optimizers, strict=True):
+                take_moments(mine, theirs.state_dict()["state"])
+        self.loader = self.loader or self._loader()
+
+    def _network(self, *, pretrained: bool) -> nn.Module:
+        model = self.run.system.model(self.run.config, pretrained=pretrained)
+        return model.to(self.run.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+    def _learner(self) -> Learner:
+        assert self.model is not None
+        run = self.run
+        return learner(run.system, run.config, self.phase, self.model, run.device)
+
+    def _loader(self) -> TrainingLoader:
+        run = self.run
+        return TrainingLoader(run.system, run.config, self.lesions, run.device)
+
+    def _take(self, part: str) -> None:
+        assert self.model is not None
+        if not isinstance(self.run.system, TakesParts):
+            raise InputError(f"{self.run.system.name} takes over no parts")
+        weights = weights_of(self.run.parts, part)
+        self.run.system.take(self.run.config, self.model, part, weights)
+
+    def _masks(self, number: int) -> Path:
+        if self.run.scratch is None:
+            raise InputError("a phase makes masks anew, and no folder is named for them")
+        return self.run.scratch / f"masks-{number}"
+
+    def _relabel(self, number: int, best: Mapping[str, torch.Tensor]) -> Sequence[Lesion]:
+        """The training lesions with the masks that the best model so far makes of them."""
+        assert self.model is not None
+        kept = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        self.model.load_state_dict(best or kept)
+        parts = parts_of(self.run, self.model.eval())
+        lesions = relabel(parts, self.lesions, self._masks(number), *rank_and_world(), _barrier)
+        self.model.load_state_dict(kept)
+        return lesions
+
+    def _epoch(self) -> None:
+        assert self.own is not None
+        assert self.loader is not None
+        progress, started = self.progress, time.perf_counter()
+        metrics = train_epoch(
+            self.own, self.loader, progress.epoch, progress.in_phase, progress.plateau.drops
+        )
+        share_buffers(self.own.model)
+        metrics |= validate(self.run, self.own.model)
+        metrics |= {
+            "epoch": progress.epoch + 1.0,
+            "phase": progress.phase + 1.0,
+            "epoch_seconds": time.perf_counter() - started,
+        }
+        advance(progress, self.run.system, self.phase, metrics, self.own.model)
+        last = self._phase_ended() and progress.phase == self.phases[-1]
+        metrics["done"] = float(last)
+        progress.history.append(dict(metrics))
+        self.run.report(metrics, self._checkpoint())
+
+    def _checkpoint(self) -> Path | None:
+        assert self.own is not None
+        due = self.progress.epoch % self.run.training.checkpoint_every == 0 or self._phase_ended()
+        if not due or rank_and_world()[0] != 0:
+            return None
+        run = self.run
+        save_checkpoint(run.directory, run.system, run.config, self.progress, self.own)
+        return run.directory
 
 
-def train_epoch(step: Step, epoch: int, dtype: torch.dtype | None) -> dict[str, float]:
-    """One pass over the training lesions; the mean loss and its parts, and images/s."""
-    run = step.run
-    rate = learning_rate(run.training, epoch)
-    for group in step.optimizer.param_groups:
-        group["lr"] = rate
-    step.model.train()
-    sums: dict[str, Tensor] = {}
-    images, started = 0, time.perf_counter()
-    for batch in step.loader.epoch(epoch):
-        with torch.autocast(run.device.type, dtype=dtype, enabled=dtype is not None):
-            loss, parts = step.model(batch)
-        _optimise(step, loss)
-        size = len(next(iter(batch.values())))
-        images += size
-        for name, value in {"train_loss": loss.detach(), **parts}.items():
-            sums[name] = sums.get(name, torch.zeros((), device=run.device)) + value.float() * size
-    means = {name: (_all_sum(value) / _all_sum(images)).item() for name, value in sums.items()}
-    if not all(map(_is_finite, means.values())):
-        raise FloatingPointError(f"the loss is not finite in epoch {epoch + 1}: {means}")
-    seconds = time.perf_counter() - started
-    return means | {"learning_rate": rate, "images_per_second": float(_all_sum(images)) / seconds}
+def parts_of(run: Run, model: nn.Module) -> Parts:
+    """The network in training as what answers alone."""
+    trained = Trained(config=run.config, model=model)
+    return Parts(system=run.system, trained=(trained,), how=How(device=run.device))
 
 
 def validate(run: Run, model: nn.Module) -> dict[str, float]:
     """`val_…` metrics over the validation lesions, shared out among the workers."""
-    rank, world = _rank_and_world()
-    mine = Share(run.validation, rank, world)
-    rows = measure(run.system, run.config, model, mine, run.device)
+    rank, world = rank_and_world()
+    rows = measure(parts_of(run, model.eval()), Share(run.validation, rank, world))
     if world > 1:
         gathered: list[Any] = [None] * world
         dist.all_gather_object(gathered, rows)
         rows = [row for part in gathered for row in part]
-    return {f"val_{name}": value for name, value in summarise(rows).items()}
+    return {f"val_{name}": value for name, value in summarise(run.system, rows).items()}
 
 
-def _optimise(step: Step, loss: Tensor) -> None:
-    step.optimizer.zero_grad(set_to_none=True)
-    step.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-    if step.run.training.clip_norm > 0:
-        step.scaler.unscale_(step.optimizer)
-        nn.utils.clip_grad_norm_(step.model.parameters(), step.run.training.clip_norm)
-    step.scaler.step(step.optimizer)
-    step.scaler.update()
-
-
-class _Loss(nn.Module):
-    """Batch in, loss out: so that DistributedDataParallel sees one forward pass."""
-
-    def __init__(self, run: Run, network: nn.Module) -> None:
-        super().__init__()
-        self.run, self.network = run, network
-
-    def forward(self, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        return self.run.system.loss(self.run.config, self.network, batch)
-
-
-def _loss_module(run: Run, model: nn.Module) -> nn.Module:
-    if not dist.is_initialized():
-        return _Loss(run, model)
-    devices = [run.device] if run.device.type == "cuda" else None
-    return nn.parallel.DistributedDataParallel(_Loss(run, model), device_ids=devices)
-
-
-def _share_buffers(model: nn.Module) -> None:
-    """Every worker validates the first one's model: BatchNorm's statistics drift apart."""
-    if dist.is_initialized():
-        for buffer in model.buffers():
-            dist.broadcast(buffer, src=0)
-
-
-def _advance(progress: Progress, metrics: dict[str, float], model: nn.Module) -> None:
-    progress.epoch = int(metrics["epoch"])
+def advance(
+    progress: Progress, system: System, phase: Phase, metrics: dict[str, float], model: nn.Module
+) -> None:
+    """Take note of an epoch that is done; `metrics` gets the best value so far."""
+    merit = system.merit
+    progress.epoch, progress.in_phase = progress.epoch + 1, progress.in_phase + 1
     # Without validation lesions the last epoch counts as the best.
-    dice = metrics.get("val_dice", 0.0)
-    if dice >= progress.best_dice:
-        progress.best_dice, progress.best_epoch = dice, progress.epoch
+    value = metrics.get(merit.validated, 0.0)
+    first = not progress.best_epoch and value == value
+    if first or merit.beats(value, progress.best_value) or value == progress.best_value:
+        progress.best_value, progress.best_epoch = value, progress.epoch
         progress.best_model = {k: v.detach().clone() for k, v in model.state_dict().items()}
-    metrics["best_val_dice"] = progress.best_dice
-    progress.history.append(dict(metrics))
+    metrics[merit.best] = progress.best_value
+    if phase.schedule.kind == "plateau":
+        watched = metrics.get(merit.validated, metrics["train_loss"])
+        progress.ended = progress.plateau.advance(watched, phase.schedule, merit)
 
 
-def _checkpoint(step: Step, progress: Progress, model: nn.Module) -> Path | None:
-    training = step.run.training
-    due = progress.epoch % training.checkpoint_every == 0 or progress.epoch == training.epochs
-    if not due or _rank_and_world()[0] != 0:
-        return None
-    directory = step.run.directory
-    save_checkpoint(
-        directory, step.run.system, step.run.config, progress, model, step.optimizer, step.scaler
-    )
-    return directory
-
-
-def _rank_and_world() -> tuple[int, int]:
-    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-
-
-def _all_sum(value: Tensor | int) -> Tensor:
-    total = torch.as_tensor(value, dtype=torch.float64 if isinstance(value, int) else None)
+def _barrier() -> None:
     if dist.is_initialized():
-        total = total.to("cuda" if dist.get_backend() == "nccl" else "cpu")
-        dist.all_reduce(total)
-    return total
-
-
-def _is_finite(value: float) -> bool:
-    return value - value == 0
+        dist.barrier()

@@ -9,13 +9,11 @@ from lesions import Lesion, Recist
 from lesions.ellipse import ellipse
 from lesions.metrics import best_centred_disc
 from trainables.evaluate import measure_one, truth_name
-from trainables.system import Prediction
-
-Square = tuple[tuple[float, float], float]
+from trainables.system import Prediction, Square, System
 
 
 def centred_disc(
-    lesions: Sequence[Lesion], squares: Sequence[Square], pseudo_mask: str
+    system: System, lesions: Sequence[Lesion], squares: Sequence[Square], pseudo_mask: str
 ) -> list[dict[str, Any]]:
     """One row a lesion for a disc in the middle of its square.
 
@@ -23,6 +21,7 @@ def centred_disc(
     Dice on these very lesions, so no disc there does better.
 
     Args:
+        system: whose metrics are measured.
         lesions: what is measured.
         squares: (centre (x, y), side) in each one's slice pixels.
         pseudo_mask: the truth of a lesion without a human mask.
@@ -32,15 +31,18 @@ def centred_disc(
         [(truth, *square) for truth, square in zip(truths, squares, strict=True)]
     )
     return [
-        measure_one(lesion, _disc(lesion.shape, centre, factor * side), pseudo_mask)
+        measure_one(system, lesion, _disc(lesion.shape, centre, factor * side), pseudo_mask)
         for lesion, (centre, side) in zip(lesions, squares, strict=True)
     ]
 
 
-def recist_ellipse(lesions: Sequence[Lesion], pseudo_mask: str) -> list[dict[str, Any]]:
+def recist_ellipse(
+    system: System, lesions: Sequence[Lesion], pseudo_mask: str
+) -> list[dict[str, Any]]:
     """One row a lesion for the ellipse of the true RECIST: an oracle, as it is told the answer."""
     return [
         measure_one(
+            system,
             lesion,
             Prediction(
                 mask=ellipse(lesion.recist, lesion.shape).astype(np.uint8), recist=lesion.recist

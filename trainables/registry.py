@@ -26,6 +26,16 @@ def find_system(name: str) -> System:
     return SYSTEMS[name]
 
 
+def named_system(word: str) -> System:
+    """The system that a command line names."""
+    return find_system(word)
+
+
+def word_of(system: System) -> str:
+    """The word that names a system to a worker."""
+    return system.name
+
+
 def find_variant(system: System, name: str) -> Callable[[Any], Any]:
     """The system's variant of that name, from config to config; InputError with the choices."""
     if name not in (variants := system.variants()):

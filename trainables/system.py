@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lesions import Lesion, Recist
+from lesions.metrics.merit import DIAMETERS, DICE, SEGMENTATION, Merit
 from lesions.prompts import Case, Prompt, Telling
-from trainables.merit import DIAMETERS, DICE, SEGMENTATION, Merit
 from trainables.recipe import Objective, Recipe
 from trainables.tables import PaperTable
 from trainables.training import recipe_of

@@ -12,7 +12,7 @@ class PaperTable:
     A row is as many trainings as the table has parts, such as two stages; rows may share one.
 
     Attributes:
-        number: as in `dashboards/tables.csv`, "3".
+        number: as in `dashboards/tables/tables.csv`, "3".
         rows: the variant that makes each part of a row, by the row's method in `tables.csv`.
         parts: each training's changes to the variant's config, by the part's name.
         columns: (part, metric of ours), by the column's metric in `tables.csv`.

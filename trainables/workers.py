@@ -5,9 +5,9 @@ Ray is imported inside: the rest of the house trains without it.
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,18 @@ import torch
 
 from lesions.files import write_text
 from lesions.prepared import PreparedSet
-from lesions.prepared.round_masks import training_lesions
+from lesions.prompts import case_of
+from lesions.prompts.click import ellipse_box
 from lesions.readers.png import encode_labels
 from trainables import references
-from trainables.checkpoint import load_best, read_history
+from trainables.checkpoint import read_history
 from trainables.configs import edited
-from trainables.crops import lesion_box
-from trainables.evaluate import measure, measure_one
+from trainables.evaluate import measure_one
 from trainables.loop import Report, Run, fit
-from trainables.registry import find_system
+from trainables.parts import Parts, load_parts
+from trainables.registry import named_system
+from trainables.relabelling import relabelled
+from trainables.system import How, Prediction, Square, Trained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,31 +35,45 @@ class Job:
     """What is trained, on what.
 
     Attributes:
-        system: its name.
+        system: the word that names it.
         config: its config.
         data: a prepared set's folder, the same on every node.
-        masks: of a training round, in place of the prepared ones; see `lesions.prepared`.
+        masks: folders of masks made anew, in order, in place of the prepared ones.
+        phases: of the recipe, the first and the one after the last; None = all.
+        begin: the checkpoint of the phases before.
+        scratch: the folder for masks that the phases make anew; all nodes see it.
+        parts: checkpoints' folders of the system's other parts, by name.
     """
 
     system: str
     config: Any
     data: Path
-    masks: Path | None = None
+    masks: tuple[Path, ...] = ()
+    phases: tuple[int, int] | None = None
+    begin: Path | None = None
+    scratch: Path | None = None
+    parts: Mapping[str, Path] = field(default_factory=dict)
 
 
 def tune_trial(params: dict[str, Any], job: Job) -> None:
     """One trial of a sweep: train with the searched values put into the job's config."""
     from ray import tune
 
-    config = edited(job.config, params)
+    own = of_trial(job, params, tune.get_context().get_trial_id())
     device = use_assigned_resources()
 
     def report(metrics: dict[str, float], checkpoint: Path | None) -> None:
         kept = tune.Checkpoint.from_directory(checkpoint) if checkpoint else None
         tune.report(metrics, checkpoint=kept)
 
-    with _opened(tune.get_checkpoint()) as resume:
-        _fit(job, config, device, report, resume)
+    with opened(tune.get_checkpoint()) as resume:
+        fit_job(own, device, report, resume)
+
+
+def of_trial(job: Job, params: Mapping[str, Any], trial: str) -> Job:
+    """The job of one trial: with its searched values, and a folder of its own for new masks."""
+    scratch = None if job.scratch is None else job.scratch / trial
+    return replace(job, config=edited(job.config, params), scratch=scratch)
 
 
 def train_worker(settings: dict[str, Any]) -> None:
@@ -75,49 +92,75 @@ def train_worker(settings: dict[str, Any]) -> None:
         kept = train.Checkpoint.from_directory(checkpoint) if checkpoint else None
         train.report(metrics, checkpoint=kept)
 
-    with _opened(train.get_checkpoint()) as resume:
+    with opened(train.get_checkpoint()) as resume:
         if resume is not None:
             seen += read_history(resume)
-        _fit(job, job.config, get_device(), report, resume)
+        fit_job(job, get_device(), report, resume)
 
 
-def evaluate(checkpoints: Sequence[Path], data: Path, split: str) -> list[dict[str, Any]]:
-    """Each lesion's row of a split by a checkpoint's best model, or by several in order.
+def evaluate(
+    checkpoints: Sequence[Path], data: Path, split: str, system: str
+) -> list[dict[str, Any]]:
+    """Each lesion's row of a split by the best model of a part, or of all parts in order.
 
-    Beside the metrics a row has `mask` (PNG bytes) and `endpoints` ((4, 2) lists, or None).
+    Beside the metrics a row has `mask` (PNG bytes, or None) and `endpoints` ((4, 2) lists, or
+    None).
+
+    Args:
+        checkpoints: their folders.
+        data: the prepared set.
+        split: of it.
+        system: the word that names theirs.
     """
-    device = use_assigned_resources()
-    system, config, model = load_best(checkpoints[-1], device)
-    lesions = PreparedSet(data, split)
-    rows = []
-    if len(checkpoints) > 1:
-        predictions = system.predict_together(checkpoints, lesions, device)
-    else:
-        predictions = system.predict(config, model, lesions, device)
-    for lesion, prediction in zip(lesions, predictions, strict=True):
-        row = measure_one(lesion, prediction, config.pseudo_mask)
-        found = None if prediction.recist is None else prediction.recist.points.tolist()
-        rows.append(row | {"mask": encode_labels(prediction.mask), "endpoints": found})
-    return rows
+    named_system(system)
+    parts = load_parts(checkpoints, use_assigned_resources())
+    lesions, telling = PreparedSet(data, split), parts.telling
+    predictions = parts.predict(case_of(lesion, telling) for lesion in lesions)
+    return [
+        measure_one(parts.system, lesion, found, parts.config.pseudo_mask) | drawn(found)
+        for lesion, found in zip(lesions, predictions, strict=True)
+    ]
+
+
+def drawn(found: Prediction) -> dict[str, Any]:
+    """What a row keeps of a prediction, for pictures of it."""
+    return {
+        "mask": None if found.mask is None else encode_labels(found.mask),
+        "endpoints": None if found.recist is None else found.recist.points.tolist(),
+    }
 
 
 def evaluate_references(job: Job, split: str) -> dict[str, list[dict[str, Any]]]:
     """Each reference method's rows of a split, by its name."""
     use_assigned_resources()
     lesions = PreparedSet(job.data, split)[:]
-    system = find_system(job.system)
-    torch.manual_seed(job.config.training.seed)
-    untrained = system.model(job.config, pretrained=False)
-    mask = job.config.pseudo_mask
-    views = [system.view(job.config, lesion) for lesion in lesions]
-    seen = [(view.centre, view.side) for view in views]
-    boxes = [lesion_box(lesion) for lesion in lesions]
+    system, config = named_system(job.system), job.config
+    torch.manual_seed(config.training.seed)
+    untrained = Trained(config=config, model=system.model(config, pretrained=False).eval())
+    parts = Parts(system=system, trained=(untrained,), how=How(device=torch.device("cpu")))
+    telling, mask = parts.telling, config.pseudo_mask
+    found = list(parts.predict(case_of(lesion, telling) for lesion in lesions))
+    boxes = [ellipse_box(lesion.recist, lesion.shape) for lesion in lesions]
     return {
-        "untrained network": measure(system, job.config, untrained, lesions, torch.device("cpu")),
-        "best centred disc": references.centred_disc(lesions, seen, mask),
-        "true-centre disc (oracle)": references.centred_disc(lesions, boxes, mask),
-        "RECIST ellipse (oracle)": references.recist_ellipse(lesions, mask),
+        "untrained network": [
+            measure_one(system, lesion, one, mask)
+            for lesion, one in zip(lesions, found, strict=True)
+        ],
+        "best centred disc": references.centred_disc(
+            system,
+            lesions,
+            [_looked_at(one, lesion.shape) for one, lesion in zip(found, lesions, strict=True)],
+            mask,
+        ),
+        "true-centre disc (oracle)": references.centred_disc(system, lesions, boxes, mask),
+        "RECIST ellipse (oracle)": references.recist_ellipse(system, lesions, mask),
     }
+
+
+def _looked_at(found: Prediction, shape: tuple[int, int]) -> Square:
+    """The part of the slice that was looked at."""
+    height, width = shape
+    return found.square or (((width - 1) / 2, (height - 1) / 2), float(max(shape)))
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:
@@ -125,24 +168,30 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
     write_text(path, "".join(json.dumps(metrics) + "\n" for metrics in history))
 
 
-def _fit(job: Job, config: Any, device: torch.device, report: Report, resume: Path | None) -> None:
+def fit_job(job: Job, device: torch.device, report: Report, resume: Path | None) -> None:
+    """Train what a job says, in a worker."""
     with tempfile.TemporaryDirectory(prefix="lesion-run-") as directory:
         fit(
             Run(
-                system=find_system(job.system),
-                config=config,
-                train=training_lesions(job.data, config.pseudo_mask, job.masks),
+                system=named_system(job.system),
+                config=job.config,
+                train=relabelled(PreparedSet(job.data, "train"), *job.masks),
                 validation=PreparedSet(job.data, "validation"),
                 directory=Path(directory),
                 device=device,
                 report=report,
                 resume=resume,
+                phases=None if job.phases is None else range(*job.phases),
+                begin=job.begin,
+                scratch=job.scratch,
+                parts=job.parts,
             )
         )
 
 
 @contextmanager
-def _opened(checkpoint: Any) -> Iterator[Path | None]:
+def opened(checkpoint: Any) -> Iterator[Path | None]:
+    """The folder of a checkpoint of Ray's, or None for none."""
     if checkpoint is None:
         yield None
         return

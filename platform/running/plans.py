@@ -13,6 +13,7 @@ from lesions.names import inside
 from lesions.readers.bounded import read_json
 from platform.running.datasets import Data, find_data
 from trainables.configs import blaming, edited, flatten, typed
+from trainables.registry import word_of
 from trainables.system import System
 from trainables.workers import Job
 
@@ -47,7 +48,10 @@ class Planned:
     @property
     def job(self) -> Job:
         """What a worker trains."""
-        return Job(system=self.system.name, config=self.config, data=self.data.root)
+        return Job(
+            system=word_of(self.system), config=self.config, data=self.data.root,
+            scratch=self.folder / "masks",
+        )  # fmt: skip
 
     def write(self) -> None:
         """Write what `--resume` reads."""
@@ -98,7 +102,7 @@ def _own_fields(kind: type[Planned]) -> list[str]:
 def _read(path: Path, kind: type[Planned]) -> dict[str, Any]:
     name, runs = path.parent.name, path.parent.parent
     try:
-        plan = read_json(path, dict, _MOST_PLAN)
+        plan = _upgraded(read_json(path, dict, _MOST_PLAN))
     except FileNotFoundError:
         there = sorted(other.parent.name for other in runs.glob(f"*/{path.name}"))
         raise InputError(
@@ -117,3 +121,11 @@ def _read(path: Path, kind: type[Planned]) -> dict[str, Any]:
         if foreign := sorted(plan.keys() - wanted.keys()):
             raise InputError(f"has {shown(foreign[0])!r}, which is no part of such a plan")
         return {name: typed(wanted[name], value, name) for name, value in plan.items()}
+
+
+def _upgraded(plan: dict[str, Any]) -> dict[str, Any]:
+    """A plan of a version before, whose rounds were no part of the config."""
+    rounds = plan.pop("rounds", None)
+    if rounds is not None and isinstance(plan.get("config"), dict):
+        plan["config"] = {"rounds": rounds, **plan["config"]}
+    return plan

@@ -1,4 +1,4 @@
-"""Training in rounds: each learns from masks that the model of the one before has refined."""
+"""Training in rounds: each learns from masks that the model of the one before has made anew."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,24 +15,28 @@ from lesions.prepared.round_masks import (
     read_figures,
 )
 from platform.running.actors import over_actors
-from platform.running.training import Training, record_training, round_name
+from platform.running.training import (
+    Training,
+    newest_checkpoint,
+    record_training,
+    round_name,
+)
 from platform.tracking.runs import (
     NAME,
     PARENT,
-    Store,
     end_run,
     find_or_create_run,
     is_finished,
     log_metrics,
     set_tags,
 )
+from platform.tracking.store import Store
 from trainables.checkpoint import model_digest
 from trainables.configs import flatten
-from trainables.evaluate import REPORTED
+from trainables.registry import word_of
 from trainables.rounds import MaskMaker, MaskPlan
+from trainables.system import Relabels, System
 from trainables.workers import Job
-
-TOLD = ("best_val_dice", "test_n", *REPORTED, *(f"{name}_std" for name in REPORTED))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,26 +45,39 @@ class Round(Training):
 
     Attributes:
         number: 1 = the first.
-        masks: what it learns from; None as prepared.
+        phases: of the recipe.
+        masks: what it learns from, in order; none as prepared.
+        begin: the checkpoint of the round before.
     """
 
     number: int
-    masks: Path | None
+    phases: range
+    masks: tuple[Path, ...]
+    begin: Path | None
 
     @property
     def job(self) -> Job:
         """What a worker trains."""
         return Job(
-            system=self.system.name, config=self.config, data=self.data.root, masks=self.masks
-        )
+            system=word_of(self.system), config=self.config, data=self.data.root,
+            masks=self.masks, phases=(self.phases.start, self.phases.stop), begin=self.begin,
+        )  # fmt: skip
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """The newest checkpoint's folder."""
+        return newest_checkpoint(self.folder)
 
 
-def round_of(training: Training, number: int, masks: Path | None) -> Round:
+def round_of(
+    training: Training, number: int, masks: tuple[Path, ...] = (), begin: Path | None = None
+) -> Round:
     """A round as a training of its own, in the training's folder."""
     values = {field.name: getattr(training, field.name) for field in fields(Training)}
     name = round_name(number)
-    own = {"name": name, "folder": training.folder / name, "rounds": 1}
-    return Round(**values | own, number=number, masks=masks)
+    own = {"name": name, "folder": training.folder / name}
+    phases = training.rounds[number - 1]
+    return Round(**values | own, number=number, phases=phases, masks=masks, begin=begin)
 
 
 def record_rounds(
@@ -72,47 +89,60 @@ def record_rounds(
         The last round's checkpoint, and the run that has its artifacts.
 
     Raises:
-        InputError: the system is not trained in rounds, or masks cannot be written.
+        InputError: the system makes no masks anew, or masks cannot be written.
     """
-    if training.rounds == 1:
+    count = len(training.rounds)
+    if count == 1:
         return record_training(training, store, run_id, gpu, resources), run_id
-    if not training.system.in_rounds:
-        raise InputError(f"{training.system.name} is trained in one round", remedy="--rounds 1")
-    checkpoint, masks, figures = Path(), None, dict[str, float]()
-    for number in range(1, training.rounds + 1):
-        if number > 1:
-            masks = training.folder / f"masks-{number}"
-            figures = make_masks(training, checkpoint, number, masks, resources)
-        own = round_of(training, number, masks)
+    if not isinstance(training.system, Relabels):
+        raise InputError(f"{training.system.name} makes no masks anew: its recipe cannot be run")
+    checkpoint: Path | None = None
+    masks: tuple[Path, ...] = ()
+    figures = dict[str, float]()
+    for number in range(1, count + 1):
+        if checkpoint is not None:
+            out = training.folder / f"masks-{number}"
+            figures = make_masks(training, checkpoint, number, masks, out, resources)
+            masks = (*masks, out)
+        own = round_of(training, number, masks, checkpoint)
         child = _round_run(own, store, run_id)
         if is_finished(store, child):
             say(f"round {number} is finished")
             checkpoint = own.last_checkpoint
         else:
-            say(f"round {number} of {training.rounds}")
+            say(f"round {number} of {count}")
             log_metrics(store, child, {f"mask_{name}": value for name, value in figures.items()})
             checkpoint = record_training(own, store, child, gpu, resources)
-        _tell(store, run_id, child, number)
+        _tell(training.system, store, run_id, child, number)
+    assert checkpoint is not None
     set_tags(store, run_id, {"lesion.last_round": child})
     end_run(store, run_id, "finished")
     return checkpoint, child
 
 
 def make_masks(
-    training: Training, checkpoint: Path, number: int, out: Path, resources: dict[str, float]
-) -> dict[str, float]:
+    training: Training, checkpoint: Path, number: int, before: tuple[Path, ...], out: Path,
+    resources: dict[str, float],
+) -> dict[str, float]:  # fmt: skip
     """The masks of a round by the last one's model, those that are not there yet; their figures.
+
+    Args:
+        training: whose.
+        checkpoint: the last round's.
+        number: of the round.
+        before: the masks that the last round learned from, in order.
+        out: the folder of the new ones.
+        resources: the cluster's.
 
     Raises:
         InputError: they cannot be written.
     """
     data = training.data
-    mask, before = training.config.pseudo_mask, training.folder / f"masks-{number - 1}"
     plan = MaskPlan(
-        checkpoint=checkpoint, data=data.root, mask=mask, out=out,
-        before=before if number > 2 else None,
+        system=word_of(training.system), checkpoint=checkpoint, data=data.root, before=before,
+        out=out,
     )  # fmt: skip
-    if not claim(out, {"model": model_digest(checkpoint), "data": data.fingerprint, "mask": mask}):
+    if not claim(out, {"model": model_digest(checkpoint), "data": data.fingerprint}):
         chunks = range(len(chunks_of(len(PreparedSet(data.root, "train")))))
         items = [{"chunk": chunk} for chunk in chunks if not chunk_path(out, chunk).exists()]
         for outcome in over_actors(items, MaskMaker, {"plan": plan}, resources):
@@ -129,7 +159,7 @@ def make_masks(
 
 def _line(number: int, figures: dict[str, float]) -> str:
     line = f"round {number}: masks of {figures['lesions']:.0f} lesions"
-    if figures["human"]:
+    if figures["human"] and all(name in figures for name in SCORES[:3]):
         dice = [figures[name] for name in SCORES[:3]]
         line += (f", Dice against {figures['human']:.0f} human masks {dice[0]:.3f} → {dice[1]:.3f}"
                  f" ({dice[2]:.3f} without the uncertain)")  # fmt: skip
@@ -144,11 +174,13 @@ def _round_run(own: Round, store: Store, parent: str) -> str:
     return find_or_create_run(store, key, tags, flatten(own.config))
 
 
-def _tell(store: Store, parent: str, child: str, number: int) -> None:
+def _tell(system: System, store: Store, parent: str, child: str, number: int) -> None:
     """A round's result and its masks' figures as a step of the whole training's run; once."""
     client = store.client
     if number in {point.step for point in client.get_metric_history(parent, "round")}:
         return
+    reported = (*system.reported, *(f"{name}_std" for name in system.reported))
+    wanted = {system.merit.best, "test_n", *reported}
     found = client.get_run(child).data.metrics
-    told = {name: value for name, value in found.items() if name in TOLD or name[:5] == "mask_"}
+    told = {name: value for name, value in found.items() if name in wanted or name[:5] == "mask_"}
     log_metrics(store, parent, told | {"round": float(number)}, step=number)

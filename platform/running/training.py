@@ -11,9 +11,12 @@ from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.readers.bounded import parse_json, read_text
 from platform.running.plans import Planned
+from platform.tracking.outbox import Outbox
 from platform.tracking.results import record_test
-from platform.tracking.runs import Outbox, Store, end_run, log_metrics
-from trainables.evaluate import REPORTED
+from platform.tracking.runs import end_run, log_metrics
+from platform.tracking.store import Store
+from trainables.recipe import rounds_of
+from trainables.system import System
 from trainables.workers import train_worker
 
 HISTORY = "history.jsonl"
@@ -28,15 +31,24 @@ class Training(Planned):
 
     workers: int
     cpus_per_worker: float
-    rounds: int = 1
     register: str | None = None
     pictures: bool = True
 
     @property
+    def rounds(self) -> list[range]:
+        """The phases of its recipe, cut before each that makes the training masks anew."""
+        return rounds_of(self.system.recipe(self.config))
+
+    @property
     def last_checkpoint(self) -> Path:
         """The newest checkpoint's folder: Ray Train names them after their time."""
-        folder = self.folder if self.rounds == 1 else self.folder / round_name(self.rounds)
-        return max(folder.glob("checkpoint_[0-9]*"))
+        count = len(self.rounds)
+        return newest_checkpoint(self.folder if count == 1 else self.folder / round_name(count))
+
+
+def newest_checkpoint(folder: Path) -> Path:
+    """The newest in a folder of Ray Train's."""
+    return max(folder.glob("checkpoint_[0-9]*"))
 
 
 def round_name(number: int) -> str:
@@ -88,7 +100,7 @@ def train(training: Training, gpu: bool) -> Path:
 
 
 @contextmanager
-def followed(history: Path, store: Store, run_id: str) -> Iterator[None]:
+def followed(history: Path, system: System, store: Store, run_id: str) -> Iterator[None]:
     """Print and record each epoch as the workers write it to `history`."""
     ended, outbox = threading.Event(), Outbox()
     seen = _epochs_recorded(store, run_id)
@@ -99,11 +111,8 @@ def followed(history: Path, store: Store, run_id: str) -> Iterator[None]:
             last_look = ended.wait(0.5)
             for metrics in _news(history, seen):
                 seen += 1
-                dice = (
-                    f"  validation Dice {metrics['val_dice']:.3f}" if "val_dice" in metrics else ""
-                )
-                say(f"epoch {seen}  loss {metrics['train_loss']:.4f}{dice}")
-                outbox.send(_recording(store, run_id, metrics, seen))
+                say(_line(metrics, system))
+                outbox.send(_recording(store, run_id, metrics))
             if last_look:
                 return
 
@@ -123,12 +132,21 @@ def _news(history: Path, seen: int) -> list[dict[str, float]]:
         return []
 
 
-def _recording(store: Store, run_id: str, metrics: dict[str, float], step: int) -> Any:
-    return lambda: log_metrics(store, run_id, metrics, step)
+def _line(metrics: dict[str, float], system: System) -> str:
+    merit = system.merit
+    line = f"epoch {metrics['epoch']:.0f}  loss {metrics['train_loss']:.4f}"
+    if merit.validated not in metrics:
+        return line
+    name = merit.name.replace("_", " ").capitalize()
+    return f"{line}  validation {name} {metrics[merit.validated]:.3f}"
+
+
+def _recording(store: Store, run_id: str, metrics: dict[str, float]) -> Any:
+    return lambda: log_metrics(store, run_id, metrics, int(metrics["epoch"]))
 
 
 def _epochs_recorded(store: Store, run_id: str) -> int:
-    return int(store.client.get_run(run_id).data.metrics.get("epoch", 0))
+    return len({point.step for point in store.client.get_metric_history(run_id, "epoch")})
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
@@ -150,7 +168,7 @@ def _epoch(line: str, path: Path, row: int) -> dict[str, float]:
     except InputError as error:
         raise InputError(error.reason, file=path, row=row) from None
     numbers = all(type(value) in (int, float) for value in metrics.values())
-    if "train_loss" not in metrics or not numbers:
+    if not {"epoch", "train_loss"} <= metrics.keys() or not numbers:
         raise InputError("is not an epoch's object of numbers", file=path, row=row)
     return metrics
 
@@ -159,15 +177,12 @@ def record_training(
     training: Training, store: Store, run_id: str, gpu: bool, resources: dict[str, float]
 ) -> Path:
     """Train, from the last checkpoint if there is one, and measure, into a run; the checkpoint."""
-    with followed(training.folder / HISTORY, store, run_id):
+    with followed(training.folder / HISTORY, training.system, store, run_id):
         checkpoint = train(training, gpu)
     record_test(store, run_id, training.job, checkpoint, resources, training.pictures)
     end_run(store, run_id, "finished")
-    _print_test(store.client.get_run(run_id).data.metrics)
-    return checkpoint
-
-
-def _print_test(metrics: dict[str, float]) -> None:
-    for name in REPORTED:
+    metrics = store.client.get_run(run_id).data.metrics
+    for name in training.system.reported:
         if name in metrics:
             say(f"test {name}: {metrics[name]:.3f} ± {metrics[f'{name}_std']:.3f}")
+    return checkpoint

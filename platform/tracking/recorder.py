@@ -15,13 +15,14 @@ from platform.tracking.results import record_measured
 from platform.tracking.runs import (
     NAME,
     PARENT,
-    Store,
     end_run,
     find_or_create_run,
     is_finished,
     log_metrics,
 )
+from platform.tracking.store import Store
 from trainables.configs import flatten
+from trainables.parts import protocol
 
 Records = list[dict[str, Any]]
 
@@ -64,7 +65,7 @@ class Recorder:
         return self.known[name]
 
     def _measured(self, name: str, trainings: Sequence[Training], data: Data) -> Records:
-        if name == trainings[0].name and trainings[0].rounds == 1:
+        if name == trainings[0].name and len(trainings[0].rounds) == 1:
             run_id, _ = self._part(trainings[0])  # measured when it was trained
             return lesion_records(self.store.client, run_id)
         key = {"lesion.kind": "measured", "lesion.reproduce": self.name, "lesion.measured": name,
@@ -75,7 +76,10 @@ class Recorder:
             say(f"measuring {name}")
             checkpoints = [training.last_checkpoint for training in trainings]
             pictures = trainings[-1].pictures
-            record_measured(self.store, run_id, data.root, checkpoints, self.resources, pictures)
+            record_measured(
+                self.store, run_id, trainings[0].system, data.root, checkpoints, self.resources,
+                pictures,
+            )  # fmt: skip
             end_run(self.store, run_id, "finished")
         return lesion_records(self.store.client, run_id)
 
@@ -93,7 +97,7 @@ class Recorder:
     def _part(self, training: Training) -> tuple[str, bool]:
         """The run of a training, and whether it is finished."""
         key = {"lesion.kind": "part", "lesion.reproduce": self.name, "lesion.train": training.name}
-        protocol = training.system.protocol(training.config)
-        tags = {NAME: training.name, PARENT: self.parent, **self.tags, "lesion.protocol": protocol}
+        tags = {NAME: training.name, PARENT: self.parent, **self.tags,
+                "lesion.protocol": protocol(training.system, [training.config])}  # fmt: skip
         run_id = find_or_create_run(self.store, key, tags, flatten(training.config))
         return run_id, is_finished(self.store, run_id)

@@ -15,7 +15,7 @@ from lesions import InputError
 from lesions.errors import shown
 from lesions.files import replace_with
 from lesions.names import inside
-from platform.tracking.runs import FAULTS, Store, reaching, tracking_uri
+from platform.tracking.store import FAULTS, Store, reaching, tracking_uri
 from trainables.checkpoint import BEST, RUN
 
 CHAMPION = "champion"

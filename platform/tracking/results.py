@@ -11,19 +11,15 @@ from dashboards.plots.overlays import overlay
 from dashboards.recorded.artifacts import files_of
 from dashboards.tables.terminal import say
 from lesions import InputError, Recist
+from lesions.metrics.merit import Merit
 from lesions.prepared import PreparedSet
 from lesions.readers.png import decode_labels
-from platform.models import ARTIFACTS, log_checkpoint
-from platform.tracking.runs import (
-    NAME,
-    PARENT,
-    Store,
-    end_run,
-    find_or_create_run,
-    log_metrics,
-    set_tags,
-)
+from platform.tracking.champions import ARTIFACTS, log_checkpoint
+from platform.tracking.runs import NAME, PARENT, end_run, find_or_create_run, log_metrics, set_tags
+from platform.tracking.store import Store
 from trainables.evaluate import summarise
+from trainables.registry import named_system, word_of
+from trainables.system import System
 from trainables.workers import Job, evaluate, evaluate_references
 
 OVERLAYS = 9
@@ -51,7 +47,7 @@ def finish(
     references = ray.remote(num_cpus=1)(evaluate_references).remote(job, "test")
     checkpoint = Path(best.checkpoint.path)
     record_test(store, parent, job, checkpoint, resources, pictures)
-    record_references(store, parent, ray.get(references))
+    record_references(store, parent, named_system(job.system), ray.get(references))
     end_run(store, parent, "finished")
     return checkpoint
 
@@ -76,41 +72,44 @@ def record_test(
 ) -> None:  # fmt: skip
     """A model's checkpoint, and what it measures on the test split, into its run."""
     log_checkpoint(store, run_id, checkpoint)
-    record_measured(store, run_id, job.data, [checkpoint], resources, pictures)
+    system = named_system(job.system)
+    record_measured(store, run_id, system, job.data, [checkpoint], resources, pictures)
 
 
 def record_measured(
-    store: Store, run_id: str, data: Path, checkpoints: Sequence[Path],
+    store: Store, run_id: str, system: System, data: Path, checkpoints: Sequence[Path],
     resources: dict[str, float], pictures: bool,
 ) -> None:  # fmt: skip
     """The metrics and rows of a model, or of several in order, on a set's test split.
 
-    With `pictures` also overlays of lesions from the best to the worst, evenly apart.
+    The run says by which merit. With `pictures` also overlays of lesions from the best to the
+    worst, evenly apart.
     """
     import ray
 
     task = ray.remote(num_cpus=1, num_gpus=1 if resources.get("GPU", 0) > 0 else 0)(evaluate)
-    rows = ray.get(task.remote(checkpoints, data, "test"))
+    rows = ray.get(task.remote(checkpoints, data, "test", word_of(system)))
+    set_tags(store, run_id, merit_tags(system))
     if not rows:
         say("the prepared set has no test lesions: nothing to measure")
         return
-    log_metrics(store, run_id, _test_metrics(rows))
+    log_metrics(store, run_id, _test_metrics(system, rows))
     with tempfile.TemporaryDirectory() as folder:
         write_rows(Path(folder) / "lesions.json", rows)
         if pictures:
-            write_overlays(Path(folder) / "overlays", rows, PreparedSet(data, "test"))
+            write_overlays(Path(folder) / "overlays", rows, PreparedSet(data, "test"), system.merit)
         files_of(store.client, run_id).write(Path(folder), ARTIFACTS)
 
 
 def record_references(
-    store: Store, parent: str, measured: Mapping[str, Sequence[dict[str, Any]]]
+    store: Store, parent: str, system: System, measured: Mapping[str, Sequence[dict[str, Any]]]
 ) -> None:
     """One child run a reference method, with its metrics on the same test lesions."""
     for method, rows in measured.items():
         key = {PARENT: parent, "lesion.method": method}
         run_id = find_or_create_run(store, key, {"lesion.kind": "reference", NAME: method}, {})
         if rows:
-            log_metrics(store, run_id, _test_metrics(rows))
+            log_metrics(store, run_id, _test_metrics(system, rows))
         end_run(store, run_id, "finished")
 
 
@@ -124,21 +123,29 @@ def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     path.write_text(json.dumps(plain, indent=1))
 
 
-def write_overlays(folder: Path, rows: Sequence[dict[str, Any]], lesions: PreparedSet) -> None:
-    """Pictures of lesions from the best to the worst, evenly apart."""
+def write_overlays(
+    folder: Path, rows: Sequence[dict[str, Any]], lesions: PreparedSet, merit: Merit
+) -> None:
+    """Pictures of lesions from the best to the worst by the merit, evenly apart."""
     folder.mkdir()
+    sign = -1 if merit.better == "higher" else 1
     ranked = sorted(
-        range(len(rows)), key=lambda at: (-rows[at]["dice"], rows[at]["file"], rows[at]["row"])
+        range(len(rows)),
+        key=lambda at: (sign * rows[at][merit.name], rows[at]["file"], rows[at]["row"]),
     )
     for place in evenly_apart(len(ranked), OVERLAYS):
         lesion, row = lesions[ranked[place]], rows[ranked[place]]
         found = None if row["endpoints"] is None else Recist(row["endpoints"])
-        picture = overlay(
-            lesion, lesion.mask(row["truth"]), decode_labels(row["mask"]), lesion.recist, found
-        )
+        mask = None if row["mask"] is None else decode_labels(row["mask"])
+        picture = overlay(lesion, lesion.mask(row["truth"]), mask, lesion.recist, found)
         (folder / overlay_name(place + 1, lesion.file)).write_bytes(picture)
 
 
-def _test_metrics(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    summary = summarise(rows)
+def merit_tags(system: System) -> dict[str, str]:
+    """The figure that chooses, and its direction, as MLflow tags."""
+    return {"lesion.merit": system.merit.name, "lesion.better": system.merit.better}
+
+
+def _test_metrics(system: System, rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    summary = summarise(system, rows)
     return summary | {"test_n": summary.get("n", float(len(rows)))}

@@ -14,16 +14,16 @@ from dashboards.recorded.runs import quoted
 from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.readers.bounded import parse_json, read_bytes
+from platform.tracking.outbox import Outbox
 from platform.tracking.runs import (
     NAME,
     PARENT,
-    Outbox,
-    Store,
     end_run,
     find_or_create_run,
     log_metrics,
     reopen_run,
 )
+from platform.tracking.store import Store
 from platform.tuning.state import mend_checkpoint, note_scratch
 
 TRIAL = {"lesion.kind": "trial"}

@@ -43,7 +43,8 @@ def snakes() -> None:
 
 def mlflow() -> None:
     """An epoch's 20 metrics in one call against a call each, on SQLite."""
-    from platform.tracking.runs import Store, log_metrics
+    from platform.tracking.runs import log_metrics
+    from platform.tracking.store import Store
 
     with tempfile.TemporaryDirectory() as folder:
         store = Store(uri=f"sqlite:///{folder}/mlflow.db", experiment="bench", experiment_id="0")

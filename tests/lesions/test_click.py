@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesions.prompts.click import click_prior, click_region, random_click
 from lesions.ellipse import ellipse
+from lesions.prompts.click import click_prior, click_region, random_click
 from lesions.recist import Recist
 
 SHAPE = (60, 80)

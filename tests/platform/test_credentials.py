@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from dashboards.recorded.credentials import scrubbed, told, without_credentials
 from dashboards.recorded.runs import runs_of_kind
 from lesions import InputError
-from platform.tracking.runs import Store, open_store, tracking_uri
+from platform.tracking.store import Store, open_store, tracking_uri
 from platform.tuning.callback import SweepCallback
 from tests.platform.conftest import TINY, Cluster, command, free_port
 from tests.platform.hostile_mlflow import Hostile, hostile_mlflow

@@ -13,7 +13,7 @@ from dashboards.recorded.artifacts import files_of
 from dashboards.recorded.evidence import MOST_JSON
 from lesions import InputError
 from platform.tracking.registry import fetch
-from platform.tracking.runs import Store
+from platform.tracking.store import Store
 from tests.platform.conftest import command
 from tests.platform.hostile_mlflow import Hostile, hostile_mlflow
 from trainables.checkpoint import BEST, RUN

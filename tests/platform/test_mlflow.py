@@ -17,8 +17,10 @@ from mlflow import MlflowClient
 
 from dashboards.recorded.runs import runs_of_kind
 from dashboards.tables.papers import paper_rows
-from platform.tracking import runs as tracking
-from platform.tracking.runs import Outbox, Store, log_metrics, open_store
+from platform.tracking import outbox as tracking
+from platform.tracking.outbox import Outbox
+from platform.tracking.runs import log_metrics
+from platform.tracking.store import Store, open_store
 from tests.platform.conftest import TINY, Cluster, answers, command, free_port, wait_until
 
 

@@ -17,8 +17,9 @@ from mlflow import MlflowClient
 from lesions import InputError
 from lesions.readers.png import encode_slice
 from platform.command_line.models import BothStages, checkpoints
-from platform.models import DATA, DICE, JUDGED_BY, log_checkpoint, register, takes_over
-from platform.tracking.runs import Store, find_or_create_run, find_run, open_store
+from platform.tracking.champions import DATA, DICE, JUDGED_BY, log_checkpoint, register, takes_over
+from platform.tracking.runs import find_or_create_run, find_run
+from platform.tracking.store import Store, open_store
 from tests.discs import Checkpoints, middle_of, slice_with_discs
 from tests.platform.conftest import command, free_port
 from tests.platform.test_mlflow import mlflow_server

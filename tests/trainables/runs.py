@@ -17,6 +17,7 @@ from trainables.backbones import BackboneConfig
 from trainables.loop import Report, Run
 from trainables.pdnet import PDNetSystem
 from trainables.pdnet.config import PDNetConfig, tiny
+from trainables.recipe import Objective
 from trainables.system import Batch, System
 
 CPU = torch.device("cpu")
@@ -118,11 +119,11 @@ class Kept(PDNetSystem):
 class FixedStatistics(Kept):
     """PDNet with BatchNorm at its running statistics, so that samples do not see each other."""
 
-    def loss(
-        self, config: PDNetConfig, model: nn.Module, batch: Batch
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of the network in evaluation mode."""
-        return super().loss(config, model.eval(), batch)
+    def terms(
+        self, config: PDNetConfig, model: nn.Module, batch: Batch, objective: Objective
+    ) -> dict[str, Tensor]:
+        """The terms of the network in evaluation mode."""
+        return super().terms(config, model.eval(), batch, objective)
 
 
 def gradients(model: nn.Module) -> dict[str, Tensor]:

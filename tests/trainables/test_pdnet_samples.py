@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lesions import Lesion, Recist
-from lesions.prompts.click import click_region
 from lesions.ellipse import ellipse
 from lesions.heatmaps import endpoints, heatmaps
 from lesions.metrics import segmentation
 from lesions.prepared import PreparedSet
+from lesions.prompts.click import click_region
 from tests.trainables.runs import CPU, ellipses, lesion
 from trainables.evaluate import measure
 from trainables.pdnet import PDNetSystem

@@ -13,6 +13,7 @@ from trainables.training import TrainingConfig
 
 PAPER_SIZE = {1: 512, 2: 256}
 PAPER_SIGMA = {1: 3.0, 2: 7.0}
+MOST_ROUNDS = 100
 MOST_PIXELS, MOST_SIDES = 4096, 100.0  # a slice has no more pixels a side
 
 
@@ -73,18 +74,25 @@ class PDNetConfig:
     Attributes:
         stage: 1 sees the whole slice, 2 a crop around the lesion.
         pseudo_mask: the mask it learns from.
+        rounds: trainings in a row, up to 100; each but the first learns from masks that the model
+            of the one before has refined. The paper's are 3.
         network: PDNet's own, of `model`, or the baseline beside it, of `nnunet`.
         model, nnunet, loss, samples, training: see each.
     """
 
     stage: Literal[1, 2] = 2
     pseudo_mask: str = "snakes"
+    rounds: int = 1
     network: Literal["pdnet", "nnunet"] = "pdnet"
     model: ModelConfig = field(default_factory=ModelConfig)
     nnunet: NNUNetConfig = field(default_factory=NNUNetConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     samples: SamplesConfig = field(default_factory=SamplesConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self) -> None:
+        """InputError for what no training can be."""
+        check_range("rounds", self.rounds, 1, MOST_ROUNDS)
 
     @property
     def input_size(self) -> int:

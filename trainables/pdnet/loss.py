@@ -30,24 +30,23 @@ class LossConfig:
             raise InputError(f"the loss weight λ is {self.weight:g}; it must lie in [0, 1]")
 
 
-def pdnet_loss(
-    outputs: Outputs, labels: Tensor, heatmaps: Tensor, config: LossConfig
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """λ · segmentation + (1 − λ) · heat maps, every side output resized to full size.
+def loss_weights(config: LossConfig) -> dict[str, float]:
+    """λ for the segmentation, 1 − λ for the heat maps."""
+    return {"seg_loss": config.weight, "heatmap_loss": 1 - config.weight}
+
+
+def loss_terms(outputs: Outputs, labels: Tensor, heatmaps: Tensor) -> dict[str, Tensor]:
+    """Segmentation and heat maps before weighing, every side output resized to full size.
 
     Args:
         outputs: what PDNet returns.
         labels: (N, 1, S, S), 0 background, 1 lesion, 255 uncertain (ignored), of any integer type.
         heatmaps: (N, 4, S, S), the truth.
-        config: λ.
-
-    Returns:
-        The loss, and its two parts before weighing, detached: "seg_loss" and "heatmap_loss".
     """
-    segmentation = _segmentation(outputs.masks, labels)
-    heatmap = _heatmap(outputs.heatmaps, heatmaps)
-    loss = config.weight * segmentation + (1 - config.weight) * heatmap
-    return loss, {"seg_loss": segmentation.detach(), "heatmap_loss": heatmap.detach()}
+    return {
+        "seg_loss": _segmentation(outputs.masks, labels),
+        "heatmap_loss": _heatmap(outputs.heatmaps, heatmaps),
+    }
 
 
 def _segmentation(masks: Sequence[Tensor], labels: Tensor) -> Tensor:

@@ -1,15 +1,14 @@
 """From lesions to PDNet's inputs and targets (section 3, implementation details)."""
 
-import hashlib
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lesions import Lesion, Recist
+from lesions import InputError, Lesion, Recist
 from lesions.heatmaps import heatmaps
-from lesions.prompts.click import click_prior, random_click
-from trainables.crops import Crop, apply, lesion_box
+from lesions.prompts import Case, Click
+from lesions.prompts.click import click_prior, ellipse_box, random_click
+from trainables.crops import Crop, apply
 from trainables.pdnet.config import PDNetConfig
 from trainables.system import Sample
 
@@ -26,20 +25,13 @@ def training_sample(config: PDNetConfig, lesion: Lesion, rng: np.random.Generato
     click = random_click(lesion.recist, lesion.shape, rng)
     recist = Recist(crop.points(lesion.recist.points))  # canonical again after a flip
     size = (crop.size, crop.size)
-    inputs = network_input(config, lesion, crop, click)
+    inputs = slice_input(config, lesion.slice_hu, lesion.window, crop, click)
     inputs[0] = change_intensity(inputs[0], config.samples.intensity, rng)
     return {
         "inputs": torch.from_numpy(inputs),
         "labels": torch.from_numpy(crop.labels(lesion.mask(config.pseudo_mask))[None]),
         "heatmaps": torch.from_numpy(heatmaps(recist.points, size, config.sigma)),
     }
-
-
-def network_input(
-    config: PDNetConfig, lesion: Lesion, crop: Crop, click: Point
-) -> NDArray[np.float32]:
-    """(3, S, S) of a lesion: see `slice_input`."""
-    return slice_input(config, lesion.slice_hu, lesion.window, crop, click)
 
 
 def slice_input(
@@ -75,7 +67,7 @@ def training_crop(config: PDNetConfig, lesion: Lesion, rng: np.random.Generator)
         side = max(lesion.shape) * rng.uniform(*samples.stage1_side)
         centre, reach = slice_centre(lesion.shape), (max(lesion.shape) - side) / 2
     else:
-        centre, long_side = lesion_box(lesion)
+        centre, long_side = ellipse_box(lesion.recist, lesion.shape)
         side = long_side * rng.uniform(*samples.stage2_side)
         reach = max(0.0, (side - long_side) / 2)
     dx, dy = rng.uniform(-reach, reach, size=2)
@@ -90,28 +82,28 @@ def training_crop(config: PDNetConfig, lesion: Lesion, rng: np.random.Generator)
     )
 
 
-def evaluation_crop(config: PDNetConfig, lesion: Lesion) -> Crop:
-    """The crop at test time: the whole slice (stage 1), 2.5 long sides at `test_place` (stage 2).
+def evaluation_crop(config: PDNetConfig, case: Case) -> Crop:
+    """The crop at test time: the whole slice (stage 1), 2.5 long sides at the lesion (stage 2).
 
-    Stage 2 alone *(ours)*: the size is that of the RECIST's ellipse, in place of the size that
-    stage 1 would find.
+    Stage 2 alone *(ours)* is told a size in place of the size that stage 1 would find.
+
+    Raises:
+        InputError: it is not.
     """
     if config.stage == 1:
-        return Crop(
-            centre=slice_centre(lesion.shape), side=float(max(lesion.shape)), size=config.input_size
-        )
-    middle, long_side = lesion_box(lesion)
-    samples = config.samples
-    centre = middle if samples.test_place == "ellipse" else evaluation_click(lesion)
-    return Crop(centre=centre, side=samples.test_side * long_side, size=config.input_size)
+        return whole_slice(config, case.shape)
+    click = case.prompt
+    assert isinstance(click, Click)
+    if click.size is None:
+        raise InputError("stage 2 alone is to know the lesion's size", remedy="add stage 1")
+    centre = click.at if click.place is None else click.place
+    side = config.samples.test_side * click.size
+    return Crop(centre=centre, side=side, size=config.input_size)
 
 
-def evaluation_click(lesion: Lesion) -> Point:
-    """A random point of the click region, the same at every evaluation of this lesion."""
-    seed = hashlib.sha256(f"{lesion.file}:{lesion.row}".encode()).digest()[:8]
-    return random_click(
-        lesion.recist, lesion.shape, np.random.default_rng(int.from_bytes(seed, "little"))
-    )
+def whole_slice(config: PDNetConfig, shape: tuple[int, int]) -> Crop:
+    """The square around a slice of `shape` (H, W)."""
+    return Crop(centre=slice_centre(shape), side=float(max(shape)), size=config.input_size)
 
 
 def slice_centre(shape: tuple[int, int]) -> Point:

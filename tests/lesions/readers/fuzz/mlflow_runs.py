@@ -87,7 +87,7 @@ def _sweep(store: Any, folder: Path, page: bool) -> None:
     from dashboards.recorded.runs import read_sweep
     from dashboards.tables.papers import shown_rows
     from dashboards.tables.terminal import print_comparison
-    from platform.tracking.runs import reaching
+    from platform.tracking.store import reaching
 
     with reaching(store, "mend it"):
         view = read_sweep(store.client, "pdnet")
@@ -101,7 +101,7 @@ def _models(store: Any, folder: Path, page: bool) -> None:
     from rich.console import Console
 
     from platform.models import print_models
-    from platform.tracking.runs import reaching
+    from platform.tracking.store import reaching
 
     with reaching(store, "mend it"):
         print_models(store.client, Console(width=150, color_system=None))
@@ -150,7 +150,8 @@ def _store() -> tuple[Path, Any]:
 def _logged(root: Path) -> Any:
     from mlflow import MlflowClient
 
-    from platform.tracking.runs import Store, log_metrics
+    from platform.tracking.runs import log_metrics
+    from platform.tracking.store import Store
 
     uri = f"sqlite:///{root / 'mlflow.db'}"
     client = MlflowClient(tracking_uri=uri)

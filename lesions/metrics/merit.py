@@ -1,6 +1,5 @@
 """Figures of merit: what a system reports, and the one that chooses its best epoch."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,8 +40,8 @@ class Merit:
 
     @property
     def worst(self) -> float:
-        """What every value is better than, or as good as."""
-        return -math.inf if self.better == "higher" else math.inf
+        """What stands where there is no value yet; a number, as searchers want one."""
+        return -1.0 if self.better == "higher" else 1e9
 
     def beats(self, one: float, other: float) -> bool:
         """Whether `one` is better than `other`; NaN beats nothing."""

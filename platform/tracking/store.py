@@ -1,0 +1,111 @@
+"""MLflow's store: where runs and models are recorded. The driver alone talks to it.
+
+One experiment a system; the tags and metric names are those of `dashboards`.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from google.protobuf.json_format import Error as BadMessage  # type: ignore[import-untyped]
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from requests import RequestException
+from sqlalchemy.exc import SQLAlchemyError
+
+from dashboards.recorded.artifacts import check_place
+from dashboards.recorded.baselines import log_baselines
+from dashboards.recorded.credentials import URI, Scrubbing, told, whole_address, without_credentials
+from lesions import InputError
+from lesions.files import locked
+
+FAULTS = (MlflowException, RequestException, SQLAlchemyError, BadMessage)  # of the store
+_SCRUBBING = Scrubbing()
+
+
+@dataclass
+class Store:
+    """An experiment in an MLflow server or file; it may be kept and sent: it holds no password.
+
+    Attributes:
+        uri: the tracking URI without user, password and query.
+        experiment: the experiment's name: the system's.
+        experiment_id: its id there.
+    """
+
+    uri: str
+    experiment: str
+    experiment_id: str
+
+    def __post_init__(self) -> None:
+        """Credentials that came with the URI stay in the environment, where they came from."""
+        self.uri = without_credentials(self.uri)
+
+    @property
+    def client(self) -> MlflowClient:
+        """A client; made when asked for, because Tune pickles what holds the store."""
+        try:
+            return MlflowClient(tracking_uri=whole_address(self.uri))
+        except (ImportError, SQLAlchemyError) as error:  # of a database's driver
+            raise MlflowException(told(error)) from None
+
+
+def open_store(storage: Path, system: str, paper: str) -> Store:
+    """The system's experiment with the paper's baselines in it, made if need be.
+
+    `MLFLOW_TRACKING_URI` names a server; without it a SQLite file in `storage` serves.
+
+    Raises:
+        InputError: the server is away or refuses.
+    """
+    uri, local = tracking_uri(storage)
+    artifacts = None if local is None else (storage / "artifacts" / system).as_uri()
+    store = Store(uri=uri, experiment=system, experiment_id="")
+    try:
+        # Two first uses of a store at once would corrupt its migration.
+        with locked(storage / "mlflow.lock"):
+            client = store.client
+            found = client.get_experiment_by_name(system) or client.get_experiment(
+                client.create_experiment(system, artifacts)
+            )
+            check_place(store.uri, found.artifact_location)  # now, not when a training has ended
+            log_baselines(client, found.experiment_id, paper)
+    except FAULTS as error:
+        raise InputError(
+            f"the MLflow server at {store.uri} does not answer as it should: {told(error)}",
+            remedy="start it, or unset MLFLOW_TRACKING_URI to record in a local file",
+        ) from None
+    return replace(store, experiment_id=found.experiment_id)
+
+
+def tracking_uri(storage: Path) -> tuple[str, Path | None]:
+    """Where MLflow records, without credentials; the SQLite file where no server is named.
+
+    What MLflow reads from the environment is set too; a user's own settings stay.
+    """
+    for name in ("alembic", "mlflow"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for handler in logging.getLogger("mlflow").handlers:
+        handler.addFilter(_SCRUBBING)
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    if given := os.environ.get(URI):
+        return without_credentials(given), None
+    file = storage / "mlflow.db"
+    return f"sqlite:///{file}", file
+
+
+@contextmanager
+def reaching(store: Store, remedy: str) -> Iterator[None]:
+    """InputError, with what to do then, when the server is away or errs inside the block."""
+    try:
+        yield
+    except FAULTS as error:
+        raise InputError(
+            f"the MLflow server at {store.uri} is away or errs: {told(error)}", remedy=remedy
+        ) from None
