@@ -1,8 +1,11 @@
-"""What a lesion is: reading, RECIST geometry, pseudo masks, metrics.
+"""What a lesion is: reading, RECIST geometry, prompts, pseudo masks, metrics.
 
 Functions that bear their module's name are imported from there, as in
 `from lesions.heatmaps import heatmaps`; here the name is the module.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from lesions import ellipse, heatmaps, metrics
 from lesions.errors import InputError
@@ -15,19 +18,25 @@ from lesions.masks import (
     grabcut_3d,
     pseudo_mask,
 )
+from lesions.prompts import Box, Click, Marks
 from lesions.prompts.click import click_prior, click_region, random_click
 from lesions.readers.deeplesion import Rejected, read_deeplesion
-from lesions.readers.dicom import RejectedFile, read_dicom, read_dicom_folder
 from lesions.readers.from_mask import lesions_from_mask
-from lesions.readers.nifti import read_nifti
 from lesions.recist import Recist
 from lesions.volume import Volume
 
+if TYPE_CHECKING:
+    from lesions.readers.dicom import RejectedFile, read_dicom, read_dicom_folder
+    from lesions.readers.nifti import read_nifti
+
 __all__ = [
     "PSEUDO_MASKS",
+    "Box",
+    "Click",
     "CrfParameters",
     "InputError",
     "Lesion",
+    "Marks",
     "Recist",
     "Rejected",
     "RejectedFile",
@@ -48,3 +57,23 @@ __all__ = [
     "read_dicom_folder",
     "read_nifti",
 ]
+
+# Read when first asked for: training needs neither pydicom nor nibabel.
+_LATER = {
+    "RejectedFile": "lesions.readers.dicom",
+    "read_dicom": "lesions.readers.dicom",
+    "read_dicom_folder": "lesions.readers.dicom",
+    "read_nifti": "lesions.readers.nifti",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(_LATER[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

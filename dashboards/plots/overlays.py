@@ -10,8 +10,8 @@ from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
 from lesions.lesion import Lesion
-from lesions.readers.clicked import ClickedSlice
 from lesions.readers.png import encode_slice
+from lesions.readers.prompted import PromptedSlice
 from lesions.recist import Recist
 
 SIZE = 384  # pixels, width and height of the picture
@@ -76,7 +76,7 @@ def overlay(
 
 
 def click_overlay(
-    seen: ClickedSlice,
+    seen: PromptedSlice,
     window: tuple[float, float],
     mask: Mask,
     recist: Recist | None,

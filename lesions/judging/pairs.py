@@ -12,11 +12,11 @@ from pathlib import Path
 
 from lesions.errors import InputError
 from lesions.lesion import LESION_TYPES, Lesion
-from lesions.readers.clicked import read_volumes
 from lesions.readers.deeplesion import Rejected
 from lesions.readers.dicom import read_segmentation
 from lesions.readers.from_mask import lesions_from_mask
 from lesions.readers.nifti import is_nifti, read_nifti
+from lesions.readers.prompted import read_volumes
 from lesions.volume import Volume
 
 _NAMED = 3  # files that an error names

@@ -1,7 +1,8 @@
-"""The masks of a training round: what takes the place of one mask of each training lesion.
+"""Masks made anew between phases of a training: what takes the place of prepared ones, or joins.
 
 plan.json                     what they are made from; masks of another plan are made anew
-chunks/chunk-000000.parquet   file, row, mask (PNG), scores, for 32 lesions in the set's order
+chunks/chunk-000000.parquet   file, row, name, mask (PNG), scores: of 32 lesions in the set's order,
+                              one or several masks each
 manifest.json                 the scores' means; written last, so it marks a whole round
 """
 
@@ -9,6 +10,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +28,20 @@ from lesions.readers.png import read_header
 
 PLAN, CHUNKS, MANIFEST = "plan.json", "chunks", "manifest.json"
 LESIONS_PER_CHUNK = 32
+FORMAT = 2  # of the chunks; 1 had one mask a lesion, without its name
 _AGAIN = "it is damaged: remove the folder, and resume the training"
 # Against the human mask, where there is one: the mask trained on before, what the model's
 # prediction became, and what both agree on; the last without its uncertain pixels, whose share is
 # `uncertain`.
 SCORES = ("dice_before", "dice_refined", "dice", "uncertain")
 _SCHEMA = pa.schema(
-    [("file", pa.string()), ("row", pa.int32()), ("mask", pa.binary()), ("reason", pa.string())]
+    [
+        ("file", pa.string()),
+        ("row", pa.int32()),
+        ("name", pa.string()),
+        ("mask", pa.binary()),
+        ("reason", pa.string()),
+    ]
     + [(name, pa.float64()) for name in SCORES]
 )
 
@@ -48,10 +57,10 @@ def claim(root: Path, plan: Mapping[str, Any]) -> bool:
 
     A plan names the model, the data and the masks before by their digests.
     """
-    path = root / PLAN
-    if _read_plan(path) != plan:
+    path, told = root / PLAN, {**plan, "format": FORMAT}
+    if _read_plan(path) != told:
         shutil.rmtree(root, ignore_errors=True)
-        write_text(path, json.dumps(plan, indent=1))
+        write_text(path, json.dumps(told, indent=1))
     return (root / MANIFEST).exists()
 
 
@@ -71,8 +80,9 @@ def chunk_path(root: Path, number: int) -> Path:
 def write_chunk(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write a chunk's rows, whole or not at all.
 
-    A row has `file`, `row`, `mask` (None keeps the mask of before, and then `reason` says why) and
-    those of `SCORES` that are known.
+    A lesion has one row or several, one after the other, in the set's order. A row has `file`,
+    `row`, `name` (of the mask that it replaces, or joins), `mask` (None keeps what is there, and
+    then `reason` says why) and those of `SCORES` that are known.
     """
     with replace_with(path) as file:
         pq.write_table(pa.Table.from_pylist([dict(row) for row in rows], schema=_SCHEMA), file)
@@ -83,24 +93,30 @@ def read_masks(root: Path) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for path in sorted((root / CHUNKS).glob("chunk-*.parquet")):
         table = read_table(path, _SCHEMA)
-        if table["file"].null_count or table["row"].null_count:
-            raise InputError("a mask is of no lesion", file=path, remedy=_AGAIN)
+        if any(table[column].null_count for column in ("file", "row", "name")):
+            raise InputError("a mask has no lesion or no name", file=path, remedy=_AGAIN)
         rows += table.to_pylist()
     return rows
+
+
+def _by_lesion(rows: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """The rows of each lesion, in order."""
+    return [list(of) for _, of in groupby(rows, key=lambda row: (row["file"], row["row"]))]
 
 
 def finish(root: Path) -> dict[str, float]:
     """Write the manifest of a round whose chunks are all there; its figures.
 
     Returns:
-        `lesions`; `kept`, how many keep the mask of before; and the means of `SCORES`, those of
-        Dice over the `human` lesions that have a human mask.
+        `lesions`; `kept`, how many got no new mask at all; `human`, how many have a human mask; and
+        the means of `SCORES` over the masks that have them.
     """
     rows = read_masks(root)
+    lesions = _by_lesion(rows)
     figures = {
-        "lesions": float(len(rows)),
-        "kept": float(sum(row["mask"] is None for row in rows)),
-        "human": float(sum(row["dice"] is not None for row in rows)),
+        "lesions": float(len(lesions)),
+        "kept": float(sum(all(row["mask"] is None for row in of) for of in lesions)),
+        "human": float(sum(any(row["dice"] is not None for row in of) for of in lesions)),
     }
     for name in SCORES:
         found = [{name: row[name]} for row in rows if row[name] is not None]
@@ -120,25 +136,24 @@ def read_figures(root: Path) -> dict[str, float]:
 
 
 class RoundLesions(Sequence[Lesion]):
-    """Lesions of which one mask is a training round's.
+    """Lesions of which some masks are a training round's.
 
     Args:
         lesions: as prepared.
-        name: the mask that is replaced.
         root: a whole round's masks.
 
     Raises:
         InputError: no whole round there, or one of other lesions.
     """
 
-    def __init__(self, lesions: Sequence[Lesion], name: str, root: Path) -> None:
-        self.lesions, self.name, self.root = lesions, name, root
+    def __init__(self, lesions: Sequence[Lesion], root: Path) -> None:
+        self.lesions, self.root = lesions, root
         if not (root / MANIFEST).exists():
             raise InputError("no whole round of masks", file=root)
-        self.rows = read_masks(root)
+        self.rows = _by_lesion(read_masks(root))
         if len(self.rows) != len(lesions):
             raise InputError(
-                f"{len(self.rows)} masks for {len(lesions)} training lesions", file=root
+                f"holds masks of {len(self.rows)} lesions, not of {len(lesions)}", file=root
             )
 
     def __len__(self) -> int:
@@ -150,19 +165,18 @@ class RoundLesions(Sequence[Lesion]):
         if isinstance(at, slice):
             return [self[i] for i in range(*at.indices(len(self)))]
         lesion: Lesion = self.lesions[at]
-        row = self.rows[at]
-        if (row["file"], row["row"]) != (lesion.file, lesion.row):
+        rows = self.rows[at]
+        if (rows[0]["file"], rows[0]["row"]) != (lesion.file, lesion.row):
             raise InputError(f"holds no mask of {shown(lesion.file)}", file=self.root,
                              remedy=_AGAIN)  # fmt: skip
-        if row["mask"] is None:
-            return lesion
-        if read_header(row["mask"]).shape != lesion.shape:
+        new = {row["name"]: row["mask"] for row in rows if row["mask"] is not None}
+        if any(read_header(mask).shape != lesion.shape for mask in new.values()):
             raise InputError(f"the mask of {shown(lesion.file)} has another size than its slice",
                              file=self.root, remedy=_AGAIN)  # fmt: skip
-        return replace(lesion, masks={**lesion.masks, self.name: row["mask"]})
+        return replace(lesion, masks={**lesion.masks, **new}) if new else lesion
 
 
-def training_lesions(data: Path, mask: str, masks: Path | None) -> Sequence[Lesion]:
+def training_lesions(data: Path, masks: Path | None) -> Sequence[Lesion]:
     """A set's training lesions, as prepared or with the masks of a round."""
     prepared = PreparedSet(data, "train")
-    return prepared if masks is None else RoundLesions(prepared, mask, masks)
+    return prepared if masks is None else RoundLesions(prepared, masks)

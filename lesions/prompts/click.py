@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lesions.ellipse import ellipse
+from lesions.errors import InputError
 from lesions.heatmaps import gaussian
 from lesions.lesion import Lesion
 from lesions.prompts.prompt import Point, Prompt, Telling, lesion_rng
@@ -34,8 +35,8 @@ class Click(Prompt):
 
     @classmethod
     def from_points(cls, points: ArrayLike) -> Self:
-        """The click at a point (1, 2)."""
-        ((x, y),) = np.asarray(points, dtype=np.float64).tolist()
+        """The click at a point (1, 2); of size and place nothing is told."""
+        ((x, y),) = cls._checked(points).tolist()
         return cls(at=(x, y))
 
     @property
@@ -48,6 +49,12 @@ class Click(Prompt):
         """The point itself."""
         return self.at
 
+    def check_on(self, shape: tuple[int, int]) -> None:
+        """InputError unless it lies between the outermost pixels' centres of an image (H, W)."""
+        (x, y), (height, width) = self.at, shape
+        if not (0 <= x <= width - 1 and 0 <= y <= height - 1):
+            raise InputError(f"the click {self.written} lies outside its {width} × {height} pixels")
+
 
 @dataclass(frozen=True, kw_only=True)
 class TellClick(Telling):
@@ -56,12 +63,17 @@ class TellClick(Telling):
     Attributes:
         size: tell the longer side of the RECIST's ellipse too, in place of the size that an
             earlier part would find.
-        place: tell the middle of the ellipse's box too.
+        place: tell the middle of the ellipse's box too, where the size is told.
     """
 
     size: bool = False
     place: bool = False
     kind = Click
+
+    def __post_init__(self) -> None:
+        """ValueError for a place without a size."""
+        if self.place and not self.size:
+            raise ValueError("the lesion's place is told with its size, not alone")
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -26,10 +26,11 @@ class Marks(Prompt):
     @classmethod
     def from_points(cls, points: ArrayLike) -> Self:
         """The marks of four endpoints (4, 2): the long axis' two, then the short one's."""
+        found = cls._checked(points)
         try:
-            return cls(recist=Recist(points))
+            return cls(recist=Recist(found))
         except ValueError as error:
-            raise InputError(str(error)) from None
+            raise InputError(str(error), remedy=cls._remedy()) from None
 
     @property
     def points(self) -> NDArray[np.float64]:
@@ -42,6 +43,13 @@ class Marks(Prompt):
         x, y = self.recist.centre.tolist()
         return x, y
 
+    def check_on(self, shape: tuple[int, int]) -> None:
+        """InputError unless all lie on the pixels of an image (H, W), up to their outer edges."""
+        height, width = shape
+        within = (self.points >= -0.5) & (self.points <= (width - 0.5, height - 0.5))
+        if not within.all():
+            raise InputError(f"the marks {self.written} lie outside its {width} × {height} pixels")
+
 
 @dataclass(frozen=True, kw_only=True)
 class TellMarks(Telling):
@@ -49,11 +57,16 @@ class TellMarks(Telling):
 
     Attributes:
         noise: each axis is longer or shorter by up to this fraction about the crossing, at
-            random, fixed by the lesion; 0 tells them as annotated.
+            random, fixed by the lesion (WSSS: 20 %); 0 tells them as annotated.
     """
 
     noise: float = 0.0
     kind = Marks
+
+    def __post_init__(self) -> None:
+        """ValueError for noise that could take an axis away."""
+        if not 0 <= self.noise < 1:
+            raise ValueError(f"an axis is off by a fraction of its length, not by {self.noise}")
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -43,18 +43,46 @@ class Prompt(ABC):
     def middle(self) -> Point:
         """(x, y): where the lesion is looked for."""
 
+    @abstractmethod
+    def check_on(self, shape: tuple[int, int]) -> None:
+        """InputError unless it can be meant of an image (H, W)."""
+
+    @property
+    def written(self) -> str:
+        """Its numbers as `form` has them: "250,190"."""
+        return ",".join(f"{number:g}" for number in self.points.flat)
+
     @classmethod
     def parse(cls, word: str) -> Self:
         """The prompt that `form` describes, as "250,190"; InputError where it is none."""
         try:
-            numbers = np.array([float(part) for part in word.split(",")])
-            if len(numbers) != len(cls.columns) or not np.isfinite(numbers).all():
-                raise ValueError(word)
+            numbers = [float(part) for part in word.split(",")]
         except ValueError:
-            raise InputError(
-                f"--{cls.name} is {shown(word)!r}", remedy=f"say {cls.form} in pixels"
-            ) from None
-        return cls.from_points(numbers.reshape(-1, 2))
+            numbers = []
+        if len(numbers) != len(cls.columns) or not np.isfinite(numbers).all():
+            raise InputError(f"--{cls.name} is {shown(word)!r}", remedy=cls._remedy())
+        return cls.from_points(np.reshape(numbers, (-1, 2)))
+
+    @classmethod
+    def _remedy(cls) -> str:
+        return f"say {cls.form} in pixels"
+
+    @classmethod
+    def _checked(cls, points: ArrayLike) -> NDArray[np.float64]:
+        """The points as float64 (N, 2); InputError for another number of them, NaN, infinity."""
+        shape = (len(cls.columns) // 2, 2)
+        try:
+            found = np.asarray(points, dtype=np.float64)
+        except (TypeError, ValueError):  # no numbers, or rows of different lengths
+            raise InputError(f"the points of {cls.words} are no array of numbers",
+                             remedy=cls._remedy()) from None  # fmt: skip
+        if found.shape != shape:
+            raise InputError(f"the points of {cls.words} have the shape {found.shape}, not {shape}",
+                             remedy=cls._remedy())  # fmt: skip
+        if not np.isfinite(found).all():
+            raise InputError(f"a point of {cls.words} is not finite: {found.tolist()}",
+                             remedy=cls._remedy())  # fmt: skip
+        return found
 
 
 class Telling(ABC):

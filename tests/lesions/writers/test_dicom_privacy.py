@@ -11,9 +11,9 @@ from pydicom.datadict import DicomDictionary, dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from lesions import InputError
-from lesions.readers.clicked import read_clicked
+from lesions import Click, InputError
 from lesions.readers.dicom.header import TAGS
+from lesions.readers.prompted import read_prompted
 from lesions.volume import SliceOrigin
 from lesions.writers.dicom import COPIED
 from tests.lesions.readers.dicom_files import ct, enhanced, save, save_all, series
@@ -59,7 +59,7 @@ def marked_item(item: Dataset) -> Dataset:
 
 
 def origin_of(file: Path, index: int | None = None) -> tuple[SliceOrigin, tuple[int, ...]]:
-    seen = read_clicked(file, (1, 2), index, None)
+    seen = read_prompted(file, Click(at=(1, 2)), index, None)
     assert seen.origin is not None
     return seen.origin, seen.image_shape
 

@@ -8,12 +8,14 @@ import pydicom
 import pytest
 from numpy.typing import NDArray
 
-from lesions.readers.clicked import read_clicked
+from lesions import Click
+from lesions.readers.prompted import read_prompted
 from lesions.volume import SliceOrigin
 from lesions.writers.dicom import Algorithm, report, segmentation, write
 from tests.lesions.readers.dicom_files import HU, SPACING, enhanced, save, save_all, series
 
 PDNET = Algorithm(name="pdnet", version="abc")
+CLICK = Click(at=(1, 2))
 POINTS = np.array([(0.5, 1), (4.5, 1), (2, 0), (2, 3.25)])
 
 
@@ -35,7 +37,7 @@ def test_seg_lies_where_its_image_does(
     tmp_path: Path, directions: tuple[tuple[int, ...], tuple[int, ...]]
 ) -> None:
     save_all(series(HU, *directions), tmp_path / "ct")
-    seen = read_clicked(tmp_path / "ct", (1, 2), 3, None)
+    seen = read_prompted(tmp_path / "ct", CLICK, 3, None)
     assert seen.origin is not None
     mask = mask_of(seen.image_shape)
     path, _ = written(seen.origin, mask, tmp_path)
@@ -56,7 +58,7 @@ def test_seg_lies_where_its_image_does(
 
 def test_seg_of_a_multi_frame_image(tmp_path: Path) -> None:
     file = save(enhanced(), tmp_path / "enhanced.dcm")
-    seen = read_clicked(file, (1, 2), 1, None)
+    seen = read_prompted(file, CLICK, 1, None)
     assert seen.origin is not None
     assert seen.origin.frame == 4  # stored from head to feet
     mask = mask_of(seen.image_shape)
@@ -73,7 +75,7 @@ def test_seg_of_a_multi_frame_image(tmp_path: Path) -> None:
 
 def test_the_report_says_what_was_measured(tmp_path: Path) -> None:
     save_all(series(), tmp_path / "ct")
-    seen = read_clicked(tmp_path / "ct", (1, 2), 3, None)
+    seen = read_prompted(tmp_path / "ct", CLICK, 3, None)
     assert seen.origin is not None
     seg_path, path = written(seen.origin, mask_of(seen.image_shape), tmp_path)
     document = highdicom.sr.srread(path)

@@ -1,30 +1,32 @@
-"""A table of clicks, `clicks.csv`: one a row, in columns that the user names."""
+"""A table of prompts: one a row, in columns that the user names."""
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from lesions.errors import InputError, shown
+from lesions.prompts import Prompt
 from lesions.readers.csv_rows import Record, read_csv
 from lesions.readers.deeplesion import Rejected
 
-NEEDED = ("image", "x", "y")
 OPTIONAL = ("slice", "spacing_x", "spacing_y", "window_low", "window_high", "id")
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
-_TAKEN = ("answers.csv", "rejected.csv")  # they lie beside the clicks' folders
+_TAKEN = ("answers.csv", "rejected.csv")  # they lie beside the answers' folders
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClickRow:
+class PromptRow:
     """One row; what it leaves empty is None.
 
     Attributes:
         number: 1 = the first row after the header.
         written: the image as the table has it.
         image: the file or folder, absolute.
-        at: (x, y) pixels.
+        prompt: what it tells of the lesion.
         index: the slice, 0 = the lowest.
         spacing: (x, y) mm.
         window: (low, high) HU.
@@ -34,7 +36,7 @@ class ClickRow:
     number: int
     written: str
     image: Path
-    at: tuple[float, float]
+    prompt: Prompt
     index: int | None = None
     spacing: tuple[float, float] | None = None
     window: tuple[float, float] | None = None
@@ -46,38 +48,47 @@ class ClickRow:
         return self.id or f"{self.number:06d}"
 
 
-def read_click_table(path: Path) -> tuple[list[ClickRow], list[Rejected], list[str]]:
+def read_prompt_table(
+    path: Path, kind: type[Prompt]
+) -> tuple[list[PromptRow], list[Rejected], list[str]]:
     """The sound rows, those set aside with their reasons, and the columns that are not read.
 
     Images are looked for beside the table; whether they are there is not asked here.
+
+    Args:
+        path: the table. Its columns `image` and those of `kind` are needed, `OPTIONAL` are read.
+        kind: of the prompts.
 
     Raises:
         InputError: the table itself cannot be read, is empty or lacks a column.
     """
     header, records = read_csv(path)
     columns = [name.strip() for name in header]
-    _check_columns(columns, path)
+    needed = ("image", *kind.columns)
+    _check_columns(columns, needed, path)
     if not records:
         raise InputError("the table has no rows", file=path)
-    found = list(_rows(records, columns, path.absolute().parent))
-    rows = [one for one in found if isinstance(one, ClickRow)]
+    found = list(_rows(records, columns, kind, path.absolute().parent))
+    rows = [one for one in found if isinstance(one, PromptRow)]
     rejected = [one for one in found if isinstance(one, Rejected)]
-    return rows, rejected, [name for name in columns if name not in NEEDED + OPTIONAL]
+    return rows, rejected, [name for name in columns if name not in needed + OPTIONAL]
 
 
-def _check_columns(columns: list[str], path: Path) -> None:
-    missing = [name for name in NEEDED if name not in columns]
+def _check_columns(columns: list[str], needed: tuple[str, ...], path: Path) -> None:
+    missing = [name for name in needed if name not in columns]
     if missing:
         raise InputError(
             f"the table lacks the columns {', '.join(missing)}", file=path,
-            remedy=f"its first line names {', '.join(NEEDED)}, and may name {', '.join(OPTIONAL)}",
+            remedy=f"its first line names {', '.join(needed)}, and may name {', '.join(OPTIONAL)}",
         )  # fmt: skip
-    for name in NEEDED + OPTIONAL:
+    for name in needed + OPTIONAL:
         if columns.count(name) > 1:
             raise InputError(f"the table has the column {name} twice", file=path)
 
 
-def _rows(records: list[Record], columns: list[str], beside: Path) -> Iterator[ClickRow | Rejected]:
+def _rows(
+    records: list[Record], columns: list[str], kind: type[Prompt], beside: Path
+) -> Iterator[PromptRow | Rejected]:
     taken: dict[str, int] = {}
     for record in records:
         number, cells = record.number, record.cells
@@ -87,7 +98,7 @@ def _rows(records: list[Record], columns: list[str], beside: Path) -> Iterator[C
                 raise InputError(record.damage)
             if len(cells) != len(columns):
                 raise InputError(f"has {len(cells)} fields, not {len(columns)}")
-            row = _row(number, fields, beside)
+            row = _row(number, fields, kind, beside)
             if row.folder in taken:
                 raise InputError(f"the id {row.folder} is row {taken[row.folder]}'s already")
         except InputError as error:
@@ -97,7 +108,7 @@ def _rows(records: list[Record], columns: list[str], beside: Path) -> Iterator[C
             yield row
 
 
-def _row(number: int, fields: Mapping[str, str], beside: Path) -> ClickRow:
+def _row(number: int, fields: Mapping[str, str], kind: type[Prompt], beside: Path) -> PromptRow:
     written, name = fields["image"], fields.get("id", "")
     if not written or "\0" in written:
         raise InputError("no image is named")
@@ -105,34 +116,46 @@ def _row(number: int, fields: Mapping[str, str], beside: Path) -> ClickRow:
         raise InputError(
             f"the id {shown(name)!r} is no name of a folder", remedy="use letters, digits, _ and -"
         )
-    window = _pair(fields, "window_low", "window_high")
+    window = _pair(fields, ("window_low", "window_high"))
     if window is not None and not window[0] < window[1]:
         raise InputError(f"window_low, window_high are {window[0]:g}, {window[1]:g}: not low, high")
     index = _number(fields, "slice")
     if index is not None and not index.is_integer():
         raise InputError(f"slice is {index:g}, not a whole number")
-    at = _pair(fields, "x", "y")
-    if at is None:
-        raise InputError("x and y are empty")
-    return ClickRow(
+    return PromptRow(
         number=number,
         written=written,
         image=beside / written,
-        at=at,
+        prompt=_prompt(fields, kind),
         index=None if index is None else int(index),
-        spacing=_pair(fields, "spacing_x", "spacing_y"),
+        spacing=_pair(fields, ("spacing_x", "spacing_y")),
         window=window,
         id=name,
     )
 
 
-def _pair(fields: Mapping[str, str], first: str, second: str) -> tuple[float, float] | None:
-    one, two = _number(fields, first), _number(fields, second)
-    if one is None and two is None:
+def _prompt(fields: Mapping[str, str], kind: type[Prompt]) -> Prompt:
+    numbers = _numbers(fields, kind.columns)
+    if numbers is None:
+        raise InputError(f"{', '.join(kind.columns[:-1])} and {kind.columns[-1]} are empty")
+    return kind.from_points(np.reshape(numbers, (-1, 2)))
+
+
+def _pair(fields: Mapping[str, str], columns: tuple[str, str]) -> tuple[float, float] | None:
+    numbers = _numbers(fields, columns)
+    return None if numbers is None else (numbers[0], numbers[1])
+
+
+def _numbers(fields: Mapping[str, str], columns: Sequence[str]) -> list[float] | None:
+    """Those of all the columns; None where they are all empty."""
+    found = {column: _number(fields, column) for column in columns}
+    numbers = [number for number in found.values() if number is not None]
+    if not numbers:
         return None
-    if one is None or two is None:
-        raise InputError(f"{first if one is None else second} is empty")
-    return one, two
+    if len(numbers) < len(columns):
+        empty = next(column for column, number in found.items() if number is None)
+        raise InputError(f"{empty} is empty")
+    return numbers
 
 
 def _number(fields: Mapping[str, str], column: str) -> float | None:

@@ -1,4 +1,4 @@
-"""The slice that a click means, in any image that we read, and the way back to its own pixels."""
+"""The slice that a prompt means, in any image that we read, and the way back to its own pixels."""
 
 import os
 from collections.abc import Callable
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesions.errors import InputError
+from lesions.prompts import Case, Prompt
 from lesions.readers.bounded import read_bytes
 from lesions.readers.dicom.header import read_header
 from lesions.readers.dicom.reading import read_dicom
@@ -16,12 +17,11 @@ from lesions.readers.nifti import TO_LEFT_BACK_HEAD, is_nifti, read_nifti, read_
 from lesions.readers.png import decode_slice
 from lesions.volume import SliceOrigin, Volume
 
-Point = tuple[float, float]
 Volumes = Callable[[Path], list[Volume]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ClickedSlice:
+class PromptedSlice:
     """A slice in display order, and where its pixels lie in the image.
 
     Attributes:
@@ -30,10 +30,11 @@ class ClickedSlice:
         hu: (H, W), display order: rows to the back, columns to the patient's left; a PNG as it is.
         spacing: (x, y, z) mm.
         index: the slice, 0 = the lowest.
-        click: (x, y), `hu`'s pixels.
+        prompt: in `hu`'s pixels.
         to_image: (4, 4), (x, y, index, 1) of `hu` → the image's own indices: (column, row, 0, 1)
             of a PNG or a DICOM frame, (i, j, k, 1) of a NIfTI file.
         image_shape: rows and columns of a PNG or a DICOM frame, all axes of a NIfTI file.
+        volume: (D, H, W), all slices in display order; None of a PNG.
         origin: the DICOM frame.
     """
 
@@ -42,10 +43,18 @@ class ClickedSlice:
     hu: NDArray[np.int16]
     spacing: tuple[float, float, float]
     index: int
-    click: Point
+    prompt: Prompt
     to_image: NDArray[np.float64]
     image_shape: tuple[int, ...]
+    volume: NDArray[np.int16] | None = None
     origin: SliceOrigin | None = None
+
+    def case(self, window: tuple[float, float]) -> Case:
+        """What a system sees of it; `window` is (low, high) HU."""
+        return Case(
+            slice_hu=self.hu, window=window, spacing=self.spacing, prompt=self.prompt,
+            volume=self.volume, key=0 if self.volume is None else self.index,
+        )  # fmt: skip
 
     def points_in_image(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, 2), (x, y) of `hu`, in the image's own indices: (N, 3)."""
@@ -71,43 +80,43 @@ def read_volumes(image: Path) -> list[Volume]:
     return [read_nifti(image)] if is_nifti(image) else read_dicom(image)
 
 
-def read_clicked(
+def read_prompted(
     image: Path,
-    click: Point,
+    prompt: Prompt,
     index: int | None,
     spacing: tuple[float, float] | None,
     volumes: Volumes = read_volumes,
-) -> ClickedSlice:
+) -> PromptedSlice:
     """The slice of a 16-bit PNG, a DICOM file, a folder with one CT series, or a NIfTI file.
 
     Args:
         image: the file or folder.
-        click: (column, row), 0 = the first, of the PNG's or the stored DICOM frame's pixels, as
-            viewers show them. Of NIfTI, which says nothing of rows and columns: of the axial slice
-            in display order, rows to the patient's back and columns to the left.
+        prompt: its points are (column, row), 0 = the first, of the PNG's or the stored DICOM
+            frame's pixels, as viewers show them. Of NIfTI, which says nothing of rows and columns:
+            of the axial slice in display order, rows to the patient's back and columns to the left.
         index: the slice, 0 = the lowest, whatever the files are called and however they are
             stored; None where there is one alone.
         spacing: (x, y) mm, of a PNG and of nothing else.
-        volumes: `read_volumes`, or what remembers an image for its next click.
+        volumes: `read_volumes`, or what remembers an image for its next prompt.
 
     Raises:
-        InputError: the image cannot be read, the slice is absent, the click lies outside, a
-            spacing is missing or not wanted.
+        InputError: the image cannot be read, the slice is absent, the prompt lies outside (see
+            its `check_on`), a spacing is missing or not wanted.
     """
     if not image.exists():
         raise InputError("there is no such file", file=image)
     if image.is_file() and image.name.lower().endswith(".png"):
-        return _png(image, click, index, spacing)
+        return _png(image, prompt, index, spacing)
     if spacing is not None:
         raise InputError("the image says its spacing itself: --spacing is for PNG", file=image)
     if is_nifti(image):
-        return _nifti(image, click, index, volumes)
-    return _dicom(image, click, index, volumes)
+        return _nifti(image, prompt, index, volumes)
+    return _dicom(image, prompt, index, volumes)
 
 
 def _png(
-    image: Path, click: Point, index: int | None, spacing: tuple[float, float] | None
-) -> ClickedSlice:
+    image: Path, prompt: Prompt, index: int | None, spacing: tuple[float, float] | None
+) -> PromptedSlice:
     if spacing is None:
         raise InputError(
             "a PNG does not say its pixel spacing",
@@ -124,27 +133,27 @@ def _png(
         raise InputError(error.reason, file=image, remedy=error.remedy) from None
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=image) from None
-    _check_click(image, click, hu.shape)
-    return ClickedSlice(
-        image=image, kind="png", hu=hu, spacing=(*spacing, 1.0), index=0, click=click,
+    _check(prompt, hu.shape, image)
+    return PromptedSlice(
+        image=image, kind="png", hu=hu, spacing=(*spacing, 1.0), index=0, prompt=prompt,
         to_image=np.eye(4), image_shape=hu.shape,
     )  # fmt: skip
 
 
-def _nifti(image: Path, click: Point, index: int | None, volumes: Volumes) -> ClickedSlice:
+def _nifti(image: Path, prompt: Prompt, index: int | None, volumes: Volumes) -> PromptedSlice:
     (volume,) = volumes(image)
     at = _index(volume, index, image)
     hu = volume.hu[at]
-    _check_click(image, click, hu.shape)
+    _check(prompt, hu.shape, image)
     stored = read_nifti_header(image)
     back = np.linalg.inv(TO_LEFT_BACK_HEAD @ stored.get_best_affine()) @ _affine(volume)
-    return ClickedSlice(
-        image=image, kind="nifti", hu=hu, spacing=volume.spacing, index=at, click=click,
-        to_image=np.rint(back), image_shape=tuple(stored.get_data_shape()),
+    return PromptedSlice(
+        image=image, kind="nifti", hu=hu, spacing=volume.spacing, index=at, prompt=prompt,
+        to_image=np.rint(back), image_shape=tuple(stored.get_data_shape()), volume=volume.hu,
     )  # fmt: skip
 
 
-def _dicom(image: Path, click: Point, index: int | None, volumes: Volumes) -> ClickedSlice:
+def _dicom(image: Path, prompt: Prompt, index: int | None, volumes: Volumes) -> PromptedSlice:
     found = volumes(image)
     if len(found) > 1:
         folders = ", ".join(sorted({os.path.relpath(volume.source, image) for volume in found}))
@@ -158,17 +167,19 @@ def _dicom(image: Path, click: Point, index: int | None, volumes: Volumes) -> Cl
     stored = np.eye(4)
     stored[:3, :2] = frame.directions.T * frame.spacing
     stored[:3, 2], stored[:3, 3] = frame.normal, frame.position
-    _check_click(image, click, frame.format.shape)
+    _check(prompt, frame.format.shape, image)
     # Both are the same pixels turned by right angles: whole numbers but for the rounding of mm.
     in_plane = np.rint((np.linalg.inv(_affine(volume)) @ stored)[:2][:, [0, 1, 3]])
     back = np.zeros((4, 4))
     back[:2, :2] = np.linalg.inv(in_plane[:, :2])
     back[:2, 3] = -back[:2, :2] @ in_plane[:, 2]
     back[3, 3] = 1
-    x, y = in_plane @ (*click, 1)
-    return ClickedSlice(
+    # The turned points need not come in their kind's order.
+    turned = prompt.from_points(prompt.points @ in_plane[:, :2].T + in_plane[:, 2])
+    return PromptedSlice(
         image=image, kind="dicom", hu=volume.hu[at], spacing=volume.spacing, index=at,
-        click=(float(x), float(y)), to_image=back, image_shape=frame.format.shape, origin=origin,
+        prompt=turned, to_image=back, image_shape=frame.format.shape, volume=volume.hu,
+        origin=origin,
     )  # fmt: skip
 
 
@@ -193,9 +204,8 @@ def _index(volume: Volume, index: int | None, image: Path) -> int:
     return index
 
 
-def _check_click(image: Path, click: Point, shape: tuple[int, ...]) -> None:
-    (x, y), (height, width) = click, shape
-    if not (0 <= x <= width - 1 and 0 <= y <= height - 1):
-        raise InputError(
-            f"the click {x:g},{y:g} lies outside its {width} × {height} pixels", file=image
-        )
+def _check(prompt: Prompt, shape: tuple[int, ...], image: Path) -> None:
+    try:
+        prompt.check_on((shape[0], shape[1]))
+    except InputError as error:
+        raise InputError(error.reason, file=image, remedy=error.remedy) from None
