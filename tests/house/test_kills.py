@@ -36,9 +36,9 @@ def test_killed_anywhere_and_resumed_to_the_bit(
                            stored(unhurt.directory, LAST)["random"])  # fmt: skip
 
 
-KILLS = {
-    "in_phases": ("epoch 2", "step", "epoch 5", "relabel", "relabel", "epoch 8"),
-    "in_turn": ("epoch 1", "step", "epoch 3", "epoch 4"),
+KILLS = {  # the second step is within an epoch
+    "in_phases": ("epoch 2", "epoch 5", "relabel", "step", "epoch 8"),
+    "in_turn": ("epoch 1", "step", "epoch 4"),
 }
 
 
