@@ -18,7 +18,7 @@ from dashboards.pages.reproduction import (
 )
 from dashboards.tables.papers import PaperRow, paper_rows
 from dashboards.tables.terminal import say
-from platform.command_line.options import parse_config, run
+from platform.command_line.options import parse_config, run, take_system
 from platform.running.cluster import cluster, has_gpu
 from platform.running.datasets import Data, find_data
 from platform.running.plans import Planned, start
@@ -30,8 +30,8 @@ from platform.tracking.runs import NAME, end_run, find_or_create_run, is_finishe
 from platform.tracking.store import Store, open_store, reaching
 from platform.train import TrainOptions
 from trainables.configs import edited, flatten
+from trainables.registry import find_table, find_variant, named_system, tables
 from trainables.recipe import rounds_of, total_epochs
-from trainables.registry import TABLES, find_table, find_variant
 from trainables.tables import PaperTable
 
 C = TypeVar("C")
@@ -168,10 +168,13 @@ def view_of(plan: Reproducing, external: Data | None, results: list[Result]) -> 
 
 def main() -> None:
     """Parse the command line, train and show."""
-    words, prog = sys.argv[1:], "python -m platform.reproduce"
+    prog = "python -m platform.reproduce"
+    elsewhere, words = take_system(sys.argv[1:])
+    if elsewhere is not None:
+        named_system(elsewhere)
     if not words or words[0] in ("-h", "--help"):
-        say(f"usage: {prog} TABLE [--preset auto|paper|tiny] [options]\n\n"
-            f"TABLE is one of: {', '.join(TABLES)}. All options: {prog} {next(iter(TABLES))} "
+        say(f"usage: {prog} TABLE [--system SYSTEM] [--preset PRESET] [options]\n\n"
+            f"TABLE is one of: {', '.join(tables())}. All options: {prog} {next(iter(tables()))} "
             "--help")  # fmt: skip
         sys.exit(0 if words else 2)
     name = words[0]
@@ -179,6 +182,7 @@ def main() -> None:
     preset, options = parse_config(
         system,
         ReproduceOptions,
+        words,
         prog=prog,
         has_gpu=has_gpu,
         make=lambda config: ReproduceOptions(config=config, table=name),
