@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lesions import Lesion
+from lesions.metrics.merit import Merit
 from tests.house.toy import Toy, ToyConfig
 from tests.trainables.runs import CPU, one_thread
 from trainables.contract.made import made_lesions
 from trainables.loop import Report, Run, fit
 from trainables.losses import iou_loss, masked_mse
-from lesions.metrics.merit import Merit
 from trainables.recipe import Objective, Optimizer, Phase, Recipe, Schedule
 from trainables.system import Batch, NewMask, Prediction, Sample
 from trainables.training import TrainingConfig

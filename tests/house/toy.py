@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
+from optuna.distributions import FloatDistribution
 from torch import Tensor, nn
 
 from lesions import Lesion, click_prior, random_click
@@ -49,6 +51,9 @@ class Toy(System):
         rows = {"Toy": {"": "whole"}, "Toy, narrow": {"": "narrow"}}
         columns = {"dice": ("", "dice")}
         return {"1": PaperTable(number="1", rows=rows, parts={"": {}}, columns=columns)}
+
+    def space(self, config: ToyConfig) -> Mapping[str, Any]:
+        return {"training.learning_rate": FloatDistribution(1e-4, 0.1, log=True)}
 
     def telling(self, configs: Sequence[ToyConfig]) -> TellClick:
         return TellClick()

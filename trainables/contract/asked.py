@@ -19,7 +19,7 @@ class Asked:
 
     Attributes:
         system: the one that is tested.
-        space: its search space, with the functions `space` and `paper` of a config; None = none.
+        space: its search space, a module of `search_spaces`; None = the system's own, if any.
     """
 
     system: ClassVar[System]

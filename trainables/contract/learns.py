@@ -18,6 +18,7 @@ from trainables.loop import Run, fit
 from trainables.optimisers import learned
 from trainables.parts import load_parts
 from trainables.recipe import Phase
+from trainables.registry import named_system, word_of
 from trainables.steps import weighted
 
 STEPS = 6  # on one batch
@@ -58,8 +59,19 @@ class Learns(Asked):
             for phase in self.system.recipe(config):
                 for turn in range(len(phase.objectives)):
                     moved |= self._descent(config, phase, turn).moved
-            model = self.system.model(config, pretrained=False)
-            assert {name for name, _ in model.named_parameters()} - moved == set()
+            assert self._parameters(config) - moved == set()
+
+    def test_every_variant_learns(self) -> None:
+        """Each of its recipe's objectives, and by all of its parameters."""
+        for variant in self.system.variants().values():
+            for config in map(variant, self.configs()):
+                moved: set[str] = set()
+                for phase in self.system.recipe(config):
+                    for turn in range(len(phase.objectives)):
+                        found = self._descent(config, phase, turn)
+                        assert found.losses[-1] < found.losses[0]
+                        moved |= found.moved
+                assert self._parameters(config) - moved == set()
 
     def test_a_killed_run_goes_on_to_the_bit(self) -> None:
         """The curve, and what the network then answers."""
@@ -78,6 +90,10 @@ class Learns(Asked):
                 ]
                 self._same_answers(run.directory, killed.directory)
                 trained[self.system.part(config)] = run.directory
+
+    def _parameters(self, config: Any) -> set[str]:
+        model = self.system.model(config, pretrained=False)
+        return {name for name, _ in model.named_parameters()}
 
     def _descent(self, config: Any, phase: Phase, turn: int) -> Descent:
         """Steps of an objective on one batch, as a plain loop makes them."""
@@ -105,11 +121,12 @@ class Learns(Asked):
         return Run(
             system=self.system, config=edited(config, changes), train=lesions[:4],
             validation=lesions[4:], directory=directory, device=CPU, report=lambda *_: None,
-            parts=trained,
+            scratch=directory / "scratch", parts=trained,
         )  # fmt: skip
 
     def _same_answers(self, *folders: Path) -> None:
         lesions = self.lesions(3)
+        named_system(word_of(self.system))  # by which a checkpoint's own name is known
         answers = []
         for folder in folders:
             parts = load_parts([folder], CPU)

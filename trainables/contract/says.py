@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import is_dataclass
+from dataclasses import FrozenInstanceError, fields, is_dataclass
 from typing import Any
 
 import pytest
@@ -11,6 +11,8 @@ from lesions.names import check_name
 from lesions.prompts import PROMPTS
 from trainables.configs import edited, flatten
 from trainables.contract.asked import Asked
+from trainables.paper import paper_values
+from trainables.system import Searches
 from trainables.training import TrainingConfig
 
 WORD = "[A-Za-z0-9_]+"
@@ -38,8 +40,8 @@ class Says(Asked):
     def test_parts_are_made_by_the_fields_that_they_name(self) -> None:
         """Whatever else the config says; a system without parts is part ""."""
         for make in self.system.presets().values():
-            for part, fields in self.system.parts.items():
-                assert self.system.part(edited(make(), fields)) == part
+            for part, changes in self.system.parts.items():
+                assert self.system.part(edited(make(), changes)) == part
             if not self.system.parts:
                 assert self.system.part(make()) == ""
 
@@ -62,8 +64,8 @@ class Says(Asked):
             for method, row in table.rows.items():
                 assert set(row) == set(table.parts), method
                 assert set(row.values()) <= set(variants), method
-            for part, fields in table.parts.items():
-                check_config(edited(config, fields))
+            for part, changes in table.parts.items():
+                check_config(edited(config, changes))
                 assert not self.system.parts or part in self.system.parts
             for part, metric in table.columns.values():
                 assert part in {*table.parts, *table.together}
@@ -73,23 +75,27 @@ class Says(Asked):
 
     def test_its_search_space_names_fields(self) -> None:
         """Those that the config has, with the paper's values inside of the ranges."""
-        if self.space is None:
-            pytest.skip("no search space is said")
+        space: Any = self.space or self.system
+        if not isinstance(space, Searches):
+            pytest.skip("it has no search space")
         for config in self.configs():
-            ranges, paper = self.space.space(config), self.space.paper(config)
-            assert set(paper) == set(ranges) <= set(flatten(config))
-            check_config(edited(config, paper))
-            for name, value in paper.items():
-                assert is_within(value, ranges[name]), f"{name} is {value}: {ranges[name]}"
+            ranges = space.space(config)
+            paper = paper_values(self.system, config, ranges)
+            for values in (paper, *getattr(space, "first", lambda config: ())(config)):
+                assert set(values) <= set(ranges)
+                check_config(edited(config, values))
+                for name, value in values.items():
+                    assert is_within(value, ranges[name]), f"{name} is {value}: {ranges[name]}"
 
 
 def check_config(config: Any) -> None:
     """A config is frozen, says how it is trained, and goes through JSON and back."""
     assert is_dataclass(config)
-    assert type(config).__dataclass_params__.frozen  # type: ignore[attr-defined]
-    assert isinstance(config.training, TrainingConfig)
-    assert isinstance(config.pseudo_mask, str)
+    with pytest.raises(FrozenInstanceError):
+        config.pseudo_mask = ""  # type: ignore[union-attr]
     flat = flatten(config)
+    assert isinstance(flat["pseudo_mask"], str)
+    assert {f"training.{field.name}" for field in fields(TrainingConfig)} <= set(flat)
     assert edited(config, json.loads(json.dumps(flat))) == config
 
 
