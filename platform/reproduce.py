@@ -30,8 +30,8 @@ from platform.tracking.runs import NAME, end_run, find_or_create_run, is_finishe
 from platform.tracking.store import Store, open_store, reaching
 from platform.train import TrainOptions
 from trainables.configs import edited, flatten
-from trainables.registry import find_table, find_variant, named_system, tables
 from trainables.recipe import rounds_of, total_epochs
+from trainables.registry import find_table, find_variant, named_system, tables
 from trainables.tables import PaperTable
 
 C = TypeVar("C")

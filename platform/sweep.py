@@ -15,11 +15,11 @@ from platform.running.plans import start
 from platform.running.storage import default_storage, writable
 from platform.tracking.champions import register
 from platform.tracking.provenance import provenance
-from platform.tracking.runs import NAME, find_or_create_run
+from platform.tracking.runs import NAME, find_or_create_run, merit_tags
 from platform.tracking.store import Store, open_store, reaching
 from platform.tuning.finishing import finish
 from platform.tuning.searching import Sweep, room_of, search
-from platform.tuning.spaces import space_of
+from platform.tuning.spaces import first_trials
 from trainables.configs import flatten
 from trainables.parts import protocol
 
@@ -65,9 +65,7 @@ class SweepOptions(Outputs, Generic[C]):
 
     def __post_init__(self) -> None:
         """InputError for what no sweep can be."""
-        check_positive(
-            self, "trials", "concurrent", "workers_per_trial", "cpus_per_trial", "grace"
-        )
+        check_positive(self, "trials", "concurrent", "workers_per_trial", "cpus_per_trial", "grace")
         if self.register:
             check_name(self.register)
 
@@ -81,8 +79,7 @@ def _parent(sweep: Sweep, store: Store, resources: dict[str, float]) -> str:
         "lesion.part": sweep.system.part(sweep.config),
         "lesion.preset": sweep.preset,
         "lesion.protocol": protocol(sweep.system, [sweep.config]),
-        "lesion.merit": sweep.system.merit.name,
-        "lesion.better": sweep.system.merit.better,
+        **merit_tags(sweep.system.merit),
         "lesion.seed": str(sweep.config.training.seed),
         "lesion.resources": json.dumps(shown),
         **sweep.data.tags(),
@@ -93,11 +90,11 @@ def _parent(sweep: Sweep, store: Store, resources: dict[str, float]) -> str:
 
 def sweep_and_compare(sweep: Sweep, storage: Path) -> None:
     """The whole of it: search, measure the best trial on the test lesions, compare."""
+    first_trials(sweep.system, sweep.config)  # told now where there is no space
     store = open_store(storage, sweep.system.name, sweep.system.paper)
     again = f"the trials are kept: start it and go on with --resume {sweep.name}"
     with cluster() as resources, reaching(store, again):
         room = room_of(sweep, resources)
-        space_of(sweep.system, sweep.config)  # told now where there is none
         sweep.write()
         parent = _parent(sweep, store, resources)
         say(
@@ -106,9 +103,8 @@ def sweep_and_compare(sweep: Sweep, storage: Path) -> None:
         )
         from platform.tuning.callback import SweepCallback  # Ray's doors are shut now
 
-        callback = SweepCallback(
-            store, parent, sweep.trials, sweep.epochs, flatten(sweep.config), sweep.system.merit.name
-        )
+        merit, config = sweep.system.merit.name, flatten(sweep.config)
+        callback = SweepCallback(store, parent, sweep.trials, sweep.epochs, config, merit)
         results = search(sweep, callback, room)
         best = finish(store, parent, sweep, results, resources)
         register(store, parent, best, sweep.register)

@@ -103,8 +103,8 @@ def rough_box(
     """
     low, high = np.array(bounds[:2]), np.array(bounds[2:])
     side = float((high - low).max()) * rng.uniform(least, most)
-    corner = rng.uniform(high - side, low)
-    # Rounded, either corner may lie within the bounds by a last bit.
+    # By rounding, each of these could be off by a last bit.
+    corner = rng.uniform(np.minimum(high - side, low), low)
     return Box.from_points([np.minimum(corner, low), np.maximum(corner + side, high)])
 
 

@@ -13,6 +13,7 @@ from dashboards.recorded.runs import quoted
 from dashboards.tables.metrics import metric_of
 from dashboards.tables.terminal import say
 from lesions import InputError
+from lesions.metrics.merit import Merit
 from lesions.readers.bounded import parse_json, read_bytes
 from platform.tracking.outbox import Outbox
 from platform.tracking.runs import (
@@ -26,7 +27,6 @@ from platform.tracking.runs import (
 from platform.tracking.store import Store
 from platform.tuning.reports import is_whole, recorded
 from platform.tuning.state import mend_checkpoint, note_scratch
-from lesions.metrics.merit import Merit
 
 TRIAL = {"lesion.kind": "trial"}
 

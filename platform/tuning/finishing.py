@@ -1,6 +1,5 @@
 """After the search: the best trial measured once on the test lesions, and recorded."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,7 @@ def finish(
     references = ray.remote(num_cpus=1)(evaluate_references).remote(sweep.job, "test")
     checkpoint = Path(best.checkpoint.path)
     record_test(store, parent, sweep.job, checkpoint, resources, sweep.pictures)
-    record_references(store, parent, ray.get(references))
+    record_references(store, parent, sweep.system, ray.get(references))
     end_run(store, parent, "finished")
     return checkpoint
 

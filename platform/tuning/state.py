@@ -20,6 +20,7 @@ from lesions.files import replace_with, write_text
 from lesions.readers.bounded import read_bytes
 from platform.running.doors import check_ours
 from trainables.checkpoint import read_history, read_run, read_score
+from trainables.trial_workers import for_tune
 
 STATE = "experiment_state-*.json"
 FILES = (STATE, "search_gen_state-*.json", "searcher-state-*.pkl")
@@ -93,6 +94,6 @@ def _last_metrics(checkpoint: Path) -> dict[str, float] | None:
     """Of its last epoch; None when a kill cut its writing or its deletion off."""
     try:
         read_run(checkpoint), read_score(checkpoint)
-        return read_history(checkpoint)[-1]
+        return for_tune(read_history(checkpoint)[-1])
     except InputError:
         return None

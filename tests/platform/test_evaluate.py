@@ -55,7 +55,7 @@ def test_two_sets_a_bad_lesion_and_everything_it_leaves(
     break_lesion(liver)
     stage1, stage2 = two_checkpoints
     storage = tmp_path / "store"
-    words = ("pdnet", "--stage1", stage1, "--stage2", stage2, "--data", lung, liver,
+    words = ("pdnet", "--model", stage2, stage1, "--data", lung, liver,
              "--name", "evening", "--storage", storage)  # fmt: skip
     assert command("evaluate", *words) == 0
     shown = " ".join(capsys.readouterr().out.split())
@@ -105,7 +105,7 @@ def test_without_pictures_mlflow_has_no_page(
     ray_cluster: Cluster, two_checkpoints: Checkpoints, tmp_path: Path
 ) -> None:
     storage, lung = tmp_path / "store", external(tmp_path / "a", (103,), "lung")
-    words = ("--stage1", two_checkpoints[0], "--stage2", two_checkpoints[1], "--data", lung)
+    words = ("--model", *two_checkpoints, "--data", lung)
     assert command("evaluate", "pdnet", *words, "--no-pictures", "--storage", storage) == 0
     (report,) = storage.glob("evaluations/*/report.html")
     assert "data:image/png" in report.read_text()
@@ -119,12 +119,13 @@ def test_mistakes_are_named(
     stage1, stage2 = two_checkpoints
     lung = external(tmp_path / "a", (103,), "lung")
     for given, said in (
-        ((stage2, stage1, "--data", lung), "holds pdnet stage 2, not pdnet stage 1"),
+        ((stage2, "--data", lung), "which stage1 is to answer? (say --model NAME@ALIAS"),
+        ((stage2, stage2, "--data", lung), "two models are named for stage2"),
         ((tmp_path, stage2, "--data", lung), "no checkpoint"),
         ((stage1, stage2, "--data", lung, tmp_path), "no whole prepared set"),
         ((stage1, stage2, "--data", lung, "--split", "train"), "the set has no train lesions"),
     ):
-        words = ("--stage1", given[0], "--stage2", *given[1:], "--storage", tmp_path / "store")
+        words = ("--model", *given, "--storage", tmp_path / "store")
         assert command("evaluate", "pdnet", *words) == 2
         shown = capsys.readouterr().err
         assert said in shown

@@ -15,6 +15,7 @@ from dashboards.pages.evaluation import (
     render_evaluation,
     write_lesions,
 )
+from lesions.metrics.merit import DIAMETERS, SEGMENTATION
 
 
 def row(index: int, dice: float, kind: str, **more: Any) -> dict[str, Any]:
@@ -42,7 +43,8 @@ ROWS = [
 ASIDE = [{"set": 0, "index": 1, "file": "p1_001", "row": 1, "patient": "p1",
           "lesion_type": "lung", "reason": "InputError: <torn>"}]  # fmt: skip
 VIEW = Evaluation(
-    name="evening", paper="pdnet", method="PDNet", sets=["a", "b"],
+    name="evening", paper="pdnet", method="PDNet",
+    reported=(*SEGMENTATION, *DIAMETERS), alone="stage2", told="the size", sets=["a", "b"],
     data="a, 3 test slices; b, 1 test slices", truth="human masks", rows=ROWS, aside=ASIDE,
     tags={"protocol": "Both stages.", "git_commit": "abc"},
 )  # fmt: skip
@@ -85,7 +87,7 @@ def test_the_terminal(width: int) -> None:
     print_evaluation(VIEW, Console(file=out, width=width))
     shown = " ".join(out.getvalue().split())
     assert shown.index("PDNet, Table 1: evening") < shown.index("By category, Table 2")
-    for said in ("0.924", "0.876", "Stage 1 found nothing at 1 of 3 clicks",
+    for said in ("0.924", "0.876", "1 of 3 lesions were not found",
                  "1 lesions could not be measured", "No diameters from the predicted mask: 1 of 3",
                  "3 of 3 lesions have no RECIST marks of their own"):  # fmt: skip
         assert said in shown
@@ -98,7 +100,8 @@ def test_the_page() -> None:
     assert [row["dice"] for row in VIEW.shown()] == [0.9, 0.7, 0.5]
     html = render_evaluation(VIEW, [(VIEW.shown()[0], b"png")])
     for said in ("InputError: &lt;torn&gt;", "0.924 ± 0.045", "external test set, lymph node",
-                 "told the size", "data:image/png;base64,cG5n", "Dice 0.900"):  # fmt: skip
+                 "told the size", "Not found</th>", "data:image/png;base64,cG5n",
+                 "Dice 0.900"):  # fmt: skip
         assert said in html
     assert html == render_evaluation(VIEW, [(VIEW.shown()[0], b"png")])
 

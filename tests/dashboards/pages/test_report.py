@@ -99,7 +99,7 @@ def test_best_median_and_worst(html: str, view: SweepView) -> None:
     assert len(pictures) == 3
     for place, rank in (("Best", 1), ("Median", 4), ("Worst", 7)):
         lesion = view.lesions[rank - 1]
-        assert re.search(rf"{place} · Dice {lesion.dice:.3f}\s+{lesion.file}", page.text)
+        assert re.search(rf"{place} · Dice {lesion.metrics['dice']:.3f}\s+{lesion.file}", page.text)
     assert all(picture["alt"] for picture in pictures)
 
 
@@ -190,9 +190,7 @@ def test_no_finished_trial(view: SweepView) -> None:
 
 def test_a_lesion_without_prediction(view: SweepView) -> None:
     lesion = view.lesions[0]
-    empty = type(lesion)(
-        **{**vars(lesion), "dice": 0.0, "long_axis_error": None, "short_axis_error": None}
-    )
+    empty = type(lesion)(**{**vars(lesion), "metrics": {"dice": 0.0}})
     text = page_of(changed(view, lesions=[empty])).text
     assert "nothing predicted to measure" in text
     assert "Median" not in text

@@ -1,23 +1,20 @@
-"""A table of clicks over a real cluster: the same answers as one by one, and bad rows set aside."""
+"""A table of prompts over a real cluster: answers as one by one, and bad rows set aside."""
 
 import csv
 import json
 import os
 import signal
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
 import pytest
-import torch
 
-from dashboards.plots.overlays import click_overlay
 from lesions.readers.png import encode_slice
 from tests.discs import Checkpoints, middle_of, slice_with_discs
 from tests.lesions.readers import dicom_files
-from tests.lesions.readers.test_click_table import Row, write_table
+from tests.lesions.readers.test_prompt_table import Row, write_table
 from tests.platform.conftest import (
     Cluster,
     command,
@@ -26,11 +23,7 @@ from tests.platform.conftest import (
     started,
     wait_until,
 )
-from trainables.pdnet import batch
-from trainables.pdnet.answered import is_answered
-from trainables.pdnet.answers import Click, answer, identity
-from trainables.pdnet.batch import DEATHS, ClickActor, item_of
-from trainables.pdnet.two_stages import load_two_stages
+from trainables.answering.batch import DEATHS
 
 HU, CORNERS = slice_with_discs(100)
 STACK = np.stack([np.roll(HU, 20, axis=1), HU, np.roll(HU, 15, axis=0)])
@@ -63,7 +56,7 @@ def rows() -> list[Row]:
 
 
 def words(two: Checkpoints, table: Path, out: Path) -> tuple[object, ...]:
-    return ("pdnet", "--stage1", two[0], "--stage2", two[1], "--clicks", table, "--out", out)
+    return ("pdnet", "--model", *two, "--table", table, "--out", out)
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -94,7 +87,7 @@ def test_a_table_is_answered_as_one_by_one(
     fp32 = ("--precision", "fp32")  # an actor has one core: in bf16 that alone moves endpoints
     assert command("predict", *words(two_checkpoints, table, out), *fp32) == 0
     shown = capsys.readouterr().out
-    assert "10 clicks: 0 answered before, 7 to answer, 3 set aside" in shown
+    assert "10 rows: 0 answered before, 7 to answer, 3 set aside" in shown
     assert f"4 answered: {out / 'answers.csv'}\n6 rejected: {out / 'rejected.csv'}" in shown
 
     answers = read(out / "answers.csv")
@@ -108,7 +101,7 @@ def test_a_table_is_answered_as_one_by_one(
         assert float(row["area_mm2"]) == found["mask"]["area_mm2"] > 0
         spreads = [end["spread_mm"] for axis in found["recist"].values() for end in axis["ends"]]
         assert float(row["spread_max_mm"]) == max(spreads)
-        assert row["stage1_found"] == str(found["stage1_found"])
+        assert row["found"] == str(found["found"])
         assert {*found["files"].values(), "answer.json", "overlay.png"} == {
             path.name for path in folder.iterdir()
         }
@@ -117,7 +110,7 @@ def test_a_table_is_answered_as_one_by_one(
         one = tmp_path / "one" / row["folder"]
         more = ("--slice", 1) if given[2] else ("--spacing", *given[5:])
         assert command(
-            "predict", *words(two_checkpoints, table, one)[:5], "--out", one,
+            "predict", *words(two_checkpoints, table, one)[:4], "--out", one,
             "--image", data / str(given[1]), "--click", f"{given[3]},{given[4]}", *more, *fp32,
         ) == 0  # fmt: skip
         alone = answer_of(one)
@@ -148,7 +141,7 @@ def test_a_table_is_answered_as_one_by_one(
     before = written(out)
     write_table(data, [rows()[at] for at in (0, 1, 3, 9)])
     assert command("predict", *words(two_checkpoints, table, out), *fp32) == 0
-    assert "4 clicks: 4 answered before, 0 to answer, 0 set aside" in capsys.readouterr().out
+    assert "4 rows: 4 answered before, 0 to answer, 0 set aside" in capsys.readouterr().out
     assert written(out) == before
     assert read(out / "answers.csv") == answers
     assert read(out / "rejected.csv") == []
@@ -195,59 +188,6 @@ def test_odd_names_and_what_lies_in_their_places_end_nothing(
         assert not path.is_file() or b"jane" not in path.read_bytes(), path
 
 
-def test_another_question_is_answered_anew(two_checkpoints: Checkpoints, tmp_path: Path) -> None:
-    images(tmp_path)
-    model = identity(*two_checkpoints)
-    both = load_two_stages(*two_checkpoints, torch.device("cpu"))
-    click = Click(image=tmp_path / "slice.png", at=(30.0, 30.0), spacing=(0.5, 0.8))
-    out = tmp_path / "out"
-
-    def answered(click: Click = click, tta: bool = False, precision: str = "auto") -> bool:
-        return is_answered(out, click, model, tta, precision)
-
-    assert not answered()
-    answer(both, model, click, out, click_overlay)
-    assert answered()
-    assert answered(precision="fp32")
-    assert answered(replace(click, index=0)), "a PNG has slice 0 alone"
-    for other in (
-        {"at": (31.0, 30.0)}, {"index": 1}, {"spacing": (0.5, 0.5)}, {"window": (-1000.0, 1000.0)},
-        {"image": tmp_path / "other.png"},
-    ):  # fmt: skip
-        assert not answered(replace(click, **other))
-    assert not answered(tta=True)
-    assert not answered(precision="bf16")
-    model["stage2"]["sha256"] = "other weights"
-    assert not answered()
-    model = identity(*two_checkpoints)
-    (out / "overlay.png").unlink()
-    assert not answered(), "a file of it is gone"
-    (out / "overlay.png").touch()
-    (out / "answer.json").write_text('{"files": {')
-    assert not answered()
-
-
-def test_an_image_that_ends_its_worker_is_set_aside(
-    two_checkpoints: Checkpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An actor is started again after a death: the mark it left says how often that was."""
-    images(tmp_path)
-    monkeypatch.setattr(batch, "use_assigned_resources", lambda: torch.device("cpu"))
-    actor = ClickActor(
-        two_checkpoints, identity(*two_checkpoints), tmp_path / "out", False, "fp32", click_overlay
-    )
-    click = Click(image=tmp_path / "slice.png", at=(30.0, 30.0), spacing=(0.5, 0.8))
-    mark = tmp_path / "out" / "a" / DEATHS
-    mark.parent.mkdir(parents=True)
-    mark.write_text("1")
-    assert json.loads(actor(item_of([("a", click)]))["rejected"]) == []
-    assert not mark.exists()
-    mark.write_text("2")
-    ((name, reason),) = json.loads(actor(item_of([("a", click), ("b", click)]))["rejected"])
-    assert (name, reason[:26]) == ("b", "the worker ended 2 times o")
-    assert not mark.exists(), "the next run tries again"
-
-
 @pytest.mark.ray
 def test_a_table_without_one_good_row(
     ray_cluster: Cluster, two_checkpoints: Checkpoints, tmp_path: Path,
@@ -255,7 +195,7 @@ def test_a_table_without_one_good_row(
 ) -> None:  # fmt: skip
     table = write_table(tmp_path / "data", [("a", "absent.png", "", "", 5, 1, 1)])
     assert command("predict", *words(two_checkpoints, table, tmp_path / "out")) == 2
-    assert "no click could be answered (see " in capsys.readouterr().err
+    assert "no row could be answered (see " in capsys.readouterr().err
     assert [row["reason"] for row in read(tmp_path / "out" / "rejected.csv")] == ["x is empty"]
 
 
@@ -270,7 +210,7 @@ def test_a_killed_batch_goes_on(
     given = words(two_checkpoints, write_table(data, many), out)
     with started(log, "predict", *given, address=ray_cluster.address) as driver:
         wait_until(lambda: len(written(out)) > 3, 120, "some answers")
-        ray_workers(ray_cluster, "ClickActor")[0].kill()
+        ray_workers(ray_cluster, "AnswerActor")[0].kill()
         wait_until(lambda: len(written(out)) > 25, 120, "answers after a worker's death")
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()

@@ -27,7 +27,7 @@ from lesions.lesion import Lesion
 from lesions.masks import PSEUDO_MASKS
 from lesions.readers.deeplesion import Rejected
 from lesions.readers.png import encode_labels
-from tests.dashboards.test_report import HOSTILE, Page
+from tests.dashboards.pages.test_report import HOSTILE, Page
 
 
 def score(dice: float, ms: float = 1.0, uncertain: float = 0.0) -> dict[str, float]:

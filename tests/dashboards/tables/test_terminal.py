@@ -10,8 +10,7 @@ from dashboards.pages.view import SweepView
 from dashboards.recorded.runs import read_sweep
 from dashboards.tables.papers import shown_rows
 from dashboards.tables.terminal import print_comparison, text_table
-
-from .conftest import REFERENCES
+from tests.dashboards.conftest import REFERENCES
 
 
 def shown(view: SweepView, width: int) -> str:

@@ -19,9 +19,9 @@ from dashboards.tables.comparison import comparison
 from dashboards.tables.papers import shown_rows
 from dashboards.tables.terminal import print_comparison
 from lesions.errors import InputError
+from lesions.metrics.merit import DICE
 from lesions.names import inside
-
-from .conftest import DATA, REFERENCES, STATES, child, log_parent, log_trial
+from tests.dashboards.conftest import DATA, REFERENCES, STATES, child, log_parent, log_trial
 
 GOOD = {
     "file": "000001_01_01_109.png", "row": 1, "patient": "1", "lesion_type": "lung",
@@ -50,7 +50,7 @@ def test_the_parents_facts(view: SweepView) -> None:
     assert view.tags["data_fingerprint"] == "sha256:6f1c2e0a9b"
     assert view.config == {"model": {"width": 32}, "loss": {"weight": 0.01}}
     assert view.test_n == 7
-    mean = sum(lesion.dice for lesion in view.lesions) / 7
+    mean = sum(lesion.metrics["dice"] for lesion in view.lesions) / 7
     assert view.test["dice"] == pytest.approx(mean)
 
 
@@ -66,7 +66,7 @@ def test_histories(view: SweepView) -> None:
     trial = view.trials[1]
     assert [epoch for epoch, _ in trial.history["val_dice"]] == [1, 2, 3]
     assert trial.epochs == 3
-    assert trial.best_val_dice == pytest.approx((0.84 - 0.15) * (1 - math.exp(-1)))
+    assert trial.best_value(DICE) == pytest.approx((0.84 - 0.15) * (1 - math.exp(-1)))
     assert trial.final["val_dice"] == trial.history["val_dice"][-1][1]
 
 
@@ -74,7 +74,7 @@ def test_references_and_lesions(view: SweepView) -> None:
     assert {r.method: r.metrics["dice"] for r in view.references} == {
         method: dice for method, (dice, _) in REFERENCES.items()
     }
-    dice = [lesion.dice for lesion in view.lesions]
+    dice = [lesion.metrics["dice"] for lesion in view.lesions]
     assert dice == sorted(dice, reverse=True)
 
 
@@ -117,7 +117,7 @@ def test_a_resumed_trial_keeps_the_later_report(client: MlflowClient, fresh: str
     client.log_batch(run, metrics=[Metric("val_dice", x, t, step) for step, x, t in reports])
     (trial,) = read_sweep(client, fresh).trials
     assert trial.history["val_dice"][:2] == [(1, 0.1), (2, 0.2)]
-    assert trial.best_val_dice == 0.2
+    assert trial.best_value(DICE) == 0.2
     assert trial.state == "running"
 
 
@@ -140,7 +140,8 @@ def test_nothing_to_measure_is_none(client: MlflowClient, fresh: str) -> None:
     _, parent = start(client, fresh)
     client.log_dict(parent, [GOOD], "best/lesions.json")
     (lesion,) = read_sweep(client, fresh).lesions
-    assert (lesion.long_axis_error, lesion.short_axis_error) == (None, None)
+    assert lesion.metrics == {"precision": 0.5, "recall": 0.5, "dice": 0.5}
+    assert (lesion.long_axis_mm, lesion.short_axis_mm) == (12, 8)
     assert read_sweep(client, fresh).overlay_of(1) is None
 
 
@@ -211,7 +212,7 @@ def test_numbers_that_are_none_are_left_out(client: MlflowClient, fresh: str) ->
     points = [(-3, 0.9), (1, 0.2), (2, math.inf), (2**62, 0.8), (3, 0.3)]
     client.log_batch(run, metrics=[Metric("val_dice", x, 0, step) for step, x in points])
     view = read_sweep(client, fresh)
-    assert (view.test_n, view.trials[0].best_val_dice) == (None, 0.3)
+    assert (view.test_n, view.trials[0].best_value(DICE)) == (None, 0.3)
     assert view.trials[0].history["val_dice"] == [(1, 0.2), (3, 0.3)]
     ours, reference = comparison(view, [])
     assert (ours.lesions, reference.lesions, reference.values) == (None, None, {})
