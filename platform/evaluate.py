@@ -1,4 +1,4 @@
-"""Evaluate both stages of a trained system on test lesions, external sets too, beside the paper."""
+"""Evaluate a trained system on test lesions, external sets too, beside its paper."""
 
 import hashlib
 import time
@@ -25,7 +25,7 @@ from lesions import InputError, Recist
 from lesions.names import check_name
 from lesions.prepared import PreparedSet
 from lesions.readers.png import decode_labels
-from platform.command_line.models import BothStages, checkpoints
+from platform.command_line.models import WhichModel, checkpoints
 from platform.command_line.options import parse, run
 from platform.running.actors import over_actors
 from platform.running.cluster import cluster
@@ -34,28 +34,28 @@ from platform.running.storage import default_storage, new_result, writable
 from platform.tracking.provenance import provenance
 from platform.tracking.runs import NAME, end_run, log_metrics, log_params
 from platform.tracking.store import Store, open_store, reaching
-from trainables.pdnet.answers import STAGES, identity
-from trainables.pdnet.evaluating import Evaluator, items_of, rows_of
-from trainables.pdnet.two_stages import PROTOCOL, load_two_stages
-from trainables.registry import find_system
-
-METHODS = {"pdnet": "PDNet", "nnunet": "nnUNet"}  # as the paper calls the networks
+from trainables.answering.evaluating import Evaluator, items_of, rows_of
+from trainables.answering.identity import WHOLE, Identity, identify
+from trainables.parts import Parts, load_parts
+from trainables.registry import named_system
+from trainables.system import System
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateOptions(BothStages):
-    """Measure both stages of a trained system on the lesions of prepared sets.
+class EvaluateOptions(WhichModel):
+    """Measure a trained system on the lesions of prepared sets.
 
     Attributes:
-        system: pdnet.
+        system: one of the published systems, or one from elsewhere, as package.module:Class; each
+            lesion makes the prompt that it is told.
         data: prepared sets, measured together and each; without it the shipped sample.
         split: the lesions of it.
-        tta: average over the four mirrored views; takes about four times as long.
+        tta: average over mirrored views, where the system does so; takes longer.
         name: of the result; without it one is made from the time.
         pictures: of lesions in MLflow; `--no-pictures` keeps the page that has them out of it.
     """
 
-    system: Annotated[Literal["pdnet"], tyro.conf.Positional]
+    system: Annotated[str, tyro.conf.Positional]
     data: tuple[Path, ...] = ()
     split: Literal["train", "validation", "test"] = "test"
     tta: bool = False
@@ -69,20 +69,35 @@ class Evaluating:
 
     Attributes:
         name: the result's.
-        stages: the folders of both checkpoints.
-        model: who they are, `identity`'s.
-        network: stage 2's.
+        word: the one that names the system.
+        parts: what answers, loaded on the CPU to be asked what it is.
+        model: its checkpoints.
         sets: the data.
         split, tta: as in the options.
     """
 
     name: str
-    stages: tuple[Path, Path]
-    model: dict[str, Any]
-    network: str
+    word: str
+    parts: Parts
+    model: Identity
     sets: Sequence[Data]
     split: str
     tta: bool
+
+    @property
+    def system(self) -> System:
+        """What is evaluated."""
+        return self.parts.system
+
+    @property
+    def alone(self) -> str:
+        """The last of several parts, which is measured alone, too; "" of one."""
+        return self.parts.names[-1] if len(self.parts.names) > 1 else ""
+
+    def told_alone(self) -> list[str]:
+        """What that part alone is told beyond what all are."""
+        words = self.parts.telling.words
+        return [word for word in self.parts.alone(-1).telling.words if word not in words]
 
     def tags(self) -> dict[str, str]:
         """As MLflow tags."""
@@ -93,16 +108,19 @@ class Evaluating:
             "lesion.data": "; ".join(data.description for data in self.sets),
             "lesion.data_fingerprint": prints[0] if len(prints) == 1 else joined,
             "lesion.truth": "; ".join(truths),
-            "lesion.protocol": PROTOCOL,
+            "lesion.protocol": self.parts.protocol,
             **provenance(),
         }
 
     def params(self) -> dict[str, Any]:
         """As MLflow params; folders by their names, as a server's readers need not know where."""
-        params: dict[str, Any] = {"split": self.split, "tta": self.tta, "network": self.network}
-        for stage, folder in zip(STAGES, self.stages, strict=True):
-            params |= {f"{stage}.{name}": text for name, text in self.model[stage].items()}
-            params[f"{stage}.checkpoint"] = folder.name
+        params: dict[str, Any] = {
+            "split": self.split, "tta": self.tta, "method": self.parts.method,
+        }  # fmt: skip
+        for name, part in self.model.parts.items():
+            own = {"checkpoint": part.folder.name, "sha256": self.model.digests[name]}
+            own |= {} if part.registered is None else {"registered": part.registered}
+            params |= {f"{name or WHOLE}.{key}": text for key, text in own.items()}
         return params | {f"data.{number}": data.root.name for number, data in enumerate(self.sets)}
 
 
@@ -112,17 +130,17 @@ def start(options: EvaluateOptions, name: str, storage: Path) -> Evaluating:
     Raises:
         InputError: no checkpoint there, no prepared set, or one without lesions of the split.
     """
-    found = checkpoints(options)
-    stages = found[0].folder, found[1].folder
-    network = load_two_stages(*stages, torch.device("cpu")).stage2.config.network
+    system = named_system(options.system)
+    model = identify(system.name, checkpoints(system, options.model, options.storage))
+    parts = load_parts(model.folders, torch.device("cpu"))
     roots: Sequence[Path | None] = options.data or (None,)
     sets = [find_data(root, storage, split=options.split) for root in roots]
     for data in sets:
         if not len(PreparedSet(data.root, options.split)):
             raise InputError(f"the set has no {options.split} lesions", file=data.root)
     return Evaluating(
-        name=name, stages=stages, network=network, sets=sets, split=options.split,
-        tta=options.tta, model=identity(*stages, [stage.registered for stage in found]),
+        name=name, word=options.system, parts=parts, model=model, sets=sets, split=options.split,
+        tta=options.tta,
     )  # fmt: skip
 
 
@@ -135,7 +153,7 @@ def evaluate(plan: Evaluating) -> Evaluation:
     items = items_of([data.root for data in plan.sets], plan.split)
     rows: list[dict[str, Any]] = []
     with cluster() as resources:
-        arguments = {"stages": plan.stages, "tta": plan.tta}
+        arguments = {"system": plan.word, "folders": plan.model.folders, "tta": plan.tta}
         answers = over_actors(items, Evaluator, arguments, resources)
         for answer in track(answers, "evaluating", len(items)):
             rows += rows_of(answer)
@@ -146,8 +164,12 @@ def evaluate(plan: Evaluating) -> Evaluation:
     tags = plan.tags()
     return Evaluation(
         name=plan.name,
-        paper=find_system("pdnet").paper,
-        method=METHODS[plan.network],
+        paper=plan.system.paper,
+        method=plan.parts.method,
+        merit=plan.system.merit,
+        reported=plan.system.reported,
+        alone=plan.alone,
+        told=" and ".join(plan.told_alone()) if plan.alone else "",
         sets=[data.name for data in plan.sets],
         data=tags["lesion.data"],
         truth=tags["lesion.truth"],
@@ -163,7 +185,8 @@ def pictures_of(plan: Evaluating, view: Evaluation) -> list[tuple[dict[str, Any]
     for row in view.shown():
         lesion = PreparedSet(plan.sets[row["set"]].root, plan.split)[row["index"]]
         found = None if row["endpoints"] is None else Recist(row["endpoints"])
-        truth, mask = lesion.mask(row["truth"]), decode_labels(row["mask"])
+        truth, mask = lesion.mask(row["truth"]), row["mask"]
+        mask = None if mask is None else decode_labels(mask)
         drawn.append((dict(row), overlay(lesion, truth, mask, lesion.recist, found)))
     return drawn
 
@@ -171,7 +194,7 @@ def pictures_of(plan: Evaluating, view: Evaluation) -> list[tuple[dict[str, Any]
 def record(store: Store, plan: Evaluating, view: Evaluation, files: Sequence[Path]) -> None:
     """One run with what was evaluated, its metrics and files."""
     tags = {NAME: plan.name, "lesion.kind": "evaluate", "lesion.evaluate": plan.name,
-            "lesion.system": "pdnet", **plan.tags()}  # fmt: skip
+            "lesion.system": plan.system.name, **plan.tags()}  # fmt: skip
     run_id = str(store.client.create_run(store.experiment_id, tags=tags).info.run_id)
     log_params(store, run_id, plan.params())
     log_metrics(store, run_id, view.metrics())
@@ -187,8 +210,7 @@ def main() -> None:
     storage = writable(options.storage or default_storage())
     report, lesions = new_result(storage / "evaluations" / name)
     plan = start(options, name, storage)
-    system = find_system(options.system)
-    store = open_store(storage, system.name, system.paper)
+    store = open_store(storage, plan.system.name, plan.system.paper)
     view = evaluate(plan)
     write_lesions(view, lesions)
     write_evaluation(view, pictures_of(plan, view), report)

@@ -13,7 +13,8 @@ from rich.progress import track
 
 from dashboards.pages.masks import draw, write_mask_report, write_rows
 from dashboards.recorded.artifacts import files_of
-from dashboards.tables.masks import PAPER, MaskTable, in_paper_order, print_masks
+from dashboards.tables.masks import MaskTable, in_paper_order, print_masks
+from dashboards.tables.papers import masks_table
 from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.judging.batches import Batch, deeplesion_batches
@@ -272,7 +273,7 @@ def main() -> None:
     storage = writable(options.storage or default_storage())
     report, rows = new_result(storage / "masks" / name)
     subject = subject_of(options)
-    store = open_store(storage, EXPERIMENT, PAPER)
+    store = open_store(storage, EXPERIMENT, masks_table()[0])
     table, pictures = judge(subject, methods, name)
     write_rows(table, rows)
     write_mask_report(table, pictures, report)

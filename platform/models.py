@@ -8,9 +8,11 @@ from typing import Any
 from mlflow import MlflowClient
 from rich.console import Console
 
+from dashboards.recorded.merits import merit_of
 from dashboards.recorded.numbers import time_of
 from dashboards.recorded.runs import words_of
 from dashboards.tables.comparison import MISSING
+from dashboards.tables.metrics import metric_of
 from dashboards.tables.terminal import say, text_table
 from lesions import InputError
 from lesions.errors import shown
@@ -45,7 +47,7 @@ def print_models(client: MlflowClient, console: Console) -> None:
         there = {str(version.version) for version in versions}
         gone += [f"{model.name}@{alias} is version {number}, which is gone"
                  for alias, number in aliases.items() if number not in there]  # fmt: skip
-    heading = ["Model", "Alias", "Val. Dice", "Preset", "Epochs", "Data", "Registered"]
+    heading = ["Model", "Alias", "Validation", "Preset", "Epochs", "Data", "Registered"]
     console.print(text_table("Registered models", heading, rows))
     for line in gone:
         say(shown(line))
@@ -56,12 +58,17 @@ def _row(version: Any, aliases: Mapping[str, str]) -> list[str]:
     return [
         f"{version.name}:{version.version}",
         ", ".join(alias for alias, number in aliases.items() if number == str(version.version)),
-        in_words(words_of(version.tags)),
+        _figure(words_of(version.tags)),
         tags.get("lesion.preset", ""),
         tags.get("lesion.epochs", ""),
         f"{tags.get('lesion.data', '').partition(',')[0]} {tags.get(DATA, '')[:8]}".strip(),
         time_of(version.creation_timestamp, "%Y-%m-%d %H:%M", None) or MISSING,
     ]
+
+
+def _figure(tags: Mapping[str, str]) -> str:
+    found = in_words(tags)
+    return found if found == MISSING else f"{metric_of(merit_of(tags).name).words} {found}"
 
 
 @dataclass(frozen=True, kw_only=True)

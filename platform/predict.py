@@ -1,49 +1,63 @@
-"""Measure the lesion at a click, or at each of a table: PNG, DICOM or NIfTI images."""
+"""Measure the lesion at a prompt, or at each of a table: PNG, DICOM or NIfTI images."""
 
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from dashboards.plots.overlays import click_overlay
+from dashboards.plots.overlays import answer_overlay
 from dashboards.tables.terminal import say
 from lesions import InputError
+from lesions.prompts import PROMPTS, Prompt
 from lesions.readers.from_mask import SOFT_TISSUE
-from platform.command_line.models import BothStages, Checkpoint, checkpoints
+from platform.command_line.models import WhichModel, checkpoints, checkpoints_of_any
 from platform.command_line.options import parse, run
 from platform.running.storage import writable
 
+if TYPE_CHECKING:
+    from trainables.answering.answerer import Answerer, Answering
+    from trainables.system import System
+
 
 @dataclass(frozen=True, kw_only=True)
-class PredictOptions(BothStages):
-    """Measure the lesion at a click by both stages of a trained system.
+class PredictOptions(WhichModel):
+    """Measure the lesion at a prompt by a trained system.
 
     Attributes:
-        system: pdnet.
+        system: one of the published systems, or one from elsewhere, as package.module:Class; each
+            is told a click, a box or marks.
         image: a 16-bit PNG with HU + 32768 as in DeepLesion, a DICOM file, a folder with one CT
             series, or a NIfTI file.
         click: X,Y in pixels, 0,0 = the middle of the first. Of PNG and DICOM: column and row of
             the stored pixels, as viewers show them. Of NIfTI: column and row of the axial slice
             with the patient's right at the left and the front at the top.
-        clicks: instead of both, a CSV file with the columns image, x, y, and where wanted slice,
+        box: X0,Y0,X1,Y1, two opposite corners, likewise.
+        marks: X1,Y1,…,X4,Y4, the ends of the long axis and then of the short one, likewise.
+        table: instead of image and prompt, a CSV file with the columns image and x, y of a click,
+            or x0, y0, x1, y1 of a box, or x1, y1 to x4, y4 of marks, and where wanted slice,
             spacing_x, spacing_y, window_low, window_high, id. Images are looked for beside it; an
             empty cell is the option below.
+        teller: another model, named as --model is: what it segments makes the box or the marks that
+            the system is told, and the prompt given is for it.
         out: a folder for the mask in the image's own geometry, overlay.png, answer.json, and for
             DICOM a SEG and a TID 1500 report. Of a table: one such folder a row, called by its id
             or number, answers.csv and rejected.csv.
         slice: which axial slice, 0 = the lowest (nearest to the feet).
         spacing: X Y, mm a pixel: of a PNG, which does not say it.
         window: low and high HU; for lungs -1500 500.
-        tta: average over the four mirrored views; takes about four times as long.
+        tta: average over mirrored views, where the system does so; takes longer.
         precision: auto is bf16 where the processor has it, else fp32.
     """
 
-    system: Annotated[Literal["pdnet"], tyro.conf.Positional]
+    system: Annotated[str, tyro.conf.Positional]
     image: Path | None = None
     click: str | None = None
-    clicks: Path | None = None
+    box: str | None = None
+    marks: str | None = None
+    table: Path | None = None
+    teller: Annotated[tuple[str, ...], tyro.conf.arg(name="with")] = ()
     out: Path
     slice: int | None = None
     spacing: tuple[float, float] | None = None
@@ -51,73 +65,126 @@ class PredictOptions(BothStages):
     tta: bool = False
     precision: Literal["auto", "fp32", "bf16"] = "auto"
 
+    def prompt(self) -> Prompt | None:
+        """The one that is given; InputError for a bad one, or several."""
+        words = {kind: getattr(self, name) for name, kind in PROMPTS.items()}
+        given = {kind: word for kind, word in words.items() if word is not None}
+        if len(given) > 1:
+            raise InputError(f"{' and '.join(f'--{kind.name}' for kind in given)}: say one")
+        return next((kind.parse(word) for kind, word in given.items()), None)
+
     def check(self) -> None:
-        """InputError for a window or a click that is none, and for not one of click and table."""
+        """InputError for a bad window or prompt, and for not one of image and table."""
         if not self.window[0] < self.window[1]:
             raise InputError(f"--window is not low, high: {self.window}")
-        given = [self.image is not None, self.click is not None]
-        if self.clicks is not None and any(given):
-            raise InputError("--clicks says images and clicks: leave --image and --click out")
-        if self.clicks is None and not all(given):
+        given = [self.image is not None, self.prompt() is not None]
+        if self.table is not None and any(given):
+            raise InputError("--table says images and prompts: leave --image and the prompt out")
+        if self.table is None and not all(given):
+            prompts = " or ".join(f"--{name}" for name in PROMPTS)
             raise InputError(
-                "what is to be measured?", remedy="say --image and --click, or --clicks"
+                "what is to be measured?", remedy=f"say --image and {prompts}; or --table"
             )
-        if self.click is not None:
-            point(self.click)
 
 
-def point(word: str) -> tuple[float, float]:
-    """(x, y) of "250,190", or InputError."""
-    try:
-        x, y = (float(part) for part in word.split(","))
-    except ValueError:
-        raise InputError(f"--click is {word!r}", remedy="say X,Y, as 250,190") from None
-    return x, y
+def check_prompt(system: "System", given: Prompt | None, with_another: bool) -> None:
+    """InputError for a prompt that the system is not told, with what to say instead.
+
+    Args:
+        system: that answers.
+        given: None of a table.
+        with_another: another model is to make its prompt.
+    """
+    from trainables.answering.told import MADE
+
+    kind = system.prompt
+    if with_another and kind not in MADE:
+        raise InputError(f"{system.name} is told {kind.words}, which no mask makes",
+                         remedy="leave --with out")  # fmt: skip
+    if with_another or given is None or isinstance(given, kind):
+        return
+    other = f", or {given.words} and --with MODEL" if kind in MADE else ""
+    raise InputError(
+        f"{system.name} is told {kind.words}", remedy=f"say --{kind.name} {kind.form}{other}"
+    )
 
 
-def load(
-    options: PredictOptions, stages: tuple[Checkpoint, Checkpoint]
-) -> tuple[Any, dict[str, Any]]:
-    """Both stages, and their identity; InputError for a checkpoint that is none.
+def check_teller(system: "System", teller: "System", given: Prompt | None) -> None:
+    """InputError where another system cannot make this one's prompt from what is given."""
+    kind = teller.prompt
+    if kind is system.prompt:
+        raise InputError(f"{teller.name} is told {kind.words} itself, as {system.name} is",
+                         remedy="leave --with out, or name another model")  # fmt: skip
+    if given is not None and not isinstance(given, kind):
+        raise InputError(
+            f"{teller.name}, which is to make {system.prompt.words}, is told {kind.words}",
+            remedy=f"say --{kind.name} {kind.form}",
+        )
+
+
+def who_answers(options: PredictOptions) -> "tuple[Answering, type[Prompt]]":
+    """Who answers, and the kind of prompt that is asked with; registered models are fetched.
+
+    Raises:
+        InputError: see `checkpoints`, `check_prompt` and `check_teller`.
+    """
+    from trainables.answering.answerer import Answering
+    from trainables.answering.identity import identify
+    from trainables.registry import named_system
+
+    system, given = named_system(options.system), options.prompt()
+    check_prompt(system, given, bool(options.teller))
+    model = identify(system.name, checkpoints(system, options.model, options.storage))
+    kind, teller = system.prompt, None
+    if options.teller:
+        other, parts = checkpoints_of_any(options.teller, options.storage)
+        check_teller(system, other, given)
+        kind, teller = other.prompt, identify(other.name, parts)
+    return Answering(
+        system=options.system, model=model, teller=teller, tta=options.tta,
+        precision=options.precision,
+    ), kind  # fmt: skip
+
+
+def load(answering: "Answering", on_cpu: bool) -> "Answerer":
+    """The models; InputError for a checkpoint that is none.
 
     For a table they are only tried, on the CPU: its actors load them where they are.
     """
     import torch
 
-    from trainables.pdnet.answers import identity, precision_of
-    from trainables.pdnet.two_stages import load_two_stages
-
-    here = torch.cuda.is_available() and options.clicks is None
-    device = torch.device("cuda" if here else "cpu")
+    here = torch.cuda.is_available() and not on_cpu
     start = time.perf_counter()
-    folders = [stage.folder for stage in stages]
-    both = load_two_stages(
-        folders[0], folders[1], device,
-        precision=precision_of(options.precision, device), tta=options.tta,
-    )  # fmt: skip
-    say(f"loaded in {time.perf_counter() - start:.1f} s")
-    return both, identity(folders[0], folders[1], [stage.registered for stage in stages])
+    answerer = answering.load(torch.device("cuda" if here else "cpu"))
+    say(f"loaded in {time.perf_counter() - start:.1f} s. {answerer.protocol}")
+    return answerer
 
 
-def answer_one(options: PredictOptions, both: Any, model: dict[str, Any], out: Path) -> None:
-    """Measure at the click, write and print."""
-    from trainables.pdnet.answers import ANSWER, OVERLAY, Click, answer
-    from trainables.pdnet.two_stages import FALLBACK_MM
+def answer_one(options: PredictOptions, answerer: "Answerer", out: Path) -> None:
+    """Measure at the prompt, write and print."""
+    from trainables.answering.answers import answer
+    from trainables.answering.files import ANSWER, OVERLAY
+    from trainables.answering.question import Question
 
+    prompt, system = options.prompt(), answerer.parts.system
     assert options.image is not None
-    assert options.click is not None
-    click = Click(
-        image=options.image, at=point(options.click), index=options.slice, spacing=options.spacing,
+    assert prompt is not None
+    question = Question(
+        image=options.image, prompt=prompt, index=options.slice, spacing=options.spacing,
         window=options.window,
     )  # fmt: skip
-    found = answer(both, model, click, out, click_overlay)
-    if not found["stage1_found"]:
-        say(f"stage 1 found no lesion at the click: measured as one of {FALLBACK_MM:g} mm")
+    found = answer(answerer, question, out, answer_overlay)
+    if "doubt" in found:
+        say(found["doubt"])
     if (recist := found["recist"]) is None:
-        say("no measurement: the endpoints coincide")
+        reason = "the endpoints coincide" if system.endpoints else "there is no mask"
+        say(f"no measurement: {reason}")
     else:
-        say(f"{recist['long_axis']['mm']:.1f} × {recist['short_axis']['mm']:.1f} mm")
-    if "mask" not in found["files"]:
+        say(f"{recist['long_axis']['mm']:.1f} × {recist['short_axis']['mm']:.1f} mm, from the "
+            f"{found['recist_from']}")  # fmt: skip
+    if found["mask"] is None:
+        say(f"no mask: {system.name} segments nothing, and without one there is no report")
+    elif "mask" not in found["files"]:
         say("no mask: nothing is segmented")
     names = ", ".join([*found["files"].values(), OVERLAY, ANSWER])
     say(f"in {sum(found['seconds'].values()):.2f} s; {names} in {out}")
@@ -127,15 +194,19 @@ def main() -> None:
     """Parse the command line, measure, write and print."""
     options = parse(PredictOptions, prog="python -m platform.predict")
     options.check()
-    stages = checkpoints(options)
+    answering, kind = who_answers(options)
     out = writable(options.out)
-    both, model = load(options, stages)
-    if options.clicks is None:
-        answer_one(options, both, model, out)
+    answerer = load(answering, on_cpu=options.table is not None)
+    if options.table is None:
+        answer_one(options, answerer, out)
     else:
-        from platform.running.prompt_tables import answer_table
+        from platform.running.prompt_tables import Table, answer_table
 
-        answer_table(options, stages, model, out)
+        table = Table(
+            path=options.table, kind=kind, out=out, index=options.slice, spacing=options.spacing,
+            window=options.window,
+        )  # fmt: skip
+        answer_table(table, answering)
     say("For research only: not a medical device.")
 
 

@@ -18,7 +18,8 @@ from dashboards.pages.reproduction import (
 )
 from dashboards.tables.papers import PaperRow, paper_rows
 from dashboards.tables.terminal import say
-from platform.command_line.options import parse_config, run
+from platform.command_line.models import trained_parts
+from platform.command_line.options import parse_config, run, take_system
 from platform.running.cluster import cluster, has_gpu
 from platform.running.datasets import Data, find_data
 from platform.running.plans import Planned, start
@@ -31,7 +32,7 @@ from platform.tracking.store import Store, open_store, reaching
 from platform.train import TrainOptions
 from trainables.configs import edited, flatten
 from trainables.recipe import rounds_of, total_epochs
-from trainables.registry import TABLES, find_table, find_variant
+from trainables.registry import find_table, find_variant, named_system, tables
 from trainables.tables import PaperTable
 
 C = TypeVar("C")
@@ -92,6 +93,7 @@ class Reproducing(Planned):
             data=self.data,
             workers=self.workers,
             cpus_per_worker=self.cpus_per_worker,
+            parts=self.parts,
             pictures=self.pictures,
         )
 
@@ -168,10 +170,13 @@ def view_of(plan: Reproducing, external: Data | None, results: list[Result]) -> 
 
 def main() -> None:
     """Parse the command line, train and show."""
-    words, prog = sys.argv[1:], "python -m platform.reproduce"
+    prog = "python -m platform.reproduce"
+    elsewhere, words = take_system(sys.argv[1:])
+    if elsewhere is not None:
+        named_system(elsewhere)
     if not words or words[0] in ("-h", "--help"):
-        say(f"usage: {prog} TABLE [--preset auto|paper|tiny] [options]\n\n"
-            f"TABLE is one of: {', '.join(TABLES)}. All options: {prog} {next(iter(TABLES))} "
+        say(f"usage: {prog} TABLE [--system SYSTEM] [--preset PRESET] [options]\n\n"
+            f"TABLE is one of: {', '.join(tables())}. All options: {prog} {next(iter(tables()))} "
             "--help")  # fmt: skip
         sys.exit(0 if words else 2)
     name = words[0]
@@ -179,12 +184,14 @@ def main() -> None:
     preset, options = parse_config(
         system,
         ReproduceOptions,
+        words,
         prog=prog,
         has_gpu=has_gpu,
         make=lambda config: ReproduceOptions(config=config, table=name),
     )
     storage = writable(options.storage or default_storage())
-    plan = start(Reproducing, system, preset, options, storage, prefix=name)
+    parts = trained_parts(system, options.parts, storage)
+    plan = start(Reproducing, system, preset, options, storage, prefix=name, parts=parts)
     external = None
     if place := options.external or plan.external:
         external = find_data(place, storage, plan.config.pseudo_mask)

@@ -1,4 +1,9 @@
-"""What may vary in each system, and the paper's values: a new one is one line here."""
+"""What may vary in each system: a new one is one line here.
+
+A module has `space(config)`: Optuna's distributions by the dotted names of a config's fields. It
+may have `first(config)`: a list of trials that are to come early, each some of these fields with
+their values; what one leaves out has the paper's. The paper's own trial is the first of all.
+"""
 
 from types import ModuleType
 

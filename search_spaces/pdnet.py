@@ -1,11 +1,10 @@
-"""What may vary in PDNet, and the paper's values."""
+"""What may vary in PDNet."""
 
 from typing import Any
 
 from optuna.distributions import BaseDistribution, FloatDistribution
 
 SIGMA_RANGE = {1: (1.0, 8.0), 2: (2.0, 14.0)}
-PAPER_SIGMA = {1: 3.0, 2: 7.0}
 
 
 def space(config: Any) -> dict[str, BaseDistribution]:
@@ -14,13 +13,4 @@ def space(config: Any) -> dict[str, BaseDistribution]:
         "loss.weight": FloatDistribution(1e-4, 0.5, log=True),
         "samples.sigma": FloatDistribution(*SIGMA_RANGE[config.stage]),
         "training.learning_rate": FloatDistribution(1e-4, 1e-2, log=True),
-    }
-
-
-def paper(config: Any) -> dict[str, float]:
-    """The paper's values of the same fields: every sweep's first trial."""
-    return {
-        "loss.weight": 0.01,
-        "samples.sigma": PAPER_SIGMA[config.stage],
-        "training.learning_rate": 1e-3,
     }

@@ -149,7 +149,8 @@ def read_last(directory: Path) -> dict[str, Any]:
             },
         )  # fmt: skip
         history = last["history"]
-        if not history or last["epoch"] < len(history) or not all(map(is_metrics, history)):
+        whole = history and all(map(is_metrics, history))
+        if not whole or history[-1].get("epoch") != last["epoch"]:
             raise InputError("its history is not one object of numbers an epoch")
         if not 0 <= last["in_phase"] <= last["epoch"] or last["phase"] < 0:
             raise InputError("its phase is none")

@@ -237,7 +237,9 @@ def parts_of(run: Run, model: nn.Module) -> Parts:
 def validate(run: Run, model: nn.Module) -> dict[str, float]:
     """`val_…` metrics over the validation lesions, shared out among the workers."""
     rank, world = rank_and_world()
+    training = model.training
     rows = measure(parts_of(run, model.eval()), Share(run.validation, rank, world))
+    model.train(training)
     if world > 1:
         gathered: list[Any] = [None] * world
         dist.all_gather_object(gathered, rows)

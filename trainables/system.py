@@ -251,3 +251,15 @@ class TakesParts(Protocol):
 
     def take(self, config: Any, model: nn.Module, part: str, weights: Mapping[str, Tensor]) -> None:
         """Put the weights of another part's model where they belong in this one."""
+
+
+@runtime_checkable
+class Searches(Protocol):
+    """A role, for a system from elsewhere: has a search space of its own.
+
+    This repository's systems have theirs in `search_spaces`. A method `first(config)` may say which
+    trials are to come early, as a module there may.
+    """
+
+    def space(self, config: Any) -> Mapping[str, Any]:
+        """Optuna's distributions of the searched fields, by their dotted names."""

@@ -1,4 +1,4 @@
-"""What Ray's workers run: a trial, a training worker, an evaluation.
+"""What Ray's workers run: a training worker, an evaluation; `trial_workers` has a sweep's trials.
 
 Ray is imported inside: the rest of the house trains without it.
 """
@@ -7,7 +7,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ from lesions.prompts.click import ellipse_box
 from lesions.readers.png import encode_labels
 from trainables import references
 from trainables.checkpoint import read_history
-from trainables.configs import edited
 from trainables.evaluate import measure_one
 from trainables.loop import Report, Run, fit
 from trainables.parts import Parts, load_parts
@@ -53,27 +52,6 @@ class Job:
     begin: Path | None = None
     scratch: Path | None = None
     parts: Mapping[str, Path] = field(default_factory=dict)
-
-
-def tune_trial(params: dict[str, Any], job: Job) -> None:
-    """One trial of a sweep: train with the searched values put into the job's config."""
-    from ray import tune
-
-    own = of_trial(job, params, tune.get_context().get_trial_id())
-    device = use_assigned_resources()
-
-    def report(metrics: dict[str, float], checkpoint: Path | None) -> None:
-        kept = tune.Checkpoint.from_directory(checkpoint) if checkpoint else None
-        tune.report(metrics, checkpoint=kept)
-
-    with opened(tune.get_checkpoint()) as resume:
-        fit_job(own, device, report, resume)
-
-
-def of_trial(job: Job, params: Mapping[str, Any], trial: str) -> Job:
-    """The job of one trial: with its searched values, and a folder of its own for new masks."""
-    scratch = None if job.scratch is None else job.scratch / trial
-    return replace(job, config=edited(job.config, params), scratch=scratch)
 
 
 def train_worker(settings: dict[str, Any]) -> None:

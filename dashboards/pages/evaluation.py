@@ -1,4 +1,4 @@
-"""A trained model on test lesions beside the paper's Tables 1 and 2, and its diameters compared."""
+"""A trained model on test lesions beside the paper's results, and its diameters compared."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,22 +10,29 @@ from rich.console import Console
 
 from dashboards.pages.report import data_uri, fill, versions, write_page
 from dashboards.pages.view import evenly_apart
-from dashboards.tables.comparison import COLUMNS, Line, metrics_of, paper_lines, values_of
+from dashboards.tables.comparison import (
+    Line,
+    columns_shown,
+    in_words,
+    metrics_of,
+    paper_lines,
+    values_of,
+)
 from dashboards.tables.diameters import (
     diameter_cells,
     diameter_metrics,
     diameter_notes,
     difference_cells,
 )
-from dashboards.tables.papers import PAPER_NAMES, paper_rows
+from dashboards.tables.metrics import METRICS, MISSED, metric_of, part_words
+from dashboards.tables.papers import PaperRow, rows_by_type, shown_rows, title_of
 from dashboards.tables.terminal import WIDE, lines_table, plain, text_table
 from lesions.metrics import summary
+from lesions.metrics.merit import DICE, Merit
+from lesions.metrics.side_by_side import HEATMAPS, PREDICTED, ways_of
 from lesions.writers.csv_rows import write_csv
 
 Row = Mapping[str, Any]
-MISSED = "missed"
-HEADINGS = COLUMNS | {MISSED: "Not found by stage 1"}
-ALONE = "stage2_"  # before the names of what stage 2 alone measured
 SHOWN = 4  # lesions with pictures
 LISTED = 200  # lesions without a result that the page names
 
@@ -36,12 +43,18 @@ class Evaluation:
 
     Attributes:
         name: the run's.
-        paper: its system's name.
+        paper: its system's paper; "" or one that is not kept has no rows beside ours.
         method: what answered, in the paper's words.
+        reported: the metrics of its rows.
+        merit: the one that ranks lesions.
+        alone: the part that was measured by itself too, its name before each of its metrics in
+            the rows: "stage2_dice"; "" where none was.
+        told: what that part alone is told beyond what all together are: "the size".
         sets: the data sets' short names; a row's `set` is an index of them.
         data: what was measured, in words.
         truth: by what it was judged.
-        rows: one a lesion that was measured: `trainables.pdnet.evaluating`'s.
+        rows: one a lesion that was measured: its names, `reported`, and what there is of `found`,
+            the diameters of `lesions.metrics.side_by_side`, `mask` and `endpoints`.
         aside: one a lesion that could not be, with its `reason`.
         tags: of the MLflow run, for the page's provenance.
     """
@@ -49,15 +62,24 @@ class Evaluation:
     name: str
     paper: str
     method: str
+    reported: Sequence[str]
     sets: Sequence[str]
     data: str
     truth: str
     rows: Sequence[Row]
     aside: Sequence[Row]
+    merit: Merit = DICE
+    alone: str = ""
+    told: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def title(self) -> str:
+        """The system's, as its paper calls it."""
+        return title_of(self.paper) or self.method
+
     def lines(self) -> list[Line]:
-        """Both stages on everything, and on each of several sets; stage 2 alone; Table 1."""
+        """Ours on everything, and on each of several sets; a part alone; the paper's Table 1."""
         whole = self.sets[0] if len(self.sets) == 1 else f"{len(self.sets)} sets together"
         lines = [self._line(f"{self.method}, ours", whole, self.rows)]
         if len(self.sets) > 1:
@@ -65,15 +87,37 @@ class Evaluation:
                 self._line(f"{self.method}, ours", name, self.rows_of_set(number))
                 for number, name in enumerate(self.sets)
             ]
-        return [*lines, self._alone(whole), *paper_lines(paper_rows(self.paper, "1"))]
+        if self.alone:
+            lines.append(self._alone(whole))
+        return [*lines, *paper_lines(shown_rows(self.paper))]
 
     def category_lines(self) -> list[Line]:
-        """Both stages on each lesion type, the most frequent first; Table 2."""
+        """Ours on each lesion type, the most frequent first; the paper's table by type."""
         lines = [
             self._line(f"{self.method}, ours", kind.replace("_", " "), rows)
             for kind, rows in self.categories().items()
         ]
-        return [*lines, *paper_lines(paper_rows(self.paper, "2"))]
+        return [*lines, *paper_lines(self.category_rows())]
+
+    def category_rows(self) -> list[PaperRow]:
+        """The paper's, by lesion type."""
+        return rows_by_type(self.paper, [self.merit.name, *self.reported])
+
+    def columns(self, lines: Sequence[Line]) -> dict[str, str]:
+        """Heading by metric; last, how many were not found, where that can be."""
+        found = columns_shown(lines, self.merit.name)
+        found.pop(MISSED, None)
+        return found | ({MISSED: METRICS[MISSED].heading} if self.finds else {})
+
+    @property
+    def finds(self) -> bool:
+        """Whether its rows say that a lesion was found."""
+        return bool(self.rows) and all("found" in row for row in self.rows)
+
+    @property
+    def diameters(self) -> bool:
+        """Whether its rows have diameters that were predicted, in one way or several."""
+        return bool(self.rows) and not {HEATMAPS, PREDICTED}.isdisjoint(ways_of(self.rows))
 
     def rows_of_set(self, number: int) -> list[Row]:
         """The rows of one of the sets."""
@@ -87,69 +131,90 @@ class Evaluation:
         return dict(sorted(found.items(), key=lambda one: -len(one[1])))
 
     def _line(self, method: str, where: str, rows: Sequence[Row]) -> Line:
-        values = _values(rows) | {MISSED: (float(sum(not row["found"] for row in rows)), None)}
+        values = self._values(rows)
+        if self.finds:
+            values[MISSED] = (float(sum(not row["found"] for row in rows)), None)
         return Line(
             source="ours", method=method, measured_on=where, lesions=len(rows), values=values
         )
 
     def _alone(self, where: str) -> Line:
-        rows = [{name: row[ALONE + name] for name in COLUMNS} for row in self.rows]
         return Line(
             source="ours",
-            method=f"{self.method}, ours, stage 2 alone",
-            measured_on=f"{where}; told the size",
-            lesions=len(rows),
-            values=_values(rows),
+            method=f"{self.method}, ours, {part_words(self.alone)} alone",
+            measured_on=f"{where}; told {self.told}" if self.told else where,
+            lesions=len(self.rows),
+            values=self._values(self.rows, f"{self.alone}_"),
         )
+
+    def _values(
+        self, rows: Sequence[Row], before: str = ""
+    ) -> dict[str, tuple[float, float | None]]:
+        """Mean and deviation of what was measured of `reported`, under `before` + its name."""
+        measured = [
+            {name: row[before + name] for name in self.reported if before + name in row}
+            for row in rows
+        ]
+        return values_of(summary(measured))
 
     def metrics(self) -> dict[str, float]:
         """For MLflow: each metric, also by lesion type, and the diameters' differences."""
         found = {"test_n": float(len(self.rows)), "failed": float(len(self.aside))}
         found |= metrics_of(self._line("", "", self.rows).values)
-        alone = metrics_of(self._alone("").values)
-        found |= {ALONE + name: value for name, value in alone.items()}
+        if self.alone:
+            alone = metrics_of(self._alone("").values)
+            found |= {f"{self.alone}_{name}": value for name, value in alone.items()}
         for kind, rows in self.categories().items():
             named = metrics_of(self._line("", "", rows).values) | {"n": float(len(rows))}
             found |= {f"{name}_{kind}": value for name, value in named.items()}
-        found |= diameter_metrics(self.rows)
+        if self.diameters:
+            found |= diameter_metrics(self.rows)
         return {name: value for name, value in found.items() if math.isfinite(value)}
 
     def shown(self) -> list[Row]:
-        """A few lesions, evenly apart from the highest to the lowest Dice."""
-        ranked = sorted(self.rows, key=lambda row: (-row["dice"], row["file"], row["row"]))
+        """A few lesions, evenly apart from the best to the worst by the figure of merit."""
+        name, rank = self.merit.name, self.merit.rank
+        ranked = sorted(self.rows, key=lambda row: (rank(row.get(name)), row["file"], row["row"]))
         return [ranked[place] for place in evenly_apart(len(ranked), SHOWN)]
 
     def notes(self) -> Iterator[str]:
         """What a reader has to know to read the tables."""
+        theirs = "; the paper's on other and many more lesions" if shown_rows(self.paper) else ""
         yield (
-            f"Ours was measured on {self.data}, against {self.truth}; the paper's on other and "
-            f"many more lesions. {self.tags.get('protocol', '')}".strip()
+            f"Ours was measured on {self.data}, against {self.truth}{theirs}. "
+            f"{self.tags.get('protocol', '')}".strip()
         )
-        missed = sum(not row["found"] for row in self.rows)
+        missed = sum(not row["found"] for row in self.rows) if self.finds else 0
         if missed:
             yield (
-                f"Stage 1 found nothing at {missed} of {len(self.rows)} clicks: there stage 2 "
-                "saw a crop around the click."
+                f"{missed} of {len(self.rows)} lesions were not found; what was answered of them "
+                "counts all the same."
             )
         if self.aside:
             yield f"{len(self.aside)} lesions could not be measured; lesions.csv says why."
-        yield from diameter_notes(self.rows)
-
-
-def _values(rows: Sequence[Row]) -> dict[str, tuple[float, float | None]]:
-    return values_of(summary([{name: row[name] for name in COLUMNS} for row in rows]))
+        if self.diameters:
+            yield from diameter_notes(self.rows)
 
 
 def print_evaluation(view: Evaluation, console: Console) -> None:
     """Print the tables and their notes."""
-    name, wide = plain(view.name), console.width >= WIDE
-    title = f"{PAPER_NAMES[view.paper]}, Table 1: {name}"
-    console.print(lines_table(title, view.lines(), HEADINGS, wide))
-    console.print(lines_table("By category, Table 2", view.category_lines(), HEADINGS, wide))
-    console.print(text_table("Diameters side by side (mm)", *diameter_cells(view.rows)))
-    console.print(text_table("Their differences (mm)", *difference_cells(view.rows)))
+    wide = console.width >= WIDE
+    theirs, by_type = _table(shown_rows(view.paper)), _table(view.category_rows())
+    for title, lines in (
+        (f"{view.title}{theirs and f', {theirs}'}: {view.name}", view.lines()),
+        (f"By category{by_type and f', {by_type}'}", view.category_lines()),
+    ):
+        console.print(lines_table(plain(title), lines, view.columns(lines), wide))
+    if view.diameters:
+        console.print(text_table("Diameters side by side (mm)", *diameter_cells(view.rows)))
+        console.print(text_table("Their differences (mm)", *difference_cells(view.rows)))
     for note in view.notes():
         console.print(f"[yellow]Note:[/] {plain(note)}")
+
+
+def _table(rows: Sequence[PaperRow]) -> str:
+    """ "Table 1" of a paper; "" where it has none."""
+    return f"Table {rows[0].table}" if rows else ""
 
 
 def write_lesions(view: Evaluation, path: Path) -> None:
@@ -182,17 +247,21 @@ def write_evaluation(view: Evaluation, pictures: Sequence[tuple[Row, bytes]], pa
 
 def render_evaluation(view: Evaluation, pictures: Sequence[tuple[Row, bytes]]) -> str:
     """The page's HTML."""
+    lines, category_lines, name = view.lines(), view.category_lines(), view.merit.name
     return fill(
         "evaluation.html.j2",
         view=view,
-        title=PAPER_NAMES[view.paper],
-        columns=HEADINGS,
-        lines=view.lines(),
-        category_lines=view.category_lines(),
-        diameters=diameter_cells(view.rows),
-        differences=difference_cells(view.rows),
+        table=_table(shown_rows(view.paper)),
+        columns=view.columns(lines),
+        lines=lines,
+        category_table=_table(view.category_rows()),
+        category_columns=view.columns(category_lines),
+        category_lines=category_lines,
+        diameters=diameter_cells(view.rows) if view.diameters else None,
+        differences=difference_cells(view.rows) if view.diameters else None,
         notes=list(view.notes()),
-        shown=[(row, data_uri(png)) for row, png in pictures],
+        merit=metric_of(name),
+        shown=[(row, in_words(name, row.get(name)), data_uri(png)) for row, png in pictures],
         aside=view.aside[:LISTED],
         provenance=[*sorted(view.tags.items()), ("page written with", ", ".join(versions()))],
     )

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,23 +14,44 @@ from markupsafe import Markup
 from dashboards.pages.view import LesionResult, SweepView
 from dashboards.plots.sweeps import Plot, plots, searched_names
 from dashboards.recorded.numbers import number_of, time_of
-from dashboards.tables.comparison import COLUMNS, caution, comparison, short_number
-from dashboards.tables.papers import PAPER_NAMES, PaperRow
+from dashboards.tables.comparison import (
+    caution,
+    columns_shown,
+    comparison,
+    in_words,
+    short_number,
+)
+from dashboards.tables.metrics import columns_of, metric_of, reported_in
+from dashboards.tables.papers import PaperRow, title_of
 from lesions.errors import InputError
 from lesions.files import write_text
 
 TEMPLATES = Path(__file__).with_name("templates")
 PACKAGES = ("lesion-platform", "mlflow", "optuna", "ray", "torch", "numpy", "matplotlib")
 # Tags shown elsewhere on the page, or in words of our own.
-SHOWN_TAGS = ("kind", "sweep", "system", "best_trial", "data", "truth", "state")
+SHOWN_TAGS = (
+    "kind", "sweep", "system", "best_trial", "data", "truth", "state", "merit", "better",
+)  # fmt: skip
+AXES = ("long", "short")
+MOST_FACTS = 5  # metrics at the top of the page
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """One test lesion on the page; `data` is None where no picture was logged."""
+    """One test lesion on the page.
+
+    Attributes:
+        place: among all: "Best".
+        lesion: its result.
+        merit: its figure of merit, in words.
+        measured: what else was measured, a line each.
+        data: the picture; None where none was logged.
+    """
 
     place: str
     lesion: LesionResult
+    merit: str
+    measured: Sequence[str]
     data: str | None
 
 
@@ -57,12 +78,17 @@ def write_page(path: Path, html: str) -> None:
 
 def render(view: SweepView, rows: list[PaperRow]) -> str:
     """The page's HTML."""
+    lines = comparison(view, rows)
+    columns = columns_shown(lines, view.merit.name)
     return fill(
         "report.html.j2",
         view=view,
-        system=PAPER_NAMES.get(view.system, view.system),
-        columns=COLUMNS,
-        lines=comparison(view, rows),
+        system=title_of(view.system),
+        merit=metric_of(view.merit.name),
+        columns=columns,
+        diameters=any(name in columns for name in map(_axis_error, AXES)),
+        lines=lines,
+        paper=bool(rows),
         caution=caution(view, rows),
         facts=_facts(view),
         plots=[(plot, _svg(plot)) for plot in plots(view)],
@@ -99,11 +125,12 @@ def fill(template: str, **values: Any) -> str:
 def _facts(view: SweepView) -> list[tuple[str, str]]:
     """The few numbers at the top: what a reader wants before any table."""
     facts = []
-    for metric, label in (("dice", "test Dice"), ("long_axis_error", "mm long axis error"),
-                          ("short_axis_error", "mm short axis error")):  # fmt: skip
-        if (value := number_of(view.test.get(metric))) is not None:
-            digits = 3 if metric == "dice" else 1
-            facts.append((f"{value:.{digits}f}", label))
+    shown = dict.fromkeys([view.merit.name, *_errors(reported_in(view.test))])
+    for name in list(shown)[:MOST_FACTS]:
+        if (value := number_of(view.test.get(name))) is not None:
+            metric = metric_of(name)
+            digits, before = (1, metric.unit) if metric.unit else (metric.digits, "test")
+            facts.append((f"{value:.{digits}f}", f"{before} {metric.words}"))
     if view.test_n:
         facts.append((str(view.test_n), "test lesions"))
     facts.append((str(len(view.trials)), "trials"))
@@ -113,12 +140,46 @@ def _facts(view: SweepView) -> list[tuple[str, str]]:
 def _pictures(view: SweepView) -> list[Picture]:
     if not view.lesions:
         return []
-    last = len(view.lesions)
+    last, name = len(view.lesions), view.merit.name
     places = {1: "Best", (last + 1) // 2: "Median", last: "Worst"}
     return [
-        Picture(place=places[rank], lesion=view.lesions[rank - 1], data=_data_uri(view, rank))
+        Picture(
+            place=places[rank],
+            lesion=lesion,
+            merit=in_words(name, lesion.metrics.get(name)),
+            measured=list(_measured(view, lesion)),
+            data=_data_uri(view, rank),
+        )
         for rank in sorted(places)
+        for lesion in [view.lesions[rank - 1]]
     ]
+
+
+def _measured(view: SweepView, lesion: LesionResult) -> Iterator[str]:
+    """Both diameters and their errors where the sweep has them, then its other errors."""
+    reported = {name for one in view.lesions for name in one.metrics} | set(view.test)
+    for axis, size in zip(AXES, (lesion.long_axis_mm, lesion.short_axis_mm), strict=True):
+        length = f"{axis} axis" if size is None else f"{axis} axis {size:.1f} mm"
+        error = lesion.metrics.get(_axis_error(axis))
+        if error is not None:
+            yield f"{length}, error {error:.1f} mm"
+        elif not reported.isdisjoint(map(_axis_error, AXES)):
+            yield f"{length}, nothing predicted to measure"
+        elif size is not None:
+            yield length
+    said = (view.merit.name, *map(_axis_error, AXES))
+    for name in _errors(lesion.metrics):
+        if name not in said:
+            yield in_words(name, lesion.metrics.get(name))
+
+
+def _errors(names: Iterable[str]) -> list[str]:
+    """Those that are lengths."""
+    return [name for name in columns_of(names) if metric_of(name).unit and metric_of(name).always]
+
+
+def _axis_error(axis: str) -> str:
+    return f"{axis}_axis_error"
 
 
 def _data_uri(view: SweepView, rank: int) -> str | None:

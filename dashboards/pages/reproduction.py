@@ -10,13 +10,12 @@ from rich.console import Console
 
 from dashboards.pages.report import fill, versions, write_page
 from dashboards.recorded.numbers import number_of
-from dashboards.tables.comparison import COLUMNS, Line, metrics_of, paper_lines
-from dashboards.tables.papers import PAPER_NAMES, WHOLE, PaperRow
+from dashboards.tables.comparison import Line, metrics_of, paper_lines
+from dashboards.tables.metrics import metric_of
+from dashboards.tables.papers import WHOLE, PaperRow, title_of
 from dashboards.tables.terminal import WIDE, lines_table, plain
 from lesions.metrics import summary
-
-HEADINGS = COLUMNS | {"dice_stage1": "Dice, stage 1", "dice_stage2": "Dice, stage 2"}
-DICE = "dice"
+from lesions.metrics.merit import DICE, Merit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +53,7 @@ class Reproduction:
         results: ours, in the paper's order.
         columns: the paper's metrics that are shown.
         data: what ours was measured on, in words.
+        merit: ranks the methods, by each column that is it, or a part's.
         remarks: what sets ours apart, in sentences.
         tags: of the MLflow run, for the page's provenance.
     """
@@ -64,18 +64,19 @@ class Reproduction:
     results: Sequence[Result]
     columns: Sequence[str]
     data: str
+    merit: Merit = DICE
     remarks: Sequence[str] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
         """Which table of which paper."""
-        return f"{PAPER_NAMES.get(self.paper, self.paper)}, Table {self.rows[0].table}"
+        return f"{title_of(self.paper)}, Table {self.rows[0].table}"
 
     @property
     def headings(self) -> dict[str, str]:
         """Heading by metric."""
-        return {metric: HEADINGS.get(metric, metric) for metric in self.columns}
+        return {metric: metric_of(metric).heading for metric in self.columns}
 
     def lines(self) -> list[Line]:
         """Ours, then the paper's, each in the paper's order."""
@@ -101,9 +102,11 @@ class Reproduction:
         yield from self._orders()
 
     def _orders(self) -> Iterator[str]:
-        """The methods from best to worst by each Dice, ours and the paper's."""
+        """The methods from best to worst by each figure of merit, ours and the paper's."""
+        name = self.merit.name
         for metric in self.columns:
-            if not metric.startswith(DICE) or any(r.subgroup not in WHOLE for r in self.results):
+            judges = metric == name or metric.startswith(f"{name}_")
+            if not judges or any(r.subgroup not in WHOLE for r in self.results):
                 continue
             ours = {
                 result.method: result.values[metric][0]
@@ -117,8 +120,8 @@ class Reproduction:
             }
             if len(ours) > 1:
                 yield (
-                    f"By {self.headings[metric]}, ours: {_ranked(ours)}; "
-                    f"the paper's: {_ranked(theirs)}."
+                    f"By {metric_of(metric).measured}, ours: {_ranked(ours, self.merit)}; "
+                    f"the paper's: {_ranked(theirs, self.merit)}."
                 )
 
 
@@ -185,5 +188,7 @@ def _part(where: str, subgroup: str) -> str:
     return where if subgroup in WHOLE else f"{where}, {subgroup.replace('_', ' ')}"
 
 
-def _ranked(values: Mapping[str, float]) -> str:
-    return " > ".join(sorted(values, key=lambda name: -values[name]))
+def _ranked(values: Mapping[str, float], merit: Merit) -> str:
+    """The methods, the best first, with the sign that stands between their values."""
+    sign = " > " if merit.better == "higher" else " < "
+    return sign.join(sorted(values, key=lambda name: merit.rank(values[name])))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboards.recorded.numbers import count_of, number_of
+from lesions.metrics.merit import DICE, Merit
 
 LONGEST = 150  # bytes of a file's name in a picture's
 _NO_NAME = re.compile(r"[^\w.+-]")
@@ -31,11 +32,10 @@ class Trial:
     history: Mapping[str, list[tuple[int, float]]]
     final: Mapping[str, float]
 
-    @property
-    def best_val_dice(self) -> float | None:
-        """The highest validation Dice of any epoch."""
-        values = [x for _, x in self.history.get("val_dice", ()) if number_of(x) is not None]
-        return max(values, default=None)
+    def best_value(self, merit: Merit) -> float | None:
+        """The best validation figure of any epoch."""
+        values = [x for _, x in self.history.get(merit.validated, ()) if number_of(x) is not None]
+        return min(values, key=merit.rank, default=None)
 
     @property
     def epochs(self) -> int:
@@ -53,22 +53,20 @@ class Reference:
 
 @dataclass(frozen=True, kw_only=True)
 class LesionResult:
-    """The best trial's result on one test lesion; None where there was nothing to measure.
+    """The best trial's result on one test lesion.
 
-    `long_axis_mm` and `short_axis_mm` are the true diameters, the errors absolute differences, mm.
+    Attributes:
+        metrics: by name; what could not be measured is absent.
+        long_axis_mm, short_axis_mm: the true diameters, None where they are not known.
     """
 
     file: str
     row: int
     patient: str
     lesion_type: str
-    precision: float | None
-    recall: float | None
-    dice: float
-    long_axis_error: float | None
-    short_axis_error: float | None
-    long_axis_mm: float | None
-    short_axis_mm: float | None
+    metrics: Mapping[str, float]
+    long_axis_mm: float | None = None
+    short_axis_mm: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +77,10 @@ class SweepView:
         tags: the parent run's `lesion.*` tags without their prefix.
         config: the best trial's configuration, else the sweep's base configuration.
         test: the best trial's metrics on the test lesions; empty while there are none.
-        lesions: the best trial's test lesions, the best Dice first.
+        lesions: the best trial's test lesions, the best by `merit` first.
         overlays: PNG bytes by file name, see `overlay_name`.
         started, ended: milliseconds since 1970; None where nobody said, or while it runs.
+        merit: what chose the best epochs and trial.
     """
 
     experiment: str
@@ -96,6 +95,7 @@ class SweepView:
     references: list[Reference]
     lesions: list[LesionResult]
     overlays: Mapping[str, bytes]
+    merit: Merit = DICE
 
     @property
     def name(self) -> str:
@@ -104,7 +104,7 @@ class SweepView:
 
     @property
     def system(self) -> str:
-        """The system it searched, "pdnet", …."""
+        """The system it searched."""
         return self.tags.get("system", self.experiment)
 
     @property
@@ -124,7 +124,7 @@ class SweepView:
         return next((trial for trial in self.trials if trial.trial_id == chosen), None)
 
     def overlay_of(self, rank: int) -> bytes | None:
-        """The picture of the lesion with this rank, 1 = the best Dice; None when none is there."""
+        """The picture of the lesion with this rank, 1 = the best; None when none is there."""
         file = _stem(self.lesions[rank - 1].file)
         same = {
             number: picture
@@ -135,7 +135,7 @@ class SweepView:
         for number, picture in same.items():
             if number.isdecimal() and int(number) == rank:
                 return picture
-        # Lesions of equal Dice may rank otherwise there; two of one slice cannot be told apart.
+        # Lesions of equal merit may rank otherwise there; two of one slice cannot be told apart.
         alone = sum(_stem(lesion.file) == file for lesion in self.lesions) == 1
         return next(iter(same.values()), None) if alone else None
 
@@ -144,7 +144,7 @@ def overlay_name(rank: int, file: str) -> str:
     """The artifact's name for a test lesion's picture; one that any file system takes.
 
     Args:
-        rank: 1 = the highest Dice; lesions of equal Dice in the order of file, then row.
+        rank: 1 = the best by the figure of merit; equal lesions in the order of file, then row.
         file: the lesion's `file`.
     """
     return f"{rank:03d}_{_stem(file)}.png"

@@ -75,29 +75,29 @@ def overlay(
     return encoded.getvalue()
 
 
-def click_overlay(
+def answer_overlay(
     seen: PromptedSlice,
     window: tuple[float, float],
-    mask: Mask,
+    mask: Mask | None,
     recist: Recist | None,
-    centre: tuple[float, float],
-    side: float,
+    square: tuple[tuple[float, float], float] | None,
 ) -> bytes:
-    """What a click found, on a square of the slice.
+    """What was found at a prompt, on a square of the slice.
 
     Args:
         seen: the slice.
         window: (low, high) HU.
-        mask: ours (H, W).
+        mask: ours (H, W), or None.
         recist: ours, or None.
-        centre: (x, y) of the square, the slice's pixels.
-        side: its side.
+        square: its middle (x, y) and its side, pixels of the slice; None takes one around what was
+            found, or the whole slice.
     """
-    (x, y), half = centre, side / 2
-    square = Recist([(x - half, y), (x + half, y), (x, y - half), (x, y + half)])
+    middle, side = square or _square_around(mask, recist, seen.hu.shape)
+    (x, y), half = middle, side / 2
+    around = Recist([(x - half, y), (x + half, y), (x, y - half), (x, y + half)])
     height, width = seen.hu.shape
     lesion = Lesion(
-        file=seen.image.name, row=1, recist=recist or square, spacing=seen.spacing,
+        file=seen.image.name, row=1, recist=recist or around, spacing=seen.spacing,
         window=window, shape=(height, width), encoded=encode_slice(seen.hu),
     )  # fmt: skip
     view = (
@@ -106,6 +106,22 @@ def click_overlay(
         float(np.ceil(2 * half)),
     )
     return overlay(lesion, None, mask, None, recist, crop=view)
+
+
+def _square_around(
+    mask: Mask | None, recist: Recist | None, shape: tuple[int, ...]
+) -> tuple[tuple[float, float], float]:
+    """The middle (x, y) and side of a square MARGIN × as large as what was found."""
+    found = np.empty((0, 2)) if recist is None else recist.points
+    if mask is not None:
+        rows, columns = np.nonzero(mask == 1)
+        found = np.concatenate([found, np.column_stack([columns, rows])])
+    if not len(found):
+        height, width = shape
+        return ((width - 1) / 2, (height - 1) / 2), float(max(shape) + 1)
+    low, high = found.min(axis=0), found.max(axis=0)
+    x, y = ((low + high) / 2).tolist()
+    return (x, y), MARGIN * (float((high - low).max()) + 1)
 
 
 def crop_of(lesion: Lesion, prediction: Mask | None, crop_margin: float = MARGIN) -> Square:

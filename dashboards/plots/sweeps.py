@@ -2,7 +2,8 @@
 
 import io
 import re
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from dashboards.pages.view import LesionResult, SweepView, Trial
+from dashboards.pages.view import SweepView, Trial
 from dashboards.recorded.numbers import number_of
 from dashboards.tables.comparison import short_number
+from dashboards.tables.metrics import metric_of
 from lesions.errors import shown
 
 # Stand-ins for the page's CSS variables: Matplotlib only knows fixed colours.
@@ -43,6 +45,8 @@ STYLE: Any = {
     "legend.fontsize": 9.5,
 }
 MOST_SEARCHED = 30  # parameters that have a plot
+MOST_BINS = 20
+WIDEST = 32  # letters of an upright label
 LOG_FROM = 30.0  # a searched range whose ends differ by this factor is drawn on a log axis
 
 
@@ -58,12 +62,13 @@ class Plot:
 
 def plots(view: SweepView) -> list[Plot]:
     """Every plot that the sweep has the numbers for."""
+    merit = metric_of(view.merit.name)
     with mpl.rc_context(STYLE):
         drawn = [
-            _learning_curves(view, "val_dice", "Validation Dice"),
+            _learning_curves(view, view.merit.validated, f"Validation {merit.measured}"),
             _learning_curves(view, "train_loss", "Training loss"),
             *(_search_plot(view, name) for name in searched_names(view.trials)[:MOST_SEARCHED]),
-            _dice_histogram(view),
+            _reached(view) if _is_share(view) else _histogram(view),
             _axis_errors(view),
         ]
     return [plot for plot in drawn if plot is not None]
@@ -102,19 +107,20 @@ def _learning_curves(view: SweepView, metric: str, label: str) -> Plot | None:
 
 def _search_plot(view: SweepView, name: str) -> Plot | None:
     points = [
-        (trial, value, dice)
+        (trial, value, best)
         for trial in sorted(view.trials, key=_stand_out(view))
         if (value := number_of(trial.searched.get(name))) is not None
-        and (dice := trial.best_val_dice) is not None
+        and (best := trial.best_value(view.merit)) is not None
     ]
     if not points:
         return None
-    figure, axes = _figure(name, "best validation Dice")
-    for trial, value, dice in points:
+    metric = metric_of(view.merit.name)
+    figure, axes = _figure(name, f"best validation {metric.measured}")
+    for trial, value, best in points:
         label, colour = _role(view, trial)
         marker, size = {OURS: ("*", 15), OTHER: ("o", 7), FADED: ("x", 7)}[colour]
         axes.plot(
-            value, dice, linestyle="none", marker=marker, markersize=size, color=colour, label=label
+            value, best, linestyle="none", marker=marker, markersize=size, color=colour, label=label
         )
     values = [value for _, value, _ in points]
     if min(values) > 0 and max(values) / min(values) >= LOG_FROM:
@@ -122,50 +128,89 @@ def _search_plot(view: SweepView, name: str) -> Plot | None:
         axes.xaxis.set_major_locator(LogLocator(numticks=6))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    _, at, highest = max(points, key=lambda point: point[2])
+    _, at, best = min(points, key=lambda point: view.merit.rank(point[2]))
+    end = "highest" if view.merit.better == "higher" else "lowest"
     return Plot(
-        title=f"{name} and validation Dice",
+        title=f"{name} and validation {metric.words}",
         caption="Each mark is a trial; a cross was stopped before its last epoch.",
-        description=f"Best validation Dice of {len(points)} trials against {name}; the highest, "
-        f"{highest:.3f}, at {short_number(str(at))}.",
+        description=f"Best validation {metric.measured} of {len(points)} trials against {name}; "
+        f"the {end}, {best:.3f}, at {short_number(str(at))}.",
         svg=_svg(figure, axes, f"search-{name}"),
     )
 
 
-def _dice_histogram(view: SweepView) -> Plot | None:
-    if not view.lesions:
+def _is_share(view: SweepView) -> bool:
+    """Whether the merit is a part of one whole, the more the better, as Dice is."""
+    values, metric = _values(view), metric_of(view.merit.name)
+    between = metric.fraction or (not metric.unit and all(0 <= x <= 1 for x in values))
+    return view.merit.better == "higher" and between
+
+
+def _values(view: SweepView) -> list[float]:
+    """The merit of every test lesion that has it, the best first."""
+    name = view.merit.name
+    return [lesion.metrics[name] for lesion in view.lesions if name in lesion.metrics]
+
+
+def _reached(view: SweepView) -> Plot | None:
+    """The share of lesions that reach a figure of merit or more."""
+    values, metric = _values(view), metric_of(view.merit.name)
+    if not values:
         return None
-    dice = [lesion.dice for lesion in view.lesions]
-    figure, axes = _figure("Dice", "lesions at or above (%)")
-    share = [100 * (i + 1) / len(dice) for i in range(len(dice))]
+    figure, axes = _figure(metric.title, "lesions at or above (%)")
+    share = [100 * (i + 1) / len(values) for i in range(len(values))]
     axes.step(
-        [1.0, *dice, 0.0],
+        [1.0, *values, 0.0],
         [0.0, *share, 100.0],
         where="post",
         color=OURS,
         linewidth=2.2,
         label="ours",
     )
-    for reference, style in zip(view.references, ("--", ":", "-."), strict=False):
-        if (mean := number_of(reference.metrics.get("dice"))) is not None:
-            label = f"mean: {shown(reference.method)}"
-            axes.axvline(mean, color=OTHER, linestyle=style, linewidth=1.4, label=label)
+    _reference_lines(view, axes)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 103)
-    reached = sum(x >= 0.8 for x in dice)
+    reached = sum(x >= 0.8 for x in values)
     return Plot(
-        title="Dice over the test lesions",
-        caption="The share of test lesions that reach a Dice or more. Upright lines: the mean Dice "
-        "of the references on the same lesions.",
-        description=f"{reached} of {len(dice)} test lesions reach a Dice of 0.8; the lowest is "
-        f"{min(dice):.3f}, the highest {max(dice):.3f}.",
-        svg=_svg(figure, axes, "dice"),
+        title=f"{metric.title} over the test lesions",
+        caption=f"The share of test lesions that reach a {metric.words} or more. Upright lines: "
+        f"the mean {metric.words} of the references on the same lesions.",
+        description=f"{reached} of {len(values)} test lesions reach a {metric.words} of 0.8; the "
+        f"lowest is {min(values):.3f}, the highest {max(values):.3f}.",
+        svg=_svg(figure, axes, f"lesions-{view.merit.name}"),
     )
 
 
+def _histogram(view: SweepView) -> Plot | None:
+    """How many lesions have which figure of merit."""
+    values, metric = _values(view), metric_of(view.merit.name)
+    if not values:
+        return None
+    figure, axes = _figure(metric.heading, "lesions")
+    apart = max(values) - min(values) > 1e-6 * max(map(abs, values))
+    axes.hist(values, bins=min(MOST_BINS, len(values)) if apart else 1, color=OURS, label="ours")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    _reference_lines(view, axes)
+    return Plot(
+        title=f"{metric.title} over the test lesions",
+        caption=f"How many test lesions have which {metric.measured}. Upright lines: the mean of "
+        "the references on the same lesions.",
+        description=f"{metric.heading} of {len(values)} test lesions; the lowest is "
+        f"{min(values):.3f}, the highest {max(values):.3f}.",
+        svg=_svg(figure, axes, f"lesions-{view.merit.name}"),
+    )
+
+
+def _reference_lines(view: SweepView, axes: Axes) -> None:
+    for reference, style in zip(view.references, ("--", ":", "-."), strict=False):
+        if (mean := number_of(reference.metrics.get(view.merit.name))) is not None:
+            label = f"mean: {shown(reference.method)}"
+            axes.axvline(mean, color=OTHER, linestyle=style, linewidth=1.4, label=label)
+
+
 def _axis_errors(view: SweepView) -> Plot | None:
-    long = _pairs(view.lesions, "long_axis_mm", "long_axis_error")
-    short = _pairs(view.lesions, "short_axis_mm", "short_axis_error")
+    long = _pairs((one.long_axis_mm, one.metrics.get("long_axis_error")) for one in view.lesions)
+    short = _pairs((one.short_axis_mm, one.metrics.get("short_axis_error")) for one in view.lesions)
     if not long and not short:
         return None
     figure, axes = _figure("true diameter (mm)", "absolute error (mm)")
@@ -179,7 +224,7 @@ def _axis_errors(view: SweepView) -> Plot | None:
             label=label,
         )  # fmt: skip
     axes.set_ylim(bottom=0)
-    absent = sum(lesion.long_axis_error is None for lesion in view.lesions)
+    absent = sum("long_axis_error" not in lesion.metrics for lesion in view.lesions)
     note = f" Left out: {absent} without a prediction to measure." if absent else ""
     return Plot(
         title="Diameter errors",
@@ -202,16 +247,15 @@ def _role(view: SweepView, trial: Trial) -> tuple[str, str]:
     return ("finished", OTHER) if trial.state == "finished" else ("stopped", FADED)
 
 
-def _pairs(lesions: Sequence[LesionResult], x: str, y: str) -> list[tuple[float, float]]:
-    pairs = [(getattr(lesion, x), getattr(lesion, y)) for lesion in lesions]
-    return [(a, b) for a, b in pairs if a is not None and b is not None]
+def _pairs(measured: Iterable[tuple[float | None, float | None]]) -> list[tuple[float, float]]:
+    return [(a, b) for a, b in measured if a is not None and b is not None]
 
 
 def _figure(x: str, y: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(5.0, 3.5), layout="constrained")
     axes = figure.add_subplot()
     axes.set_xlabel(shown(x))
-    axes.set_ylabel(y)
+    axes.set_ylabel(textwrap.fill(y, WIDEST))
     return figure, axes
 
 

@@ -8,7 +8,7 @@ from mlflow.entities import Metric, Run
 
 from dashboards.recorded.numbers import count_of
 from dashboards.recorded.runs import runs_of_kind
-from dashboards.tables.papers import WHOLE, PaperRow, paper_rows
+from dashboards.tables.papers import WHOLE, PaperRow, known_rows
 
 KEY = "lesion.baseline_key"
 ABANDONED_MS = 10 * 60 * 1000  # a baseline takes milliseconds to log
@@ -17,14 +17,13 @@ ABANDONED_MS = 10 * 60 * 1000  # a baseline takes milliseconds to log
 def log_baselines(client: MlflowClient, experiment_id: str, paper: str) -> int:
     """Log every row of the paper's tables that the experiment lacks; how many were new.
 
+    Of a system without a paper there is nothing to log.
+
     Safe to call again, and by several processes at once: a row counts as logged when its run is
     finished, and whoever writes looks again afterwards and deletes all but the oldest run of a row.
     A run that a killed process left unfinished is deleted after ten minutes.
-
-    Raises:
-        InputError: there is no such paper.
     """
-    rows = paper_rows(paper)
+    rows = known_rows(paper)
     logged = set(_finished(client, experiment_id))
     new = [row for row in rows if row.key not in logged]
     for row in new:

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from mlflow import MlflowClient
@@ -9,7 +10,9 @@ from mlflow import MlflowClient
 from dashboards.pages.view import LesionResult
 from dashboards.recorded.artifacts import Files, files_of
 from dashboards.recorded.numbers import number_of
+from dashboards.tables.metrics import metric_of
 from lesions.errors import InputError, shown
+from lesions.metrics.merit import Merit
 from lesions.readers.bounded import parse_json
 from lesions.readers.png import LARGEST_SIDE
 
@@ -19,22 +22,26 @@ LESIONS, CONFIG, PICTURES = (f"{FOLDER}/{name}" for name in ("lesions.json", "co
 MOST_JSON, MOST_PICTURE = 32 << 20, 8 << 20  # bytes
 MOST_PICTURES = 100
 DEEPEST = 20  # objects in objects of a configuration
-MEASURED = (
-    "precision", "recall", "long_axis_error", "short_axis_error", "long_axis_mm", "short_axis_mm",
-)  # fmt: skip
+MOST_METRICS = 50  # of a lesion
+ABOUT = ("row", "long_axis_mm", "short_axis_mm")  # numbers of a record that are no metrics
 
 Evidence = tuple[list[LesionResult], Mapping[str, Any], dict[str, bytes]]
 
 
-def read_evidence(files: Files) -> Evidence:
+def read_evidence(files: Files, merit: Merit) -> Evidence:
     """The lesions, the best first, the configuration and the pictures; empty where none is there.
+
+    Args:
+        files: the run's.
+        merit: what ranks the lesions; one without it is last.
 
     Raises:
         InputError: a file is damaged.
     """
     logged = files.names(FOLDER)
-    lesions = [_lesion(one) for one in _records(files)] if "lesions.json" in logged else []
-    lesions.sort(key=lambda lesion: (-lesion.dice, lesion.file, lesion.row))
+    records = _records(files) if "lesions.json" in logged else []
+    lesions = [_lesion(one, merit) for one in records]
+    lesions.sort(key=lambda one: (merit.rank(one.metrics.get(merit.name)), one.file, one.row))
     config = _config(files) if "config.json" in logged else {}
     # Not the whole folder: the best checkpoint lies beside these.
     return lesions, config, _pictures(files) if "overlays" in logged else {}
@@ -78,20 +85,31 @@ def _is_small_png(picture: bytes) -> bool:
     return bool(max(struct.unpack(">II", picture[16:24])) <= LARGEST_SIDE)
 
 
-def _lesion(record: Mapping[str, Any]) -> LesionResult:
+def _lesion(record: Mapping[str, Any], merit: Merit) -> LesionResult:
     try:
-        dice = number_of(record["dice"])
-        if dice is None or not 0 <= dice <= 1:
-            raise ValueError("dice is not a number from 0 to 1")
+        metrics = _metrics(record)
+        if metric_of(merit.name).fraction and not 0 <= metrics.get(merit.name, -1) <= 1:
+            raise ValueError(f"{merit.name} is not a number from 0 to 1")
         return LesionResult(
             file=str(record["file"]),
             row=int(record["row"]),
             patient=str(record["patient"]),
             lesion_type=str(record["lesion_type"]),
-            dice=dice,
-            **{name: number_of(record[name]) for name in MEASURED},
+            metrics=metrics,
+            long_axis_mm=number_of(record.get("long_axis_mm")),
+            short_axis_mm=number_of(record.get("short_axis_mm")),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"a lesion of the artifact: {shown(repr(error))}", file="lesions.json"
         ) from None
+
+
+def _metrics(record: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers among a record's values; texts and what is beyond a number are none."""
+    found = (
+        (name, number) for name, value in record.items()
+        if name not in ABOUT and isinstance(value, int | float) and not isinstance(value, bool)
+        and (number := number_of(value)) is not None
+    )  # fmt: skip
+    return dict(islice(found, MOST_METRICS))

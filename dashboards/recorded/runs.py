@@ -9,13 +9,15 @@ from mlflow.entities import Metric, Run
 from dashboards.pages.view import Reference, SweepView, Trial
 from dashboards.recorded.artifacts import at_the_store, files_of
 from dashboards.recorded.evidence import read_evidence
+from dashboards.recorded.merits import merit_of
 from dashboards.recorded.numbers import count_of, number_of
 from lesions.errors import InputError, shown
+from lesions.metrics.merit import Merit
 
 PAGE = 1000  # runs per request
 LISTED = 20  # names of sweeps in a message
 SEARCH = "search."  # prefix of the parameters that the sweep searched
-CURVES = ("val_dice", "train_loss")  # metrics that are drawn by epoch
+LOSS = "train_loss"  # drawn by epoch, as the merit is
 
 
 def runs_of_kind(client: MlflowClient, experiment_id: str, kind: str) -> list[Run]:
@@ -54,7 +56,8 @@ def _view(client: MlflowClient, experiment: str, parent: Run) -> SweepView:
         f"tags.`mlflow.parentRunId` = {quoted(parent.info.run_id)}",
     )
     trials = [run for run in children if words_of(run.data.tags).get("lesion.kind") == "trial"]
-    lesions, config, overlays = read_evidence(files_of(client, parent.info.run_id))
+    merit = merit_of(words_of(parent.data.tags))
+    lesions, config, overlays = read_evidence(files_of(client, parent.info.run_id), merit)
     return SweepView(
         experiment=experiment,
         run_id=parent.info.run_id,
@@ -64,7 +67,7 @@ def _view(client: MlflowClient, experiment: str, parent: Run) -> SweepView:
         tags=_lesion_tags(parent) | {"sweep": _sweep_name(parent)},
         config=config or words_of(parent.data.params),
         test=_numbers(parent),
-        trials=[_trial(client, number, run) for number, run in enumerate(trials)],
+        trials=[_trial(client, number, run, merit) for number, run in enumerate(trials)],
         references=[
             Reference(method=tags.get("lesion.method", "?"), metrics=_numbers(run))
             for run in children
@@ -73,6 +76,7 @@ def _view(client: MlflowClient, experiment: str, parent: Run) -> SweepView:
         ],
         lesions=lesions,
         overlays=overlays,
+        merit=merit,
     )
 
 
@@ -85,7 +89,7 @@ def words_of(texts: Mapping[Any, Any]) -> dict[str, str]:
     }
 
 
-def _trial(client: MlflowClient, number: int, run: Run) -> Trial:
+def _trial(client: MlflowClient, number: int, run: Run, merit: Merit) -> Trial:
     tags, params = words_of(run.data.tags), words_of(run.data.params)
     return Trial(
         number=number,
@@ -98,7 +102,7 @@ def _trial(client: MlflowClient, number: int, run: Run) -> Trial:
         },
         history={
             name: _history(client, run.info.run_id, name)
-            for name in CURVES
+            for name in (merit.validated, LOSS)
             if name in run.data.metrics
         },
         final=_numbers(run),

@@ -1,22 +1,16 @@
 """Our result, what it has to beat, and the paper's rows, as lines of one table."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from dashboards.pages.view import SweepView
 from dashboards.recorded.numbers import count_of, number_of
-from dashboards.tables.papers import PAPER_NAMES, PaperRow
+from dashboards.tables.metrics import columns_of, metric_of, reported_in
+from dashboards.tables.papers import PaperRow, title_of
 from lesions.errors import shown
 
-COLUMNS = {
-    "precision": "Precision",
-    "recall": "Recall",
-    "dice": "Dice",
-    "long_axis_error": "Long axis error (mm)",
-    "short_axis_error": "Short axis error (mm)",
-}
-DIGITS = {"ms": 1, "missed": 0}  # after the point; all else has three
 MISSING = "–"
 
 
@@ -40,7 +34,7 @@ class Line:
         mean, std = self.values.get(metric, (None, None))
         if mean is None:
             return MISSING
-        digits = DIGITS.get(metric, 3)
+        digits = metric_of(metric).digits
         spread = "" if std is None else f"{separator}{std:.{digits}f}"
         return f"{mean:.{digits}f}{spread}"
 
@@ -67,6 +61,15 @@ def comparison(view: SweepView, rows: list[PaperRow]) -> list[Line]:
     return [ours, *references, *paper_lines(rows)]
 
 
+def columns_shown(lines: Sequence[Line], merit: str = "") -> dict[str, str]:
+    """Heading by metric, of all that our lines or the paper's have."""
+    ours, theirs = (
+        [name for line in lines if (line.source == "paper") is paper for name in line.values]
+        for paper in (False, True)
+    )
+    return columns_of(ours, theirs, merit)
+
+
 def paper_lines(rows: Sequence[PaperRow]) -> list[Line]:
     """The paper's rows, in its order."""
     return [
@@ -83,19 +86,21 @@ def paper_lines(rows: Sequence[PaperRow]) -> list[Line]:
 
 def our_method(view: SweepView) -> str:
     """Our line's name: the system, and which trial it is."""
-    name = f"{PAPER_NAMES.get(view.system, view.system)}, ours"
+    name = f"{title_of(view.system)}, ours"
     return name if view.best is None else f"{name} (trial {view.best.number})"
 
 
 def caution(view: SweepView, rows: list[PaperRow]) -> str:
     """Why the table is no ranking."""
-    sets = list(dict.fromkeys(row.measured_on for row in rows))
-    theirs = " and the ".join(sets) if sets else "other data"
     truth = f", against {view.tags['truth']}" if "truth" in view.tags else ""
+    protocol = f" {view.tags['protocol']}" if "protocol" in view.tags else ""
+    ours = f"Ours was measured on {view.data}{truth}"
+    if not rows:
+        return f"{ours}.{protocol}"
+    theirs = " and the ".join(dict.fromkeys(row.measured_on for row in rows))
     return (
-        f"Ours was measured on {view.data}{truth}; the paper's results on the {theirs}. "
-        "Different lesions: they are not comparable as a ranking."
-        + (f" {view.tags['protocol']}" if "protocol" in view.tags else "")
+        f"{ours}; the paper's results on the {theirs}. "
+        f"Different lesions: they are not comparable as a ranking.{protocol}"
     )
 
 
@@ -105,12 +110,20 @@ def short_number(text: str) -> str:
     return shown(text) if number is None else f"{number:.4g}"
 
 
+def in_words(name: str, value: float | None) -> str:
+    """One lesion's metric: "Dice 0.912", "Long axis length error 3.2 pixel"."""
+    metric = metric_of(name)
+    if value is None or math.isnan(value):
+        return f"{metric.title} {MISSING}"
+    if metric.unit:
+        return f"{metric.title} {value:.1f} {metric.unit}"
+    return f"{metric.title} {value:.{metric.digits}f}"
+
+
 def values_of(metrics: Mapping[str, float]) -> dict[str, tuple[float, float | None]]:
-    """(mean, standard deviation or None) of each of COLUMNS that was measured."""
+    """(mean, standard deviation or None) of each metric over lesions that was measured."""
     measured = {name: x for name, x in metrics.items() if number_of(x) is not None}
-    return {
-        name: (measured[name], measured.get(f"{name}_std")) for name in COLUMNS if name in measured
-    }
+    return {name: (measured[name], measured.get(f"{name}_std")) for name in reported_in(measured)}
 
 
 def metrics_of(values: Mapping[str, tuple[float, float | None]]) -> dict[str, float]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dashboards.tables.comparison import MISSING
-from lesions.metrics.side_by_side import AXES, HUMAN, MARKS, WAYS, column, differences, without
+from lesions.metrics.side_by_side import AXES, HUMAN, MARKS, column, differences, without
 
 Row = Mapping[str, Any]
 Cells = tuple[list[str], list[list[str]]]
@@ -18,10 +18,10 @@ def diameter_cells(rows: Sequence[Row]) -> Cells:
     heading = ["Diameters from", "n", "none"]
     heading += [f"{axis}, {what}" for axis in AXES for what in ("median", "mean")]
     cells, absent = [], without(rows)
-    for way in WAYS:
-        if way == MARKS and absent[way] == len(rows):
+    for way, lacking in absent.items():
+        if way == MARKS and lacking == len(rows):
             continue
-        line = [f"{way}", str(len(rows) - absent[way]), str(absent[way])]
+        line = [way, str(len(rows) - lacking), str(lacking)]
         for axis in AXES:
             values = np.array([row[column(way, axis)] for row in rows], np.float64)
             values = values[~np.isnan(values)]

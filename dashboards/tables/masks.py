@@ -11,13 +11,13 @@ from rich.console import Console
 
 from dashboards.pages.view import evenly_apart
 from dashboards.tables.comparison import MISSING, Line, paper_lines
-from dashboards.tables.papers import PaperRow, paper_rows
+from dashboards.tables.metrics import metric_of
+from dashboards.tables.papers import PaperRow, known_rows, masks_table
 from dashboards.tables.terminal import lines_table, plain, text_table
 from lesions.judging.measuring import METRICS, Measured
 from lesions.metrics import summary, summary_by
 from lesions.readers.deeplesion import Rejected
 
-PAPER, TABLE = "wsss", "1"
 PAPER_METHODS = {
     "recist": "RECIST",
     "dcrf": "DCRF",
@@ -25,8 +25,7 @@ PAPER_METHODS = {
     "grabcut_i": "GrabCut-i",
     "grabcut_r": "GrabCut-R",
 }
-COLUMNS = {"recall": "Recall", "precision": "Precision", "dice": "Dice", "ms": "ms per lesion"}
-UNCERTAIN = {"uncertain": "Uncertain pixels"}
+COLUMNS, UNCERTAIN = ("recall", "precision", "dice", "ms"), "uncertain"
 WIDE = 120  # columns from which a mean and its deviation fit on one line
 SHOWN = 4  # lesions with pictures
 
@@ -85,8 +84,9 @@ class MaskTable:
 
     def columns(self) -> dict[str, str]:
         """Heading by metric; uncertain pixels only where a mask has any."""
-        some = any(row["uncertain"] > 0 for method in self.methods for row in self.scores(method))
-        return COLUMNS | (UNCERTAIN if some else {})
+        some = any(row[UNCERTAIN] > 0 for method in self.methods for row in self.scores(method))
+        shown = (*COLUMNS, UNCERTAIN) if some else COLUMNS
+        return {name: metric_of(name).heading for name in shown}
 
     def lines(self) -> list[Line]:
         """Ours, then the paper's on both of its data sets."""
@@ -135,14 +135,15 @@ class MaskTable:
 
 
 def in_paper_order(methods: Sequence[str]) -> list[str]:
-    """Those of the paper's Table 1 in its order, then the others in theirs."""
+    """Those of the paper's table in its order, then the others in theirs."""
     return [*(name for name in PAPER_METHODS if name in methods),
             *(name for name in methods if name not in PAPER_METHODS)]  # fmt: skip
 
 
 def paper() -> list[PaperRow]:
-    """The rows of the paper's Table 1."""
-    return paper_rows(PAPER, TABLE)
+    """The rows of the paper's table."""
+    key, table = masks_table()
+    return [row for row in known_rows(key) if row.table == table]
 
 
 def notes(table: MaskTable) -> Iterator[str]:

@@ -1,43 +1,27 @@
-"""The papers' tables, as `tables.csv` transcribes them: one row per method and data set."""
+"""The papers' tables, as `tables.csv` transcribes them: one row per method and data set.
+
+`papers.csv` has the papers' titles, and the number of the table that judges pseudo masks, if any;
+`datasets.csv` what the papers measured on, and how many lesions, as their sections on data state.
+"""
 
 import csv
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from lesions.errors import InputError
+from lesions.lesion import LESION_TYPES
 
-TABLES = Path(__file__).with_name("tables.csv")
+TABLES, PAPERS, DATASETS = (
+    Path(__file__).with_name(f"{name}.csv") for name in ("tables", "papers", "datasets")
+)
 COLUMNS = ("paper", "table", "dataset", "subgroup", "method", "metric", "mean", "std", "unit")
+PAPER_COLUMNS = ("paper", "title", "masks")
+DATASET_COLUMNS = ("paper", "dataset", "title", "lesions")
 WHOLE = ("all", "overall")  # subgroups that are the whole data set
-
-PAPER_NAMES = {
-    "pdnet": "PDNet",
-    "ahrnet": "AHRNet",
-    "wsss": "WSSS",
-    "coseg": "co-segmentation",
-    "stn_shn": "STN + SHN",
-}
-DATASET_NAMES = {
-    "deeplesion_test": "DeepLesion test set",
-    "deeplesion_readers": "DeepLesion readers' test set",
-    "deeplesion_volumes": "DeepLesion volumes",
-    "external_test": "external test set",
-    "holdout_test": "hold-out test set",
-    "lymph_node": "lymph node data set",
-}
-# As the papers' sections on data state them.
-LESION_COUNTS = {
-    ("pdnet", "deeplesion_test"): 1000,
-    ("pdnet", "external_test"): 1350,
-    ("ahrnet", "deeplesion_test"): 1000,
-    ("ahrnet", "holdout_test"): 470,
-    ("wsss", "deeplesion_test"): 1000,
-    ("wsss", "lymph_node"): 984,
-    ("coseg", "deeplesion_test"): 1000,
-    ("stn_shn", "deeplesion_readers"): 500,
-}
+SHOWN = "1"  # the table that stands beside our results
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +29,9 @@ class PaperRow:
     """One method's results on one data set, from one table of one paper.
 
     Attributes:
-        paper: the system's name, "pdnet", "ahrnet", "wsss", "coseg" or "stn_shn".
+        paper: its key in `papers.csv`.
         table: the table's number, or "text" or "fig4" where the paper says it there.
-        dataset: what it was measured on, a key of `DATASET_NAMES`.
+        dataset: what it was measured on, of `datasets.csv`.
         subgroup: "all", or the part of the data set.
         metrics: (mean, standard deviation or None) by metric name.
         units: "fraction", "mm" or "pixel" by metric name.
@@ -69,13 +53,15 @@ class PaperRow:
     @property
     def measured_on(self) -> str:
         """The data set and its part, in words."""
-        name = DATASET_NAMES.get(self.dataset, self.dataset)
+        found = _datasets().get((self.paper, self.dataset))
+        name = self.dataset if found is None else found[0]
         return name if self.subgroup in WHOLE else f"{name}, {self.subgroup.replace('_', ' ')}"
 
     @property
     def lesions(self) -> int | None:
         """How many lesions it was measured on, where the paper says so."""
-        return LESION_COUNTS.get((self.paper, self.dataset)) if self.subgroup in WHOLE else None
+        found = _datasets().get((self.paper, self.dataset))
+        return None if found is None or self.subgroup not in WHOLE else found[1]
 
 
 def paper_rows(paper: str, table: str | None = None, *, path: Path = TABLES) -> list[PaperRow]:
@@ -97,18 +83,66 @@ def paper_rows(paper: str, table: str | None = None, *, path: Path = TABLES) -> 
     return chosen
 
 
-def shown_rows(system: str) -> list[PaperRow]:
-    """The rows shown beside our results: the paper's Table 1, on all of its test sets."""
-    return paper_rows(system, "1")
+def known_rows(paper: str) -> list[PaperRow]:
+    """All rows of a paper; none where no such paper is kept, as of a system without one."""
+    return [row for row in _read(TABLES) if row.paper == paper]
+
+
+def shown_rows(paper: str) -> list[PaperRow]:
+    """The rows shown beside our results: the paper's Table 1, on the whole of its test sets."""
+    return [row for row in known_rows(paper) if row.table == SHOWN and row.subgroup in WHOLE]
+
+
+def rows_by_type(paper: str, metrics: Sequence[str]) -> list[PaperRow]:
+    """The rows of the paper's table by lesion type of the first of `metrics` that has one."""
+    tables: dict[str, list[PaperRow]] = {}
+    for row in known_rows(paper):
+        tables.setdefault(row.table, []).append(row)
+    by_type = [
+        rows for rows in tables.values() if any(row.subgroup in LESION_TYPES for row in rows)
+    ]
+    for metric in metrics:
+        for rows in by_type:
+            if all(metric in row.metrics for row in rows):
+                return rows
+    return []
+
+
+def title_of(paper: str) -> str:
+    """How a paper's system is called; a name that no paper has, as it is."""
+    return _papers().get(paper, (paper, ""))[0]
+
+
+def masks_table() -> tuple[str, str]:
+    """The paper and the number of the table that judges pseudo masks; ("", "") without one."""
+    tables = ((paper, table) for paper, (_, table) in _papers().items() if table)
+    return next(tables, ("", ""))
+
+
+@cache
+def _papers(path: Path = PAPERS) -> dict[str, tuple[str, str]]:
+    """(title, table of pseudo masks or "") by paper."""
+    records = list(_records(path, PAPER_COLUMNS, optional=("masks",)))
+    return {one["paper"]: (one["title"], one["masks"]) for one in records}
+
+
+@cache
+def _datasets(path: Path = DATASETS) -> dict[tuple[str, str], tuple[str, int | None]]:
+    """(title, number of lesions where the paper tells it) by paper and data set."""
+    found = {}
+    records = _records(path, DATASET_COLUMNS, optional=("lesions",))
+    for number, one in enumerate(records, start=1):
+        if not (one["lesions"] or "0").isdecimal():
+            raise InputError("lesions is no count", file=path, row=number)
+        found[one["paper"], one["dataset"]] = one["title"], int(one["lesions"] or 0) or None
+    return found
 
 
 def _read(path: Path) -> list[PaperRow]:
     found: dict[tuple[str, ...], list[tuple[str, float, float | None, str]]] = {}
-    for number, record in enumerate(_records(path), start=1):
-        mean, std = _number(record, "mean"), _number(record, "std")
-        if mean is None or not all(record[name] for name in COLUMNS if name != "std"):
-            raise InputError("only std may be empty", file=path, row=number)
-        if not math.isfinite(mean) or not (std is None or 0 <= std < math.inf):
+    for number, record in enumerate(_records(path, COLUMNS, optional=("std",)), start=1):
+        mean, std = _number(record["mean"]), _number(record["std"])
+        if mean is None or not math.isfinite(mean) or not (std is None or 0 <= std < math.inf):
             raise InputError("mean or std is not a number", file=path, row=number)
         values = found.setdefault(tuple(record[name] for name in COLUMNS[:5]), [])
         if record["metric"] in (metric for metric, *_ in values):
@@ -130,27 +164,34 @@ def _read(path: Path) -> list[PaperRow]:
     ]
 
 
-def _records(path: Path) -> Iterator[dict[str, str]]:
+def _records(
+    path: Path, columns: Sequence[str], optional: Sequence[str]
+) -> Iterator[dict[str, str]]:
+    """The rows of a table of ours; InputError for another header, or an empty field."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.reader(file)
-            if tuple(next(reader, ())) != COLUMNS:
-                raise InputError(f"the header is not {','.join(COLUMNS)}", file=path)
+            if tuple(next(reader, ())) != columns:
+                raise InputError(f"the header is not {','.join(columns)}", file=path)
             for number, fields in enumerate(reader, start=1):
-                if len(fields) != len(COLUMNS):
+                if len(fields) != len(columns):
                     raise InputError(
-                        f"{len(fields)} fields, not {len(COLUMNS)}", file=path, row=number
+                        f"{len(fields)} fields, not {len(columns)}", file=path, row=number
                     )
-                yield dict(zip(COLUMNS, fields, strict=True))
+                record = dict(zip(columns, fields, strict=True))
+                if not all(text for name, text in record.items() if name not in optional):
+                    reason = f"only {' and '.join(optional)} may be empty"
+                    raise InputError(reason, file=path, row=number)
+                yield record
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot be read: {error}", file=path) from None
 
 
-def _number(record: Mapping[str, str], column: str) -> float | None:
-    """NaN where the text is no number, so that the caller can name the row."""
-    if not record[column]:
+def _number(text: str) -> float | None:
+    """None of an empty field; NaN where it is no number, so that the caller can name the row."""
+    if not text:
         return None
     try:
-        return float(record[column])
+        return float(text)
     except ValueError:
         return math.nan

@@ -8,7 +8,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from dashboards.pages.view import SweepView
-from dashboards.tables.comparison import COLUMNS, MISSING, Line, caution, comparison, short_number
+from dashboards.tables.comparison import (
+    MISSING,
+    Line,
+    caution,
+    columns_shown,
+    comparison,
+    short_number,
+)
+from dashboards.tables.metrics import metric_of
 from dashboards.tables.papers import PaperRow
 from lesions.errors import printable
 
@@ -33,7 +41,9 @@ def plain(words: str) -> str:
 def print_comparison(view: SweepView, rows: list[PaperRow], console: Console) -> None:
     """Print ours beside the references and the paper's rows, then the trials."""
     title = f"Sweep {plain(view.name)}"
-    console.print(lines_table(title, comparison(view, rows), COLUMNS, console.width >= WIDE))
+    lines = comparison(view, rows)
+    columns = columns_shown(lines, view.merit.name)
+    console.print(lines_table(title, lines, columns, console.width >= WIDE))
     console.print(f"[yellow]Note:[/] {plain(caution(view, rows))}")
     console.print()
     if view.trials:
@@ -58,7 +68,7 @@ def lines_table(title: str, lines: Sequence[Line], columns: Mapping[str, str], w
     table.add_column("n", justify="right", no_wrap=True)
     for heading in columns.values():
         narrow = max(len("±99.999"), *map(len, heading.split()))
-        table.add_column(heading, justify="right", width=None if wide else narrow)
+        table.add_column(plain(heading), justify="right", width=None if wide else narrow)
     for line, following in zip(lines, [*lines[1:], None], strict=True):
         names = plain(line.method), f"[dim]{plain(line.measured_on)}[/]"
         table.add_row(
@@ -91,15 +101,16 @@ def _trials_table(view: SweepView) -> Table:
     table.add_column("State")
     for name in searched:
         table.add_column(plain(name), justify="right")
-    table.add_column("Best validation Dice", justify="right")
+    metric = metric_of(view.merit.name)
+    table.add_column(plain(f"Best validation {metric.measured}"), justify="right")
     table.add_column("Epochs", justify="right")
     for trial in view.trials:
-        dice = trial.best_val_dice
+        best = trial.best_value(view.merit)
         table.add_row(
             str(trial.number),
             plain(trial.state),
             *(plain(short_number(trial.searched.get(name, MISSING))) for name in searched),
-            MISSING if dice is None else f"{dice:.3f}",
+            MISSING if best is None else f"{best:.{metric.digits}f}",
             str(trial.epochs),
             style="bold green" if trial is view.best else "",
         )

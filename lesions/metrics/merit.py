@@ -1,5 +1,6 @@
 """Figures of merit: what a system reports, and the one that chooses its best epoch."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,6 +47,12 @@ class Merit:
     def beats(self, one: float, other: float) -> bool:
         """Whether `one` is better than `other`; NaN beats nothing."""
         return one > other if self.better == "higher" else one < other
+
+    def rank(self, value: float | None) -> float:
+        """What sorts the best first; None and NaN are last."""
+        if value is None or math.isnan(value):
+            return math.inf
+        return -value if self.better == "higher" else value
 
 
 DICE = Merit(name="dice")

@@ -80,9 +80,12 @@ def differences(rows: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:
     """Of each pair of ways that some lesion has, each axis.
 
     Args:
-        rows: one a lesion, with the columns of `side_by_side`.
+        rows: one a lesion, with the columns of `side_by_side`, or of some ways of it.
     """
+    ways = ways_of(rows)
     for first, second in COMPARED:
+        if first not in ways or second not in ways:
+            continue
         for axis in AXES:
             ours, theirs = (
                 np.array([row[column(way, axis)] for row in rows], np.float64)
@@ -105,4 +108,11 @@ def differences(rows: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:
 
 def without(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """How many lesions each way gives no diameters of."""
-    return {way: sum(math.isnan(row[column(way, AXES[0])]) for row in rows) for way in WAYS}
+    return {
+        way: sum(math.isnan(row[column(way, AXES[0])]) for row in rows) for way in ways_of(rows)
+    }
+
+
+def ways_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Those of `WAYS` that every row has the columns of."""
+    return [way for way in WAYS if all(column(way, axis) in row for row in rows for axis in AXES)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import tyro
 
+from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.files import restrict
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from trainables.system import System
 
 T = TypeVar("T")
-Preset = Literal["auto", "paper", "tiny"]
+AUTO = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +35,13 @@ class Which:
     """What is trained.
 
     Attributes:
-        system: one of the published systems.
+        system: one of the published systems, or one from elsewhere, as package.module:Class;
+            `--system` before it changes nothing.
         preset: the paper's settings, or small ones for CPUs; auto takes tiny without a GPU.
     """
 
     system: Annotated[str, tyro.conf.Positional]
-    preset: Preset = "auto"
+    preset: str = AUTO
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +69,27 @@ def run(command: Callable[[], None]) -> None:
 
 def parse(options: Callable[..., T], *, prog: str) -> T:
     """The options of a command without presets."""
-    parsed: T = _cli(options, prog=prog)
+    given = sys.argv[1:]
+    if "system" in getattr(options, "__dataclass_fields__", {}):
+        given = system_first(given)
+    parsed: T = _cli(options, prog=prog, args=given)
     return parsed
+
+
+def take_system(given: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The word after `--system`, where there is one, and all other words."""
+    for at, word in enumerate(given):
+        if word == "--system" and at + 1 < len(given):
+            return given[at + 1], [*given[:at], *given[at + 2 :]]
+        if word.startswith("--system="):
+            return word.removeprefix("--system="), [*given[:at], *given[at + 1 :]]
+    return None, list(given)
+
+
+def system_first(given: Sequence[str]) -> list[str]:
+    """The words of a command that takes a system first: `--system WORD` is the same."""
+    word, others = take_system(given)
+    return others if word is None else [word, *others]
 
 
 def parse_system(
@@ -82,54 +103,76 @@ def parse_system(
         has_gpu: asked only when the preset is "auto".
         make: from a config to the options' default.
     """
-    from trainables.registry import SYSTEMS, find_system  # see `parse_config`
+    from trainables.registry import named_system  # see `parse_config`
 
-    arguments = sys.argv[1:]
+    arguments = system_first(sys.argv[1:])
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(f"usage: {prog} SYSTEM [--preset auto|paper|tiny] [--variant NAME] [options]\n")
-        print(f"SYSTEM is one of: {', '.join(SYSTEMS)}. All options: {prog} pdnet --help")
-        for name, system in SYSTEMS.items():
-            print(f"variants of {name}: {', '.join(system.variants())}")
+        say_systems(prog)
         sys.exit(0 if arguments else 2)
-    system = find_system(arguments[0])
+    system = named_system(arguments[0])
     preset, parsed = parse_config(
-        system, options, prog=prog, has_gpu=has_gpu, make=make, which=WhichVariant
+        system, options, arguments, prog=prog, has_gpu=has_gpu, make=make, which=WhichVariant
     )
     return system, preset, parsed
+
+
+def say_systems(prog: str) -> None:
+    """How a command that takes a system and a preset is called, and with which."""
+    from trainables.registry import SYSTEMS, names  # see `parse_config`
+
+    listed = names()
+    say(f"usage: {prog} SYSTEM [--preset PRESET] [--variant NAME] [options]\n\n"
+        f"SYSTEM is one of: {', '.join(listed)}; or a class of yours: package.module:Class\n"
+        f"All options: {prog} {listed[0]} --help")  # fmt: skip
+    for name, system in SYSTEMS.items():
+        say(f"presets of {name}: {', '.join([AUTO, *system.presets()])}")
+        if variants := system.variants():
+            say(f"variants of {name}: {', '.join(variants)}")
 
 
 def parse_config(
     system: "System",
     options: Any,
+    arguments: Sequence[str],
     *,
     prog: str,
     has_gpu: Callable[[], bool],
     make: Callable[[Any], Any],
     which: type[Which] = Which,
 ) -> tuple[str, Any]:
-    """The preset's name, and the options; the first word, which says the system, is read already.
+    """The preset's name, and the options.
 
     Args:
         system: whose presets and variants are taken.
         options, prog, has_gpu, make: as of `parse_system`.
+        arguments: the command's words, of which the first has said the system.
         which: the words before the options.
     """
     from trainables.registry import find_variant  # torch takes seconds, and prepare needs none
 
-    arguments = sys.argv[1:]
     chosen, rest = tyro.cli(
         which, prog=prog, args=_without_help(arguments), return_unknown_args=True, add_help=False
     )
     rest += [word for word in arguments if word in ("-h", "--help")]
-    preset: str = chosen.preset
-    if preset == "auto":
-        preset = "paper" if has_gpu() else "tiny"
-    config = system.presets()[preset]()
+    preset, config = _preset(system, chosen.preset, has_gpu)
     if isinstance(chosen, WhichVariant) and chosen.variant is not None:
         config = find_variant(system, chosen.variant)(config)
     default = make(config)
     typed = options[type(config)]
-    return preset, _cli(typed, prog=f"{prog} {chosen.system}", args=rest, default=default)
+    return preset, _cli(typed, prog=f"{prog} {arguments[0]}", args=rest, default=default)
+
+
+def _preset(system: "System", name: str, has_gpu: Callable[[], bool]) -> tuple[str, Any]:
+    """The preset that is meant, and its config."""
+    presets = system.presets()
+    if name == AUTO:
+        name = "paper" if has_gpu() else "tiny"
+    if name not in presets:
+        raise InputError(
+            f"{system.name} has no preset {name!r}",
+            remedy=f"choose of {', '.join([AUTO, *presets])}",
+        )
+    return name, presets[name]()
 
 
 def check_positive(options: Any, *names: str) -> None:

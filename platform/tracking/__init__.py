@@ -1,1 +1,6 @@
-"""MLflow: runs, registered models, results."""
+"""MLflow: its store, runs, registered models, results."""
+
+from platform.tracking.outbox import Outbox
+from platform.tracking.store import Store
+
+__all__ = ["Outbox", "Store"]

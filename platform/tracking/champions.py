@@ -9,22 +9,31 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from dashboards.recorded.artifacts import files_of
+from dashboards.recorded.merits import merit_of
 from dashboards.recorded.numbers import number_of
 from dashboards.recorded.runs import words_of
 from dashboards.tables.comparison import MISSING
+from dashboards.tables.metrics import metric_of
 from dashboards.tables.terminal import say
 from lesions.errors import shown
+from lesions.metrics.merit import Merit
 from platform.tracking.registry import CHAMPION, aliases_of, versions_of
+from platform.tracking.runs import merit_tags
 from platform.tracking.store import Store
 from trainables.checkpoint import BEST, RUN, read_run, read_score
 from trainables.configs import flatten
+from trainables.recipe import total_epochs
+from trainables.system import System
 
 ARTIFACTS = "best"
-DICE, DATA, JUDGED_BY, VERDICT = (
-    "lesion.val_dice", "lesion.data_fingerprint", "lesion.judged_by", "lesion.verdict",
-)  # fmt: skip
+DATA, JUDGED_BY, VERDICT = "lesion.data_fingerprint", "lesion.judged_by", "lesion.verdict"
 OF_THE_RUN = ("lesion.system", "lesion.preset", "lesion.data", DATA, "lesion.truth",
               "lesion.git_commit")  # fmt: skip
+
+
+def value_tag(merit: Merit) -> str:
+    """Where a version has its value of it."""
+    return f"lesion.{merit.validated}"
 
 
 def log_checkpoint(store: Store, run_id: str, checkpoint: Path) -> None:
@@ -39,21 +48,21 @@ def log_checkpoint(store: Store, run_id: str, checkpoint: Path) -> None:
 def register(store: Store, run_id: str, checkpoint: Path, name: str | None) -> None:
     """Register a run's best model, as `log_checkpoint` has logged it; a run has one version.
 
-    The first version of a model is its champion; a later one becomes it when its validation Dice
-    on the same data is higher.
+    The first version of a model is its champion; a later one becomes it when its validation figure
+    on the same data is better.
 
     Args:
         store: the run's.
         run_id: gives the tags of the data and the code.
-        checkpoint: gives the config and the validation Dice.
-        name: of the model, to which -stage1 or -stage2 is added where the system has stages; None
-            is the system's, and "" registers nothing.
+        checkpoint: gives the config and the validation figure.
+        name: of the model, to which the part is added where the system has parts, as in
+            NAME-stage1; None is the system's, and "" registers nothing.
     """
     if name == "":
         return
     system, config = read_run(checkpoint)
-    stage = getattr(config, "stage", None)
-    model = (name or system.name) + ("" if stage is None else f"-stage{stage}")
+    part = system.part(config)
+    model = (name or system.name) + (f"-{part}" if part else "")
     client = store.client
     _create_model(client, model)
     of_run = [one for one in versions_of(client, model) if one.run_id == run_id]
@@ -64,7 +73,7 @@ def register(store: Store, run_id: str, checkpoint: Path, name: str | None) -> N
         kept = {tag: tags[tag] for tag in OF_THE_RUN if tag in tags}
         version = client.create_model_version(
             model, f"runs:/{run_id}/{ARTIFACTS}", run_id,
-            tags={**kept, **_described(config, checkpoint, tags)},
+            tags={**kept, **_described(system, config, checkpoint, tags)},
         )  # fmt: skip
     if VERDICT not in version.tags:  # else it was judged when it was registered
         _judge(client, version)
@@ -78,41 +87,51 @@ def _create_model(client: MlflowClient, model: str) -> None:
             raise
 
 
-def _described(config: Any, checkpoint: Path, run_tags: Mapping[str, str]) -> dict[str, str]:
+def _described(
+    system: System, config: Any, checkpoint: Path, run_tags: Mapping[str, str]
+) -> dict[str, str]:
     """The version's own tags; the registry knows no params, so the config is tags too."""
-    epoch, dice = read_score(checkpoint)
-    # Pseudo masks stand in where human ones are missing: then Dice depends on which they are.
+    epoch, value = read_score(checkpoint)
+    # Pseudo masks stand in where human ones are missing: then a value depends on which they are.
     human = run_tags.get("lesion.truth") == "human masks"
     described = {
-        "lesion.stage": str(getattr(config, "stage", "")),
-        "lesion.epochs": str(config.training.epochs),
+        "lesion.part": system.part(config),
+        "lesion.epochs": str(total_epochs(system.recipe(config))),
         "lesion.best_epoch": str(epoch),
-        DICE: repr(dice),
+        **merit_tags(system.merit),
+        value_tag(system.merit): repr(value),
         JUDGED_BY: "human masks" if human else f"human masks, else {config.pseudo_mask}",
     }
     return described | {f"config.{name}": str(value) for name, value in flatten(config).items()}
 
 
-def dice_of(tags: Mapping[str, str]) -> float | None:
-    """The validation Dice that a version's tags tell; None where it is no number or no Dice."""
-    dice = number_of(tags.get(DICE))
-    return dice if dice is not None and dice <= 1 else None
+def value_of(tags: Mapping[str, str]) -> float | None:
+    """The validation figure that a version's tags tell; None where it is none that can be."""
+    merit = merit_of(tags)
+    value = number_of(tags.get(value_tag(merit)))
+    if value is None or (metric_of(merit.name).fraction and value > 1):
+        return None
+    return None if merit.better == "lower" and value < 0 else value
 
 
 def takes_over(tags: Mapping[str, str], champions: Mapping[str, str]) -> bool | None:
     """Whether a version is better than the champion, by the tags of both.
 
-    A Dice that is no number never wins, and loses against any that is one.
+    A value that is none never wins, and loses against any that is one.
 
     Returns:
-        None where they cannot be compared: other data, or data that one of them does not tell.
+        None where they cannot be compared: another figure of merit, or other data, or data that
+        one of them does not tell.
     """
-    ours, theirs = dice_of(tags), dice_of(champions)
+    ours, theirs = value_of(tags), value_of(champions)
     if ours is None:
         return False
+    merit = merit_of(tags)
+    if merit != merit_of(champions):
+        return None
     if DATA not in tags or any(tags.get(name) != champions.get(name) for name in (DATA, JUDGED_BY)):
         return None
-    return theirs is None or ours > theirs
+    return theirs is None or merit.beats(ours, theirs)
 
 
 def _judge(client: MlflowClient, version: Any) -> None:
@@ -123,17 +142,12 @@ def _judge(client: MlflowClient, version: Any) -> None:
     better: bool | None
     if champion == number:
         verdict, better = "the champion", True
-    elif dice_of(version.tags) is None:
-        verdict, better = (
-            f"not the champion: its validation Dice is {in_words(version.tags)}",
-            False,
-        )
+    elif value_of(version.tags) is None:
+        verdict, better = f"not the champion: {_said(version.tags)}", False
     elif champion is None:
         first = versions.keys() <= {number}
-        verdict, better = (
-            f"the champion: {'the first version' if first else 'there was none'}",
-            True,
-        )
+        verdict = f"the champion: {'the first version' if first else 'there was none'}"
+        better = True
     elif champion not in versions:
         verdict, better = f"the champion: {model}:{champion}, which was, is gone", True
     else:
@@ -148,27 +162,38 @@ def _judge(client: MlflowClient, version: Any) -> None:
 def _compared(
     version: Any, champion: str, champions: Mapping[str, str], better: bool | None
 ) -> str:
-    """The verdict in words on a version that has a Dice."""
-    scores = f"in validation Dice, {in_words(version.tags)} against {in_words(champions)}"
+    """The verdict in words on a version that has a value."""
+    ours, theirs = value_of(version.tags), value_of(champions)
     if better is None:
+        other = "judged by another figure" if _differ(version.tags, champions) else "other data"
         return (
-            f"other data than the champion {champion} had, which therefore stays (choose in "
+            f"{other} than the champion {champion} had, which therefore stays (choose in "
             f"MLflow, or: python -m platform.models --champion {version.name}:{version.version})"
         )
-    if better and dice_of(champions) is None:
-        return (
-            f"the champion: the validation Dice of {champion}, which was, is {in_words(champions)}"
-        )
-    return (
-        f"the champion: better than {champion} {scores}"
-        if better
-        else (f"not better than the champion {champion} {scores}")
-    )
+    if better and theirs is None:
+        return f"the champion: {_said(champions, champion)}"
+    words = metric_of(merit_of(version.tags).name).words
+    scores = f"in validation {words}, {ours:.3f} against {theirs:.3f}"
+    if better:
+        return f"the champion: better than {champion} {scores}"
+    return f"not better than the champion {champion} {scores}"
+
+
+def _differ(tags: Mapping[str, str], champions: Mapping[str, str]) -> bool:
+    return merit_of(tags) != merit_of(champions)
+
+
+def _said(tags: Mapping[str, str], champion: str = "") -> str:
+    """What stands where a validation figure should be: this version's, or a champion's that was."""
+    whose = f"of {champion}, which was, is" if champion else "is"
+    words = metric_of(merit_of(tags).name).words
+    return f"the validation {words} {whose} {in_words(tags)}"
 
 
 def in_words(tags: Mapping[str, str]) -> str:
-    """In words: what is there, where it is no Dice."""
-    if DICE not in tags:
-        return MISSING
-    dice = dice_of(tags)
-    return f"{shown(tags[DICE])!r}, no Dice" if dice is None else f"{dice:.3f}"
+    """The validation figure, or what is there where it is none."""
+    merit, value = merit_of(tags), value_of(tags)
+    if value is not None:
+        return f"{value:.3f}"
+    text = tags.get(value_tag(merit))
+    return MISSING if text is None else f"{shown(text)!r}, no {metric_of(merit.name).words}"

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,15 @@ from mlflow import MlflowClient
 from dashboards.recorded.artifacts import at_the_store, files_at
 from dashboards.recorded.credentials import told
 from dashboards.recorded.numbers import count_of
-from dashboards.recorded.runs import quoted
+from dashboards.recorded.runs import quoted, words_of
+from dashboards.tables.metrics import part_words
 from lesions import InputError
 from lesions.errors import shown
 from lesions.files import replace_with
 from lesions.names import inside
 from platform.tracking.store import FAULTS, Store, reaching, tracking_uri
 from trainables.checkpoint import BEST, RUN
+from trainables.registry import SYSTEMS
 
 CHAMPION = "champion"
 LISTED = 20  # models and versions in a message
@@ -77,7 +80,7 @@ def find_version(client: MlflowClient, spec: str) -> Any:
     name, sign, which = split(spec)
     models = {model.name: model for model in models_of(client)}
     if name not in models:
-        raise _no_model(name, list(models))
+        raise _no_model(client, name, list(models))
     aliases = aliases_of(models[name])
     number = aliases.get(which, "") if sign == "@" else which
     versions = versions_of(client, name)
@@ -90,15 +93,22 @@ def find_version(client: MlflowClient, spec: str) -> Any:
     raise InputError(f"{name} has no {kind} {which!r}", remedy=f"it has {'; '.join(listed)}")
 
 
-def _no_model(name: str, there: list[str]) -> InputError:
-    base, _, stage = name.rpartition("-stage")
-    if any(other.startswith(f"{base}-stage") for other in there) and base:
-        return InputError(
-            f"{base} has no stage {stage}", remedy=f"train it with --config.stage {stage}"
-        )
+def _no_model(client: MlflowClient, name: str, there: list[str]) -> InputError:
+    base, _, part = name.rpartition("-")
+    for other in there:
+        if base and other.startswith(f"{base}-") and (fields := _part(client, other, part)):
+            words = " ".join(f"--config.{field} {value}" for field, value in fields.items())
+            return InputError(f"{base} has no {part_words(part)}", remedy=f"train it with {words}")
     listed = ", ".join(map(shown, sorted(there)[:LISTED])) + (", …" if there[LISTED:] else "")
     remedy = f"choose of {listed}" if there else "none is registered: train one"
     return InputError(f"there is no registered model {name!r}", remedy=remedy)
+
+
+def _part(client: MlflowClient, model: str, part: str) -> Mapping[str, Any]:
+    """The config's fields that make a part of the system that a model is of, where there are."""
+    newest = versions_of(client, model)[:1]
+    system = SYSTEMS.get(words_of(newest[0].tags).get("lesion.system", "")) if newest else None
+    return {} if system is None else system.parts.get(part, {})
 
 
 def fetch(store: Store, spec: str, storage: Path) -> tuple[Path, str]:

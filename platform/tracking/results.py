@@ -1,6 +1,7 @@
 """After the search: the best trial measured once on the test lesions, and recorded."""
 
 import json
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,60 +11,27 @@ from dashboards.pages.view import evenly_apart, overlay_name
 from dashboards.plots.overlays import overlay
 from dashboards.recorded.artifacts import files_of
 from dashboards.tables.terminal import say
-from lesions import InputError, Recist
+from lesions import Recist
 from lesions.metrics.merit import Merit
 from lesions.prepared import PreparedSet
 from lesions.readers.png import decode_labels
 from platform.tracking.champions import ARTIFACTS, log_checkpoint
-from platform.tracking.runs import NAME, PARENT, end_run, find_or_create_run, log_metrics, set_tags
+from platform.tracking.runs import (
+    NAME,
+    PARENT,
+    end_run,
+    find_or_create_run,
+    log_metrics,
+    merit_tags,
+    set_tags,
+)
 from platform.tracking.store import Store
 from trainables.evaluate import summarise
 from trainables.registry import named_system, word_of
 from trainables.system import System
-from trainables.workers import Job, evaluate, evaluate_references
+from trainables.workers import Job, evaluate
 
 OVERLAYS = 9
-
-
-def finish(
-    store: Store, parent: str, job: Job, results: Any, objective: str,
-    resources: dict[str, float], pictures: bool,
-) -> Path:  # fmt: skip
-    """Measure the best trial and the references on the test split; record all in MLflow.
-
-    The test lesions play no part in the choice of the best trial.
-
-    Returns:
-        The best trial's checkpoint.
-
-    Raises:
-        InputError: no trial has a checkpoint.
-    """
-    import ray
-
-    best = best_result(results, objective, job.config.training.epochs)
-    set_tags(store, parent, {"lesion.best_trial": best.metrics["trial_id"]})
-    say("measuring the best trial on the test lesions")
-    references = ray.remote(num_cpus=1)(evaluate_references).remote(job, "test")
-    checkpoint = Path(best.checkpoint.path)
-    record_test(store, parent, job, checkpoint, resources, pictures)
-    record_references(store, parent, named_system(job.system), ray.get(references))
-    end_run(store, parent, "finished")
-    return checkpoint
-
-
-def best_result(results: Any, objective: str, epochs: int) -> Any:
-    """The result with the best objective: of the whole trials, if there are any."""
-    kept = [result for result in results if result.checkpoint is not None]
-    if not kept:
-        errors = [str(error).strip().splitlines()[-1] for error in results.errors]
-        raise InputError(
-            f"every trial failed, the first with: {errors[0] if errors else 'no result'}",
-            file=results.experiment_path,
-            remedy="mend the cause and start a new sweep",
-        )
-    whole = [result for result in kept if result.metrics["epoch"] >= epochs]
-    return max(whole or kept, key=lambda result: result.metrics[objective])
 
 
 def record_test(
@@ -89,7 +57,7 @@ def record_measured(
 
     task = ray.remote(num_cpus=1, num_gpus=1 if resources.get("GPU", 0) > 0 else 0)(evaluate)
     rows = ray.get(task.remote(checkpoints, data, "test", word_of(system)))
-    set_tags(store, run_id, merit_tags(system))
+    set_tags(store, run_id, merit_tags(system.merit))
     if not rows:
         say("the prepared set has no test lesions: nothing to measure")
         return
@@ -129,9 +97,13 @@ def write_overlays(
     """Pictures of lesions from the best to the worst by the merit, evenly apart."""
     folder.mkdir()
     sign = -1 if merit.better == "higher" else 1
+
+    def worse(value: float) -> float:
+        return math.inf if math.isnan(value) else sign * value
+
     ranked = sorted(
         range(len(rows)),
-        key=lambda at: (sign * rows[at][merit.name], rows[at]["file"], rows[at]["row"]),
+        key=lambda at: (worse(rows[at][merit.name]), rows[at]["file"], rows[at]["row"]),
     )
     for place in evenly_apart(len(ranked), OVERLAYS):
         lesion, row = lesions[ranked[place]], rows[ranked[place]]
@@ -139,11 +111,6 @@ def write_overlays(
         mask = None if row["mask"] is None else decode_labels(row["mask"])
         picture = overlay(lesion, lesion.mask(row["truth"]), mask, lesion.recist, found)
         (folder / overlay_name(place + 1, lesion.file)).write_bytes(picture)
-
-
-def merit_tags(system: System) -> dict[str, str]:
-    """The figure that chooses, and its direction, as MLflow tags."""
-    return {"lesion.merit": system.merit.name, "lesion.better": system.merit.better}
 
 
 def _test_metrics(system: System, rows: Sequence[dict[str, Any]]) -> dict[str, float]:

@@ -7,6 +7,7 @@ from typing import Any
 from mlflow.entities import Metric, Param, RunTag
 
 from dashboards.recorded.runs import quoted
+from lesions.metrics.merit import Merit
 from platform.tracking.store import Store
 
 PARENT = "mlflow.parentRunId"
@@ -55,6 +56,11 @@ def log_metrics(
 def set_tags(store: Store, run_id: str, tags: Mapping[str, str]) -> None:
     """Write tags in one call."""
     store.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+
+
+def merit_tags(merit: Merit) -> dict[str, str]:
+    """The figure that chooses, and its direction."""
+    return {"lesion.merit": merit.name, "lesion.better": merit.better}
 
 
 def reopen_run(store: Store, run_id: str) -> None:

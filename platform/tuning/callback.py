@@ -1,7 +1,6 @@
 """What the driver does as a sweep's trials report: a line each, and an MLflow run each."""
 
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,8 +10,10 @@ from typing import Any
 from ray.tune import Callback
 
 from dashboards.recorded.runs import quoted
+from dashboards.tables.metrics import metric_of
 from dashboards.tables.terminal import say
 from lesions import InputError
+from lesions.metrics.merit import Merit
 from lesions.readers.bounded import parse_json, read_bytes
 from platform.tracking.outbox import Outbox
 from platform.tracking.runs import (
@@ -24,11 +25,10 @@ from platform.tracking.runs import (
     reopen_run,
 )
 from platform.tracking.store import Store
+from platform.tuning.reports import is_whole, recorded
 from platform.tuning.state import mend_checkpoint, note_scratch
 
 TRIAL = {"lesion.kind": "trial"}
-RECORDED = ("seg_loss", "heatmap_loss", "learning_rate", "epoch_seconds", "epoch",
-            "images_per_second")  # fmt: skip
 
 
 @dataclass
@@ -39,8 +39,9 @@ class SweepCallback(Callback):  # type: ignore[misc]
         store: the experiment.
         parent: the sweep's run.
         trials: how many the sweep has.
-        epochs: how many a whole trial has.
+        epochs: how many a whole trial has at most.
         config: the job's config, flat; a trial's params are this with its own values.
+        merit: the name of the metric that trials are judged by; sweeps of before knew Dice alone.
     """
 
     store: Store
@@ -48,6 +49,7 @@ class SweepCallback(Callback):  # type: ignore[misc]
     trials: int
     epochs: int
     config: dict[str, Any]
+    merit: str = "dice"
     outbox: Outbox = field(default_factory=Outbox)
     runs: dict[str, str] = field(default_factory=dict)
     begun: bool = False
@@ -111,15 +113,17 @@ class SweepCallback(Callback):  # type: ignore[misc]
     def _state(self, trial: Any) -> str:
         if trial.status == "ERROR":
             return "failed"
-        return "finished" if epochs_done(trial) >= self.epochs else "pruned"
+        return "finished" if is_whole(trial.last_result or {}, self.epochs) else "pruned"
 
     def _end(self, trials: list[Any], trial: Any, state: str) -> None:
         now = time.time()
         self.outbox.send(lambda: end_run(self.store, self._run(trial), state, now))
         done = sum(other.is_finished() or other is trial for other in trials)
         values = ", ".join(f"{name} {value:.4g}" for name, value in _searched(trial).items())
-        dice = (trial.last_result or {}).get("best_val_dice")
-        score = f"best validation Dice {dice:.3f}" if dice is not None else "no result"
+        merit = Merit(name=self.merit)
+        value = (trial.last_result or {}).get(merit.best)
+        words = f"best validation {metric_of(self.merit).words}"
+        score = "no result" if value is None else f"{words} {value:.3f}"
         say(f"[{done}/{self.trials}] trial {number(trial)} {state} after "
             f"{epochs_done(trial)} epochs: {score} ({values})")  # fmt: skip
 
@@ -168,12 +172,6 @@ def _results(trial: Any) -> dict[int, dict[str, Any]]:
             result = parse_json(line, dict, path)
             found[int(result["epoch"])] = result
     return found
-
-
-def recorded(result: Mapping[str, Any]) -> dict[str, Any]:
-    """The metrics of a report that MLflow gets."""
-    prefixes = ("train_", "val_", "best_val_")
-    return {k: v for k, v in result.items() if k.startswith(prefixes) or k in RECORDED}
 
 
 def _searched(trial: Any) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from typing import Any
 from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
 
+from platform.tuning.reports import is_whole
+
 
 class PrunedOptunaSearch(OptunaSearch):  # type: ignore[misc]
     """OptunaSearch that tells a trial stopped early as PRUNED, and a failed one as FAIL.
@@ -14,7 +16,7 @@ class PrunedOptunaSearch(OptunaSearch):  # type: ignore[misc]
     sweep takes up again.
 
     Args:
-        epochs: how many a whole trial has.
+        epochs: how many a whole trial has, where its reports do not say that they are the last.
         options: OptunaSearch's own.
     """
 
@@ -31,7 +33,7 @@ class PrunedOptunaSearch(OptunaSearch):  # type: ignore[misc]
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Tell Optuna: without a result it takes a trial for pruned, or failed on an error."""
-        whole = not error and result is not None and result.get("epoch", 0) >= self.epochs
+        whole = not error and result is not None and is_whole(result, self.epochs)
         if trial_id not in self._completed_trials:
             super().on_trial_complete(trial_id, result if whole else None, error)
         elif whole and result is not None and self._state(trial_id) == TrialState.FAIL:

@@ -7,18 +7,29 @@ a state that names a checkpoint that is gone, and Tune would give the trial up.
 """
 
 import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from lesions import InputError
 from lesions.files import replace_with, write_text
 from lesions.readers.bounded import read_bytes
 from platform.running.doors import check_ours
 from trainables.checkpoint import read_history, read_run, read_score
+from trainables.trial_workers import for_tune
 
 STATE = "experiment_state-*.json"
 FILES = (STATE, "search_gen_state-*.json", "searcher-state-*.pkl")
 SCRATCH = "scratch.txt"
+# A state names our classes by their modules: those of a version before, and where they are now.
+_MOVED = {
+    "platform.sweep_callback": "platform.tuning.callback",
+    "platform.searching": "platform.tuning.searcher",
+}
 
 
 def note_scratch(folder: Path, scratch: str) -> None:
@@ -46,6 +57,13 @@ def mend_state(folder: Path) -> None:
         for path in scratch.glob(pattern):
             with replace_with(folder / path.name) as file:
                 file.write(read_bytes(path))
+
+
+@contextmanager
+def read_as_before() -> Iterator[None]:
+    """Let states of a version before be read inside the block."""
+    with patch.dict(sys.modules, {old: import_module(new) for old, new in _MOVED.items()}):
+        yield
 
 
 def _is_whole(folder: Path) -> bool:
@@ -76,6 +94,6 @@ def _last_metrics(checkpoint: Path) -> dict[str, float] | None:
     """Of its last epoch; None when a kill cut its writing or its deletion off."""
     try:
         read_run(checkpoint), read_score(checkpoint)
-        return read_history(checkpoint)[-1]
+        return for_tune(read_history(checkpoint)[-1])
     except InputError:
         return None

@@ -3,8 +3,8 @@
 import math
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,6 +53,16 @@ def view(client: MlflowClient, experiment: str) -> SweepView:
 
 
 @pytest.fixture(scope="session")
+def located(client: MlflowClient, tmp_path_factory: pytest.TempPathFactory) -> SweepView:
+    """A sweep of the made system of `locator`, as read back."""
+    from tests.dashboards.locator import log_located  # it takes its tools from here
+
+    folder = tmp_path_factory.mktemp("located")
+    log_located(client, str(client.create_experiment("locator", folder.as_uri())))
+    return read_sweep(client, "locator")
+
+
+@pytest.fixture(scope="session")
 def sample() -> list[Lesion]:
     """Seven real lesions with human masks, from several patients of the shipped sample."""
     return read_some()
@@ -95,7 +105,7 @@ def log_evening(client: MlflowClient, experiment_id: str) -> None:
     results = log_best(client, parent)
     values = {"test_n": float(len(results))}
     for name in ("precision", "recall", "dice", "long_axis_error", "short_axis_error"):
-        measured = [getattr(result, name) for result in results]
+        measured = [result.metrics[name] for result in results]
         values |= {name: float(np.mean(measured)), f"{name}_std": float(np.std(measured))}
     client.log_batch(
         parent,
@@ -152,8 +162,8 @@ def child(
 def log_best(client: MlflowClient, parent: str) -> list[LesionResult]:
     """Discs on real lesions: results, configuration and pictures."""
     measured = [(disc_result(lesion, disc(lesion)), lesion) for lesion in read_some()]
-    measured.sort(key=lambda pair: -pair[0].dice)
-    client.log_dict(parent, [asdict(result) for result, _ in measured], "best/lesions.json")
+    measured.sort(key=lambda pair: -pair[0].metrics["dice"])
+    client.log_dict(parent, [record_of(result) for result, _ in measured], "best/lesions.json")
     client.log_dict(parent, {"model": {"width": 32}, "loss": {"weight": 0.01}}, "best/config.json")
     with tempfile.TemporaryDirectory() as folder:
         for rank, (_, lesion) in enumerate(measured, start=1):
@@ -163,6 +173,12 @@ def log_best(client: MlflowClient, parent: str) -> list[LesionResult]:
             (Path(folder) / overlay_name(rank, lesion.file)).write_bytes(picture)
         client.log_artifacts(parent, folder, "best/overlays")
     return [result for result, _ in measured]
+
+
+def record_of(result: LesionResult) -> dict[str, Any]:
+    """A lesion as its row in `lesions.json`."""
+    about = {name: value for name, value in vars(result).items() if name != "metrics"}
+    return about | dict(result.metrics)
 
 
 def disc(lesion: Lesion) -> NDArray[np.uint8]:
@@ -184,11 +200,13 @@ def disc_result(lesion: Lesion, predicted: NDArray[np.uint8]) -> LesionResult:
         row=lesion.row,
         patient=lesion.patient,
         lesion_type=lesion.lesion_type,
-        precision=float(overlap / ours.sum()),
-        recall=float(overlap / truth.sum()),
-        dice=float(2 * overlap / (truth.sum() + ours.sum())),
-        long_axis_error=abs(true[0] - measured[0]),
-        short_axis_error=abs(true[1] - measured[1]),
+        metrics={
+            "precision": float(overlap / ours.sum()),
+            "recall": float(overlap / truth.sum()),
+            "dice": float(2 * overlap / (truth.sum() + ours.sum())),
+            "long_axis_error": abs(true[0] - measured[0]),
+            "short_axis_error": abs(true[1] - measured[1]),
+        },
         long_axis_mm=true[0],
         short_axis_mm=true[1],
     )

@@ -15,6 +15,7 @@ from lesions.prepared.manifest import claim, write_manifest
 from lesions.prepared.pairs import source_of, with_category
 from lesions.prepared.part import part_path, read_part, write_part
 from lesions.prepared.preparing import Plan, prepare_part
+from tests.boxed import Boxed, save
 from tests.discs import WINDOW, Checkpoints, slice_with_discs
 from tests.lesions.readers.seg_files import save_nifti
 from tests.platform.conftest import Cluster, command, open_to
@@ -55,7 +56,7 @@ def test_two_sets_a_bad_lesion_and_everything_it_leaves(
     break_lesion(liver)
     stage1, stage2 = two_checkpoints
     storage = tmp_path / "store"
-    words = ("pdnet", "--stage1", stage1, "--stage2", stage2, "--data", lung, liver,
+    words = ("pdnet", "--model", stage2, stage1, "--data", lung, liver,
              "--name", "evening", "--storage", storage)  # fmt: skip
     assert command("evaluate", *words) == 0
     shown = " ".join(capsys.readouterr().out.split())
@@ -99,13 +100,39 @@ def test_two_sets_a_bad_lesion_and_everything_it_leaves(
     assert "there is a result 'evening' already" in capsys.readouterr().err
 
 
+@pytest.mark.ray
+def test_a_system_from_elsewhere_told_a_box(
+    ray_cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has no parts, no endpoints, no paper and no diameters but those of its mask."""
+    storage, lung = tmp_path / "store", external(tmp_path / "a", (103,), "lung")
+    model = save(Boxed(), tmp_path / "model")
+    words = ("--model", model, "--data", lung, "--name", "noon", "--storage", storage)
+    assert command("evaluate", "tests.boxed:Boxed", *words) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Given are the slice and a box." in shown
+    assert "alone" not in shown
+    with (storage / "evaluations" / "noon" / "lesions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["dice"]) for row in rows] == [1.0] * 4
+    assert not {name for name in rows[0] if name.startswith(("heat_maps", "stage"))}
+    client = MlflowClient(tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("boxed").experiment_id
+    (run,) = runs_of_kind(client, experiment, "evaluate")
+    assert run.data.metrics["dice"] == 1.0
+    assert run.data.tags["lesion.system"] == "boxed"
+    assert run.data.tags["lesion.protocol"] == "Given are the slice and a box."
+    assert run.data.params["model.checkpoint"] == "model"
+    assert "lesion.part" not in run.data.tags
+
+
 @pytest.mark.slow
 @pytest.mark.ray
 def test_without_pictures_mlflow_has_no_page(
     ray_cluster: Cluster, two_checkpoints: Checkpoints, tmp_path: Path
 ) -> None:
     storage, lung = tmp_path / "store", external(tmp_path / "a", (103,), "lung")
-    words = ("--stage1", two_checkpoints[0], "--stage2", two_checkpoints[1], "--data", lung)
+    words = ("--model", *two_checkpoints, "--data", lung)
     assert command("evaluate", "pdnet", *words, "--no-pictures", "--storage", storage) == 0
     (report,) = storage.glob("evaluations/*/report.html")
     assert "data:image/png" in report.read_text()
@@ -119,12 +146,13 @@ def test_mistakes_are_named(
     stage1, stage2 = two_checkpoints
     lung = external(tmp_path / "a", (103,), "lung")
     for given, said in (
-        ((stage2, stage1, "--data", lung), "holds pdnet stage 2, not pdnet stage 1"),
+        ((stage2, "--data", lung), "which stage1 is to answer? (say --model NAME@ALIAS"),
+        ((stage2, stage2, "--data", lung), "two models are named for stage2"),
         ((tmp_path, stage2, "--data", lung), "no checkpoint"),
         ((stage1, stage2, "--data", lung, tmp_path), "no whole prepared set"),
         ((stage1, stage2, "--data", lung, "--split", "train"), "the set has no train lesions"),
     ):
-        words = ("--stage1", given[0], "--stage2", *given[1:], "--storage", tmp_path / "store")
+        words = ("--model", *given, "--storage", tmp_path / "store")
         assert command("evaluate", "pdnet", *words) == 2
         shown = capsys.readouterr().err
         assert said in shown

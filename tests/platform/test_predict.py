@@ -29,8 +29,7 @@ Predict = Callable[..., dict[str, Any]]
 @pytest.fixture
 def predict(two_checkpoints: Checkpoints, tmp_path: Path) -> Predict:
     def run(*words: object) -> dict[str, Any]:
-        stage1, stage2 = two_checkpoints
-        given = ("pdnet", "--stage1", stage1, "--stage2", stage2, "--out", tmp_path / "out")
+        given = ("pdnet", "--model", *two_checkpoints, "--out", tmp_path / "out")
         assert command("predict", *given, *words) == 0
         found: dict[str, Any] = json.loads((tmp_path / "out" / "answer.json").read_text())
         return found
@@ -66,8 +65,12 @@ def test_png(predict: Predict, tmp_path: Path, corner: int) -> None:
         assert axis["mm"] == pytest.approx(np.hypot(0.5 * (a[0] - b[0]), 0.8 * (a[1] - b[1])), 0.01)
         assert axis["pixels"] == pytest.approx(np.hypot(a[0] - b[0], a[1] - b[1]), 0.01)
         assert all(end["spread_mm"] > 0 for end in axis["ends"])
-    assert found["stage1_found"]
-    assert re.fullmatch("[0-9a-f]{64}", found["model"]["stage2"]["sha256"])
+    assert (found["found"], found["recist_from"], found["made"]) == (True, "endpoints", None)
+    assert found["told"] == {"kind": "click", "points": [list(click)]}
+    assert found["model"]["system"] == "pdnet"
+    assert [*found["model"]["parts"]] == ["stage1", "stage2"]
+    for part in found["model"]["parts"].values():
+        assert re.fullmatch("[0-9a-f]{64}", part["sha256"])
     assert {"read", "stage1", "stage2"} <= {*found["seconds"]}
     overlay = cv2.imread(str(tmp_path / "out" / "overlay.png"))
     assert overlay is not None
@@ -165,12 +168,21 @@ def test_an_earlier_answers_files_are_gone(predict: Predict, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--image", "a.png"), "what is to be measured? (say --image and --click, or --clicks)"),
-        (("--image", "a.png", "--clicks", "a.csv"), "leave --image and --click out"),
-        (("--clicks", "absent.csv"), "absent.csv: there is no such file"),
+        (
+            ("--image", "a.png"),
+            "what is to be measured? (say --image and --click or --box or --marks; or --table)",
+        ),
+        (("--image", "a.png", "--table", "a.csv"), "leave --image and the prompt out"),
+        (("--table", "absent.csv"), "absent.csv: there is no such file"),
+        (("--image", "a.png", "--click", "5,5", "--box", "1,1,9,9"), "--click and --box: say one"),
+        (("--image", "a.png", "--box", "1,1,9,9"), "pdnet is told a click (say --click X,Y)"),
+        (
+            ("--image", "a.png", "--click", "5,5", "--with", "b"),
+            "pdnet is told a click, which no mask makes (leave --with out)",
+        ),
     ],
 )
-def test_a_click_or_a_table(
+def test_a_prompt_or_a_table(
     two_checkpoints: Checkpoints, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     words: tuple[object, ...], message: str,
 ) -> None:  # fmt: skip
@@ -179,25 +191,15 @@ def test_a_click_or_a_table(
 
 
 def wrong(two: Checkpoints, tmp_path: Path, *words: object) -> int:
-    return command(
-        "predict",
-        "pdnet",
-        "--stage1",
-        two[0],
-        "--stage2",
-        two[1],
-        "--out",
-        tmp_path / "out",
-        *words,
-    )
+    return command("predict", "pdnet", "--model", *two, "--out", tmp_path / "out", *words)
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("--click", "144,5", "--slice", 1), "the click 144,5 lies outside its 144 × 112 pixels"),
-        (("--click", "nan,5", "--slice", 1), "lies outside"),
-        (("--click", "5", "--slice", 1), "--click is '5' (say X,Y, as 250,190)"),
+        (("--click", "nan,5", "--slice", 1), "--click is 'nan,5' (say X,Y in pixels)"),
+        (("--click", "5", "--slice", 1), "--click is '5' (say X,Y in pixels)"),
         (("--click", "5,5"), "has 3 slices (say which: --slice 0…2)"),
         (("--click", "5,5", "--slice", 3), "there is no slice 3 (it has 0…2, from the feet)"),
         (("--click", "5,5", "--slice", -1), "there is no slice -1"),

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from mlflow.entities import Run
 
 from dashboards.recorded.runs import runs_of_kind
 from lesions.prepared import PreparedSet
-from lesions.prepared.round_masks import read_figures, training_lesions
+from lesions.prepared.round_masks import RoundLesions, read_figures
 from platform.running.datasets import Data
 from platform.running.rounds import round_of
 from platform.running.training import Training, read_history
@@ -33,8 +34,9 @@ VOLATILE = ("epoch_seconds", "images_per_second")
 
 
 def words_for(storage: Path, data: Path, epochs: int, rounds: int) -> list[str]:
-    words = ("pdnet", "--storage", storage, "--data", data, "--name", "run", "--rounds", rounds,
-             "--config.training.epochs", epochs, *TINY, *QUICK)  # fmt: skip
+    words = ("pdnet", "--storage", storage, "--data", data, "--name", "run",
+             "--config.rounds", rounds, "--config.training.epochs", epochs,
+             *TINY, *QUICK)  # fmt: skip
     return list(map(str, words))
 
 
@@ -59,12 +61,13 @@ def test_the_last_rounds_checkpoint_is_the_trainings(tmp_path: Path) -> None:
     (tmp_path / "round-2" / "checkpoint_manager_snapshot.json").touch()
     for rounds, place in ((1, "checkpoint_2026-01"), (2, "round-2/checkpoint_2026-03")):
         training = Training(
-            name="run", folder=tmp_path, system=PDNetSystem(), preset="tiny", config=tiny(),
+            name="run", folder=tmp_path, system=PDNetSystem(), preset="tiny",
+            config=replace(tiny(), rounds=rounds),
             data=Data(root=tmp_path, fingerprint="", description="", truth=""),
-            workers=1, cpus_per_worker=1, rounds=rounds,
+            workers=1, cpus_per_worker=1,
         )  # fmt: skip
         assert training.last_checkpoint == tmp_path / place
-        assert round_of(training, 1, None).last_checkpoint == (
+        assert round_of(training, 1).last_checkpoint == (
             tmp_path / "round-1" / "checkpoint_2026-02"
         )
 
@@ -85,16 +88,16 @@ def test_two_rounds(
     rounds = runs_in(tmp_path, "round")
     assert [run.data.tags["lesion.round"] for run in rounds] == ["1", "2"]
     assert {run.info.status for run in (parent, *rounds)} == {"FINISHED"}
-    for run in rounds:
+    for run, steps in zip(rounds, ([1, 2], [3, 4]), strict=True):
+        assert [step for step, _ in steps_of(tmp_path, run, "train_loss")] == steps
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
-        assert [step for step, _ in steps_of(tmp_path, run, "train_loss")] == [1, 2]
         assert run.data.metrics["test_n"] == 4
     assert rounds[1].data.metrics["mask_dice"] == pytest.approx(figures["dice"])
     assert steps_of(tmp_path, parent, "mask_dice") == [(2, pytest.approx(figures["dice"]))]
     both = [(n, pytest.approx(run.data.metrics["dice"])) for n, run in enumerate(rounds, 1)]
     assert steps_of(tmp_path, parent, "dice") == both
     before = PreparedSet(tiny_set, "train")
-    after = training_lesions(tiny_set, "snakes", masks)
+    after = RoundLesions(before, masks)
     assert any(
         ours.masks["snakes"] != theirs.masks["snakes"]
         for ours, theirs in zip(after, before, strict=True)
@@ -125,7 +128,7 @@ def test_a_kill_repeats_no_round(ray_cluster: Cluster, tiny_set: Path, tmp_path:
 
     early = killed_after("round 2: masks of 8", "round 2 of 3", *words)
     late = killed_after(
-        "round 2 of 3", "epoch 3 ", "pdnet", "--storage", str(broken), "--resume", "run"
+        "round 2 of 3", "epoch 9 ", "pdnet", "--storage", str(broken), "--resume", "run"
     )
     assert late == early
     masks = broken / "trainings" / "run" / "masks-2" / "manifest.json"
@@ -138,8 +141,10 @@ def test_a_kill_repeats_no_round(ray_cluster: Cluster, tiny_set: Path, tmp_path:
     rounds = runs_in(broken, "round")
     assert len(rounds) == 3
     assert rounds[0].info.end_time == early["ended"]
-    for run in rounds:
-        assert [step for step, _ in steps_of(broken, run, "train_loss")] == [*range(1, epochs + 1)]
+    for run, first in zip(rounds, (1, 7, 13), strict=True):
+        told = [step for step, _ in steps_of(broken, run, "train_loss")]
+        assert told == [*range(first, first + epochs)]
     (parent,) = runs_in(broken, "train")
     assert [step for step, _ in steps_of(broken, parent, "dice")] == [1, 2, 3]
-    assert json.loads((broken / "trainings" / "run" / "train.json").read_text())["rounds"] == 3
+    plan = json.loads((broken / "trainings" / "run" / "train.json").read_text())
+    assert plan["config"]["rounds"] == 3

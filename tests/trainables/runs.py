@@ -15,10 +15,11 @@ from lesions.ellipse import ellipse
 from lesions.readers.png import encode_labels, encode_slice
 from trainables.backbones import BackboneConfig
 from trainables.loop import Report, Run
+from trainables.parts import Parts
 from trainables.pdnet import PDNetSystem
 from trainables.pdnet.config import PDNetConfig, tiny
 from trainables.recipe import Objective
-from trainables.system import Batch, System
+from trainables.system import Batch, How, System, Trained
 
 CPU = torch.device("cpu")
 TIMES = ("epoch_seconds", "images_per_second")
@@ -57,6 +58,12 @@ def a_run(
         report=report,
         resume=resume,
     )
+
+
+def alone(system: System, config: Any, model: nn.Module) -> Parts:
+    """A network that answers by itself on the CPU."""
+    trained = Trained(config=config, model=model)
+    return Parts(system=system, trained=(trained,), how=How(device=CPU))
 
 
 def curve(history: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:

@@ -2,16 +2,29 @@
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lesions import Lesion
 from lesions.prepared import PreparedSet
-from tests.trainables.runs import CPU, ellipses, small
-from trainables.loader import Share, TrainingLoader, TrainingSamples, batches, loader_processes
+from tests.trainables.runs import CPU, ellipses, lesion, small
+from trainables.loader import (
+    VALID,
+    LesionSamples,
+    Share,
+    TrainingLoader,
+    batches,
+    loader_processes,
+    padded,
+)
+from trainables.losses import iou_loss, masked_mse
 from trainables.pdnet import PDNetSystem
+from trainables.pdnet.config import PDNetConfig
+from trainables.system import Batch, Draw, Sample
 from trainables.training import TrainingConfig
 
 counts = st.integers(1, 70)
@@ -19,15 +32,17 @@ sizes = st.integers(1, 9)
 worlds = st.integers(1, 9)
 
 
-def seen(groups: list[list[tuple[int, int]]]) -> list[int]:
-    return [index for group in groups for _, index in group]
+def seen(groups: list[list[Draw]]) -> list[int]:
+    return [draw.index for group in groups for draw in group]
 
 
 @given(counts, sizes, st.integers(0, 3))
 def test_every_lesion_once_an_epoch(lesions: int, size: int, epoch: int) -> None:
     groups = batches(lesions, size, seed=1, epoch=epoch)
     assert sorted(seen(groups)) == list(range(lesions))
-    assert {e for group in groups for e, _ in group} == {epoch}
+    assert {(draw.seed, draw.epoch) for group in groups for draw in group} == {(1, epoch)}
+    for number, group in enumerate(groups):
+        assert {draw.batch for draw in group} == {number}
 
 
 @given(counts, sizes, worlds)
@@ -105,8 +120,8 @@ def test_the_same_samples_whoever_prepares_them(few: PreparedSet) -> None:
 
 
 def test_every_epoch_augments_anew(few: PreparedSet) -> None:
-    samples = TrainingSamples(PDNetSystem(), small(), few)
-    first, again, next_epoch = samples[0, 3], samples[0, 3], samples[1, 3]
+    samples = LesionSamples(PDNetSystem(), small(), few)
+    first, again, next_epoch = (samples[Draw(seed=0, epoch=epoch, index=3)] for epoch in (0, 0, 1))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["inputs"], next_epoch["inputs"])
 
@@ -128,14 +143,81 @@ def test_how_many_processes_prepare_samples() -> None:
 
 
 def test_another_seed_augments_otherwise(few: PreparedSet) -> None:
-    one, other = (TrainingSamples(PDNetSystem(), small(seed=seed), few)[0, 3] for seed in (0, 1))
+    one, other = (
+        LesionSamples(PDNetSystem(), small(), few)[Draw(seed=seed, epoch=0, index=3)]
+        for seed in (0, 1)
+    )
     assert not torch.equal(one["inputs"], other["inputs"])
 
 
 def test_a_lesion_is_augmented_alike_on_every_worker(few: PreparedSet) -> None:
     """In a world of three the lesions fall to other workers, with the same keys."""
-    alone = {key for group in batches(len(few), 4, 0, 2) for key in group}
+    alone = {d.index for group in batches(len(few), 4, 0, 2) for d in group}
     shared = {
-        key for rank in range(3) for group in batches(len(few), 4, 0, 2, rank, 3) for key in group
+        d.index for rank in range(3) for group in batches(len(few), 4, 0, 2, rank, 3) for d in group
     }
     assert alone == shared
+
+
+def test_no_two_workers_batches_are_of_one_number() -> None:
+    numbers = [[group[0].batch for group in batches(20, 4, 0, 0, rank, 3)] for rank in range(3)]
+    assert numbers == [[0, 3], [1, 4], [2, 5]]
+    draws = [Draw(seed=0, epoch=1, index=index, batch=2) for index in (3, 4)]
+    assert draws[0].batch_rng.random() == draws[1].batch_rng.random() != draws[0].rng.random()
+    assert draws[0].rng.random() != draws[1].rng.random()
+
+
+def test_padding_counts_nowhere() -> None:
+    """Samples of unequal sizes cost as each does alone, by labels and by `valid`."""
+    random = torch.Generator().manual_seed(0)
+    samples = [
+        {
+            "prediction": torch.rand(1, *size, generator=random),
+            "labels": torch.randint(0, 2, (1, *size), generator=random, dtype=torch.uint8),
+        }
+        for size in ((6, 9), (8, 5), (8, 9))
+    ]
+    batch = padded(samples, {"labels": 255})
+    assert batch["prediction"].shape == batch[VALID].shape == (3, 1, 8, 9)
+    assert torch.equal(batch[VALID], batch["labels"] != 255)
+    assert batch[VALID].sum(dim=(1, 2, 3)).tolist() == [54, 40, 72]
+    for loss in (masked_mse, iou_loss):
+        together = loss(batch["prediction"], batch["labels"] == 1, batch[VALID])
+        alone = [
+            loss(prediction[None], labels[None] == 1, torch.ones_like(labels[None]))
+            for prediction, labels in ((one["prediction"], one["labels"]) for one in samples)
+        ]
+        torch.testing.assert_close(together, torch.stack(alone).mean())
+
+
+class Pairs(PDNetSystem):
+    """PDNet on two lesions a sample, at one size a batch, padded."""
+
+    def samples(self, config: PDNetConfig, lesions: Sequence[Lesion]) -> "PairSamples":
+        return PairSamples(lesions)
+
+    def collate(self, samples: Sequence[Sample]) -> Batch:
+        return padded(samples, {})
+
+
+class PairSamples:
+    def __init__(self, lesions: Sequence[Lesion]) -> None:
+        self.lesions = lesions
+
+    def __len__(self) -> int:
+        return len(self.lesions) - 1
+
+    def __getitem__(self, draw: Draw) -> Sample:
+        rows = torch.tensor([self.lesions[draw.index + n].row for n in (0, 1)])
+        size = int(draw.batch_rng.integers(2, 9))
+        return {"rows": rows[:, None, None].expand(2, size, 3 + draw.index % 2)}
+
+
+def test_a_data_set_of_a_systems_own() -> None:
+    lesions = [lesion([[20, 50], [80, 50], [50, 40], [50, 60]], row=row) for row in range(10)]
+    loader = TrainingLoader(Pairs(), small(batch_size=3), lesions, CPU)
+    found = list(loader.epoch(0))
+    pairs = [tuple(pair) for batch in found for pair in batch["rows"][:, :, 0, 0].tolist()]
+    assert sorted(pairs) == [(row, row + 1) for row in range(9)]
+    assert all(batch["rows"].shape[2] == batch[VALID].sum(dim=2).max() for batch in found)
+    assert len({batch["rows"].shape[2] for batch in found}) > 1

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from lesions import InputError, Lesion
 from lesions.prepared import PreparedSet
+from lesions.prompts import Case
 from tests.trainables.killed_run import EPOCHS, run_to_kill
 from tests.trainables.runs import (
     FixedStatistics,
@@ -21,12 +22,13 @@ from tests.trainables.runs import (
     ellipses,
     small,
 )
-from trainables.checkpoint import BEST, LAST, Progress
+from trainables.checkpoint import BEST, LAST
 from trainables.loop import Run, fit, validate
 from trainables.pdnet import PDNetSystem
 from trainables.pdnet.config import PDNetConfig
-from trainables.system import Batch, Prediction
-from trainables.training import learning_rate
+from trainables.recipe import Objective
+from trainables.resuming import Progress
+from trainables.system import Batch, How, Prediction, Trained
 
 LESIONS = ellipses(9)
 TRAIN, VALIDATION = LESIONS[:6], LESIONS[6:]
@@ -98,7 +100,7 @@ def test_resumed_after_an_exit_to_the_bit(
     assert done >= stop
     assert [metrics["epoch"] for metrics in seen] == list(range(done + 1, 5))
     assert curve(resumed.history) == curve(whole.history)
-    assert (resumed.best_epoch, resumed.best_dice) == (whole.best_epoch, whole.best_dice)
+    assert (resumed.best_epoch, resumed.best_value) == (whole.best_epoch, whole.best_value)
     assert same(resumed.best_model, whole.best_model)
     ours, theirs = last(tmp_path / "resumed"), last(directory)
     assert same(ours["model"], theirs["model"])
@@ -150,7 +152,8 @@ def test_what_an_epoch_reports(tmp_path: Path) -> None:
     assert [checkpoint for _, checkpoint in reports] == [None, tmp_path, tmp_path]
     for epoch, (metrics, _) in enumerate(reports):
         assert metrics["epoch"] == epoch + 1
-        assert metrics["learning_rate"] == learning_rate(config.training, epoch)
+        assert metrics["learning_rate"] == pytest.approx([0.001, 0.00075, 0.00025][epoch])
+        assert (metrics["phase"], metrics["done"]) == (1, epoch == 2)
         weighed = 0.01 * metrics["seg_loss"] + 0.99 * metrics["heatmap_loss"]
         assert metrics["train_loss"] == pytest.approx(weighed, rel=1e-5)
         assert metrics["images_per_second"] > 0
@@ -183,12 +186,12 @@ class Exploding(PDNetSystem):
     def __init__(self, at: int) -> None:
         self.left = at
 
-    def loss(
-        self, config: PDNetConfig, model: nn.Module, batch: Batch
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        loss, parts = super().loss(config, model, batch)
+    def terms(
+        self, config: PDNetConfig, model: nn.Module, batch: Batch, objective: Objective
+    ) -> dict[str, Tensor]:
+        terms = super().terms(config, model, batch, objective)
         self.left -= 1
-        return (loss * torch.inf if self.left == 0 else loss), parts
+        return {k: v * torch.inf if self.left == 0 else v for k, v in terms.items()}
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(tmp_path: Path) -> None:
@@ -237,14 +240,14 @@ def test_gradients_are_clipped(tmp_path: Path) -> None:
 class Scripted(PDNetSystem):
     """PDNet that finds the lesion as well as it is told to, one Dice after another."""
 
-    def __init__(self, dice: Sequence[float]) -> None:
-        self.dice = iter(dice)
+    def __init__(self, dice: Sequence[float], lesions: Sequence[Lesion]) -> None:
+        self.dice, self.lesions = iter(dice), lesions
 
     def predict(
-        self, config: PDNetConfig, model: nn.Module, lesions: Sequence[Lesion], device: torch.device
+        self, parts: Sequence[Trained], cases: Iterable[Case], how: How
     ) -> Iterator[Prediction]:
         dice = next(self.dice)
-        for lesion in lesions:
+        for lesion, _ in zip(self.lesions, cases, strict=True):
             mask = lesion.mask("snakes")
             found = np.flatnonzero(mask)
             # A part p of the lesion, and nothing else, has Dice 2p / (1 + p).
@@ -262,7 +265,7 @@ def test_the_best_epoch_is_kept_not_the_last(tmp_path: Path) -> None:
             TRAIN,
             VALIDATION,
             report=lambda metrics, checkpoint: saved.append(last(tmp_path)["model"]),
-            system=Scripted([0.2, 0.8, 0.8, 0.5]),
+            system=Scripted([0.2, 0.8, 0.8, 0.5], VALIDATION),
         )
     )
     assert [m["val_dice"] for m in progress.history] == pytest.approx(
@@ -270,9 +273,9 @@ def test_the_best_epoch_is_kept_not_the_last(tmp_path: Path) -> None:
     )
     best = progress.history[1]["val_dice"]
     assert [m["best_val_dice"] for m in progress.history[1:]] == [best] * 3
-    assert (progress.best_epoch, progress.best_dice) == (3, best)
+    assert (progress.best_epoch, progress.best_value) == (3, best)
     stored = torch.load(tmp_path / BEST, weights_only=True)
-    assert (stored["epoch"], stored["dice"]) == (3, best)
+    assert (stored["epoch"], stored["merit"], stored["value"]) == (3, "dice", best)
     for kept in (progress.best_model, stored["model"]):
         assert same(kept, saved[2])
         assert not same(kept, saved[3])

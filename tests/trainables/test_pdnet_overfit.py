@@ -15,6 +15,7 @@ from lesions.metrics import segmentation
 from lesions.prepared import PreparedSet
 from trainables.pdnet import PDNetSystem
 from trainables.pdnet.config import tiny
+from trainables.steps import weighted
 
 MOST_STEPS, LEARNING_RATE, FURTHEST_PX = 150, 3e-3, 2.5
 
@@ -50,9 +51,10 @@ def test_four_lesions_by_heart(training_lesions: PreparedSet, stage: Any) -> Non
     torch.manual_seed(0)
     model = system.model(config).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    objective = system.recipe(config)[0].objectives[0]
     dice = distance = 0.0
     for step in range(1, MOST_STEPS + 1):
-        loss, _ = system.loss(config, model, batch)
+        loss = weighted(system.terms(config, model, batch, objective), objective)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -17,17 +17,18 @@ from lesions.ellipse import ellipse
 from lesions.heatmaps import endpoints, heatmaps
 from lesions.metrics import segmentation
 from lesions.prepared import PreparedSet
+from lesions.prompts import Case, TellClick, case_of
 from lesions.prompts.click import click_region
-from tests.trainables.runs import CPU, ellipses, lesion
+from tests.trainables.runs import alone, ellipses, lesion
 from trainables.evaluate import measure
+from trainables.parts import protocol
 from trainables.pdnet import PDNetSystem
 from trainables.pdnet.config import PDNetConfig, paper, tiny
 from trainables.pdnet.model import Outputs
 from trainables.pdnet.samples import (
-    evaluation_click,
     evaluation_crop,
-    network_input,
     slice_centre,
+    slice_input,
     to_slice,
     training_crop,
     training_sample,
@@ -49,6 +50,15 @@ def config_of(stage: Any, **samples: Any) -> PDNetConfig:
     config = tiny()
     settings = {"flips": True, "rotation": 30.0, "intensity": 0.0} | samples
     return replace(config, stage=stage, samples=replace(config.samples, **settings))
+
+
+def asked(config: PDNetConfig, one: Lesion) -> Case:
+    """The lesion as the stage is told of it in evaluation."""
+    return case_of(one, PDNetSystem().telling([config]))
+
+
+def evaluation_click(one: Lesion) -> tuple[float, float]:
+    return TellClick().of(one).at
 
 
 stages = st.sampled_from([1, 2])
@@ -135,7 +145,7 @@ def test_stage_1_sees_the_whole_slice(shape: tuple[int, int]) -> None:
         assert 0.9375 * max(shape) <= crop.side <= max(shape)
         offset = np.abs(np.subtract(crop.centre, slice_centre(shape)))
         assert (offset <= (max(shape) - crop.side) / 2).all()
-    crop = evaluation_crop(config, one)
+    crop = evaluation_crop(config, asked(config, one))
     height, width = shape
     corners = np.array([[-0.5, -0.5], [width - 0.5, height - 0.5]])
     seen = crop.points(corners)
@@ -149,7 +159,9 @@ def test_the_ranges_of_stage_2() -> None:
     """Sides of 1.5 to 3.5 long sides, angles of ±10 degrees, as in the paper; no flips."""
     one, rng = lesion(ENDS), np.random.default_rng(0)
     crops = [training_crop(paper(), one, rng) for _ in range(300)]
-    sides = np.array([crop.side for crop in crops]) / (evaluation_crop(paper(), one).side / 2.5)
+    sides = np.array([crop.side for crop in crops]) / (
+        evaluation_crop(paper(), asked(paper(), one)).side / 2.5
+    )
     assert sides.min() == pytest.approx(1.5, abs=0.05)
     assert sides.max() == pytest.approx(3.5, abs=0.05)
     angles = [crop.angle for crop in crops]
@@ -187,26 +199,26 @@ def test_the_evaluation_click_is_the_lesions_own(training_lesions: PreparedSet) 
 
 def test_evaluation_is_centred_on_the_click() -> None:
     one, config = lesion(ENDS), config_of(2)
-    crop = evaluation_crop(config, one)
+    crop = evaluation_crop(config, asked(config, one))
     assert crop.centre == evaluation_click(one)
-    inputs = network_input(config, one, crop, evaluation_click(one))
+    inputs = slice_input(config, one.slice_hu, one.window, crop, crop.centre)
     middle = (config.input_size - 1) / 2
     assert np.abs(np.argwhere(inputs[1] == inputs[1].max()) - middle).max() == 0.5
 
 
 def test_evaluation_on_the_ellipse_when_it_is_asked_for() -> None:
     one, config = lesion(ENDS), config_of(2, test_place="ellipse")
-    crop = evaluation_crop(config, one)
+    crop = evaluation_crop(config, asked(config, one))
     rows, columns = np.nonzero(ellipse(one.recist, one.shape))
     box = (columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2
     assert crop.centre == box
-    assert crop.side == evaluation_crop(config_of(2), one).side
-    assert "size and place" in PDNetSystem().protocol(config)
-    assert "size (not its place)" in PDNetSystem().protocol(config_of(2))
+    assert crop.side == evaluation_crop(config_of(2), asked(config_of(2), one)).side
+    assert "size and place" in protocol(PDNetSystem(), [config])
+    assert "size (not its place)" in protocol(PDNetSystem(), [config_of(2)])
 
 
 def test_endpoints_that_coincide_are_no_recist() -> None:
-    crop = evaluation_crop(config_of(2), lesion(ENDS))
+    crop = evaluation_crop(config_of(2), asked(config_of(2), lesion(ENDS)))
     assert to_slice(crop, np.array([[5.0, 5], [5, 5], [3, 2], [3, 9]])) is None
     found = to_slice(crop, crop.points(np.array(ENDS, dtype=np.float64)))
     assert found is not None
@@ -229,7 +241,7 @@ class Oracle(nn.Module):
 def oracle(config: PDNetConfig, lesions: Sequence[Lesion]) -> Oracle:
     answers = []
     for one in lesions:
-        crop = evaluation_crop(config, one)
+        crop = evaluation_crop(config, asked(config, one))
         points, size = crop.points(one.recist.points), (crop.size, crop.size)
         mask = crop.labels(one.mask("snakes"))[None] * 20.0 - 10.0
         maps = heatmaps(points, size, config.sigma)
@@ -261,9 +273,13 @@ def test_predictions_land_where_the_lesion_is(
     # 512 pixels shrunk to 96: a network pixel is five of the slice.
     pixel = max(1.0, max(shape) / config.input_size) if stage == 1 else 1.0
     network = oracle(config, lesions)
-    found = list(PDNetSystem().predict(config, network, lesions, CPU))
-    assert network.training
+    found = list(
+        alone(PDNetSystem(), config, network).predict(asked(config, one) for one in lesions)
+    )
     for one, prediction in zip(lesions, found, strict=True):
+        assert prediction.mask is not None
+        assert prediction.probability is not None
+        assert np.array_equal(prediction.mask, prediction.probability > 0.5)
         assert prediction.mask.shape == shape
         assert prediction.mask.dtype == np.uint8
         dice = segmentation(prediction.mask, one.mask("snakes"))["dice"]
@@ -272,7 +288,7 @@ def test_predictions_land_where_the_lesion_is(
         np.testing.assert_allclose(
             prediction.recist.points, one.recist.points, atol=0.5 * max(1.0, pixel)
         )
-    rows = measure(PDNetSystem(), config, oracle(config, lesions), lesions, CPU)
+    rows = measure(alone(PDNetSystem(), config, oracle(config, lesions)), lesions)
     for one, row in zip(lesions, rows, strict=True):
         # By hand: (32, 16) and (9, 20) pixels of 0.7 mm × 1.3 mm.
         assert row["long_axis_mm"] == pytest.approx(np.hypot(32 * 0.7, 16 * 1.3))
@@ -283,6 +299,6 @@ def test_predictions_land_where_the_lesion_is(
 
 def test_more_lesions_than_one_batch_keep_their_order() -> None:
     config, lesions = tiny(), ellipses(21)
-    rows = measure(PDNetSystem(), config, oracle(config, lesions), lesions, CPU)
+    rows = measure(alone(PDNetSystem(), config, oracle(config, lesions)), lesions)
     assert [row["file"] for row in rows] == [one.file for one in lesions]
     assert min(row["dice"] for row in rows) > 0.95

@@ -1,5 +1,6 @@
 """Each variant is one edit of any preset; each trains by PDNet's own loss; nnU-Net's shapes."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +13,10 @@ from trainables.configs import edited, flatten
 from trainables.nnunet import NNUNetConfig, heads, nnunet, stages_for
 from trainables.pdnet import PDNetSystem
 from trainables.pdnet.config import PDNetConfig, paper, tiny
-from trainables.pdnet.loss import LossConfig, pdnet_loss
+from trainables.pdnet.loss import loss_terms
 from trainables.pdnet.variants import VARIANTS
 from trainables.registry import find_variant
+from trainables.steps import weighted
 
 SYSTEM = PDNetSystem()
 PRESETS = {"paper": paper, "tiny": tiny}
@@ -89,11 +91,20 @@ def test_an_unknown_variant_is_told() -> None:
         find_variant(SYSTEM, "bare")
 
 
+def lost(
+    config: PDNetConfig, model: nn.Module, given: dict[str, torch.Tensor]
+) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
+    """The loss, and its terms."""
+    (phase,) = SYSTEM.recipe(config)
+    terms = SYSTEM.terms(config, model, given, phase.objectives[0])
+    return weighted(terms, phase.objectives[0]), terms
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_loss_reaches_every_parameter(variant: str) -> None:
     config = VARIANTS[variant](tiny())
     model = built(config).train()
-    loss, parts = SYSTEM.loss(config, model, batch(config.input_size))
+    loss, parts = lost(config, model, batch(config.input_size))
     torch.autograd.backward(loss)
     assert set(parts) == {"seg_loss", "heatmap_loss"}
     for name, parameter in model.named_parameters():
@@ -121,7 +132,7 @@ def test_nnunet_learns_mask_and_heatmaps() -> None:
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     losses = []
     for _ in range(30):
-        loss, _ = SYSTEM.loss(config, model, batch(32))
+        loss, _ = lost(config, model, batch(32))
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         optimizer.step()
@@ -150,7 +161,7 @@ def test_nnunet_sees_the_click() -> None:
 def test_nnunets_side_outputs_are_all_supervised() -> None:
     config = VARIANTS["nnunet"](tiny())
     outputs, given = built(config)(batch(96)["inputs"]), batch(96)
-    alone = pdnet_loss(outputs, given["labels"], given["heatmaps"], LossConfig(weight=1.0))[0]
+    alone = loss_terms(outputs, given["labels"], given["heatmaps"])["seg_loss"]
     assert len(outputs.masks) == 4
     assert alone > 2  # four scales, each near 1 at the start
 

@@ -12,11 +12,11 @@ from lesions import Lesion, Recist
 from lesions.ellipse import ellipse
 from lesions.masks.snakes import refine
 from lesions.readers.png import decode_labels, encode_labels, encode_slice
-from tests.trainables.runs import CPU
+from tests.trainables.runs import alone
 from trainables.pdnet import PDNetSystem
 from trainables.pdnet.config import tiny
 from trainables.pdnet.samples import training_sample
-from trainables.rounds import mask_row, predictions
+from trainables.relabelling import mask_rows
 from trainables.system import Prediction
 
 SHAPE = (80, 96)
@@ -40,6 +40,27 @@ def predicted(mask: NDArray[Any]) -> Prediction:
     return Prediction(mask=mask.astype(np.uint8), recist=None)
 
 
+class Saying(PDNetSystem):
+    """PDNet that predicts what it is told to, and nothing of what is told None."""
+
+    def __init__(self, *masks: NDArray[Any] | None) -> None:
+        self.masks = iter(masks)
+
+    def predict(self, parts: Any, cases: Any, how: Any) -> Any:
+        for _ in cases:
+            if (mask := next(self.masks)) is None:
+                raise ValueError("no")
+            yield predicted(mask)
+
+
+def rows_of(*lesions: Lesion, masks: list[Any]) -> list[dict[str, Any]]:
+    return mask_rows(alone(Saying(*masks), tiny(), nn.Identity()), lesions)
+
+
+def made_of(lesion: Lesion, mask: NDArray[Any]) -> Any:
+    return PDNetSystem().relabel(tiny(), lesion, predicted(mask))["snakes"]
+
+
 def grown(pixels: int) -> NDArray[np.uint8]:
     """The ellipse with each axis longer."""
     (cx, cy), y, x = (48, 40), *np.mgrid[: SHAPE[0], : SHAPE[1]]
@@ -49,7 +70,7 @@ def grown(pixels: int) -> NDArray[np.uint8]:
 
 def test_agreed_pixels_are_lesion_and_the_others_uncertain() -> None:
     lesion = lesion_of()
-    made = PDNetSystem().next_mask(lesion, grown(3))
+    made = made_of(lesion, grown(3))
     refined = refine(lesion.slice_hu, grown(3), RECIST, lesion.window) == 1
     assert np.array_equal(made.refined == 1, refined)
     assert np.array_equal(made.mask == 1, refined & ELLIPSE)
@@ -59,8 +80,8 @@ def test_agreed_pixels_are_lesion_and_the_others_uncertain() -> None:
 
 def test_where_nothing_was_predicted_the_ellipse_is_refined() -> None:
     lesion = lesion_of()
-    empty = PDNetSystem().next_mask(lesion, np.zeros(SHAPE, np.uint8))
-    ours = PDNetSystem().next_mask(lesion, ELLIPSE.astype(np.uint8))
+    empty = made_of(lesion, np.zeros(SHAPE))
+    ours = made_of(lesion, ELLIPSE)
     assert np.array_equal(empty.mask, ours.mask)
     assert (empty.mask == 1).sum() > 0.8 * ELLIPSE.sum()
 
@@ -69,40 +90,33 @@ def test_the_scores_are_against_the_human_mask() -> None:
     """The human mask is the upper half: of 2·TP / (found + there) each is hand-computed."""
     upper = ELLIPSE.copy()
     upper[40:] = False
-    row = mask_row(PDNetSystem(), lesion_of(human=upper), predicted(ELLIPSE), "snakes")
+    (row,) = rows_of(lesion_of(human=upper), masks=[ELLIPSE])
     whole, half = ELLIPSE.sum(), upper.sum()
     assert row["dice_before"] == pytest.approx(2 * half / (whole + half))
     assert row["dice_refined"] == pytest.approx(2 * half / (whole + half), abs=0.03)
     mask = decode_labels(row["mask"])
     assert row["uncertain"] == pytest.approx((mask == 255).sum() / (mask != 0).sum())
     assert row["reason"] == ""
-    without = mask_row(PDNetSystem(), lesion_of(), predicted(ELLIPSE), "snakes")
+    (without,) = rows_of(lesion_of(), masks=[ELLIPSE])
     assert not {"dice", "dice_before", "dice_refined"} & set(without)
 
 
 def test_a_mask_that_cannot_be_made_is_told_and_ends_nothing() -> None:
-    row = mask_row(PDNetSystem(), lesion_of(), predicted(np.zeros((3, 3))), "snakes")
+    (row,) = rows_of(lesion_of(), masks=[np.zeros((3, 3))])
     assert row["mask"] is None
     assert row["reason"].startswith("ValueError: the mask is (3, 3)")
 
 
 def test_a_lesion_that_cannot_be_predicted_costs_no_other_its_mask() -> None:
-    class Failing(PDNetSystem):
-        def predict(self, config: Any, model: Any, lesions: Any, device: Any) -> Any:
-            for lesion in lesions:
-                if lesion.row == 2:
-                    raise ValueError("no")
-                yield predicted(ELLIPSE)
-
     lesions = [replace(lesion_of(), row=row) for row in (1, 2, 3)]
-    found = predictions(Failing(), tiny(), nn.Identity(), lesions, CPU)
-    rows = [mask_row(Failing(), *both, "snakes") for both in zip(lesions, found, strict=True)]
+    # All together, until the second fails; then each on its own.
+    rows = rows_of(*lesions, masks=[ELLIPSE, None, ELLIPSE, None, ELLIPSE])
     assert [row["reason"] for row in rows] == ["", "ValueError: no", ""]
     assert [row["mask"] is None for row in rows] == [False, True, False]
 
 
 def test_what_is_uncertain_reaches_the_network_as_such() -> None:
-    made = PDNetSystem().next_mask(lesion_of(), grown(4))
+    made = made_of(lesion_of(), grown(4))
     lesion = lesion_of()
     lesion = replace(lesion, masks={"snakes": encode_labels(made.mask)})
     share = (made.mask == 255).sum() / (made.mask != 0).sum()

@@ -8,9 +8,16 @@ import pytest
 import torch
 
 from lesions import InputError
-from trainables.training import TrainingConfig, autocast_dtype, learning_rate
+from trainables.optimisers import rate_at
+from trainables.training import TrainingConfig, autocast_dtype, recipe_of
 
 PAPER = TrainingConfig()
+
+
+def learning_rate(config: TrainingConfig, epoch: int) -> float:
+    (phase,) = recipe_of(config)
+    rate = phase.objectives[0].optimizer.learning_rate
+    return rate_at(rate, phase.schedule, epoch, phase.epochs)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from lesions import InputError, Recist
 from lesions.heatmaps import endpoints, heatmaps
+from lesions.prompts import Box, Case, Click, TellClick, case_of
 from tests.discs import (
     SHAPE,
     SPACING,
@@ -23,39 +25,52 @@ from tests.discs import (
     slice_with_discs,
 )
 from trainables.crops import Crop
-from trainables.evaluate import REPORTED, summarise
-from trainables.pdnet.evaluating import measure_both
+from trainables.evaluate import measure, summarise
+from trainables.parts import Parts, load_parts
 from trainables.pdnet.model import Outputs
-from trainables.pdnet.samples import evaluation_click
 from trainables.pdnet.two_stages import (
     FALLBACK_MM,
     FLIPS,
     SPREAD_FLOOR,
-    Stage,
     TwoStages,
     canonical_order,
     crop_around,
     flipped,
-    load_two_stages,
-    part_at,
     spread_mm,
     unflipped_maps,
 )
+from trainables.system import How, Trained
 
 CPU = torch.device("cpu")
 
 
+def at(
+    hu: NDArray[np.int16], click: tuple[float, float], spacing: tuple[float, float, float] = SPACING
+) -> Case:
+    return Case(slice_hu=hu, window=WINDOW, spacing=spacing, prompt=Click(at=click))
+
+
 @pytest.fixture(scope="module")
-def both(two_checkpoints: Checkpoints) -> TwoStages:
-    return load_two_stages(*two_checkpoints, CPU)
+def parts(two_checkpoints: Checkpoints) -> Parts:
+    return load_parts(two_checkpoints, CPU)
+
+
+@pytest.fixture(scope="module")
+def both(parts: Parts) -> TwoStages:
+    return TwoStages(stage1=parts.trained[0], stage2=parts.trained[1], how=parts.how)
+
+
+def averaged(both: TwoStages) -> TwoStages:
+    return replace(both, how=replace(both.how, tta=True))
 
 
 @pytest.mark.parametrize("tta", [False, True])
 @pytest.mark.parametrize("corner", range(4))
 def test_each_corners_lesion(both: TwoStages, corner: int, tta: bool) -> None:
     hu, masks = slice_with_discs(100)
-    result = replace(both, tta=tta)(hu, WINDOW, SPACING, middle_of(masks[corner]))
+    result = (averaged(both) if tta else both)(at(hu, middle_of(masks[corner])))
     assert result.found
+    assert result.mask is not None
     assert result.mask.shape == hu.shape
     assert dice(result.mask, masks[corner]) > 0.85
     assert [dice(result.mask, other) for other in masks].count(0) == 3
@@ -69,25 +84,14 @@ def test_each_corners_lesion(both: TwoStages, corner: int, tta: bool) -> None:
 
 def test_stage_2_sees_two_and_a_half_long_sides(both: TwoStages) -> None:
     hu, masks = slice_with_discs(101)
-    result = both(hu, WINDOW, SPACING, middle_of(masks[2]))
+    result = both(at(hu, middle_of(masks[2])))
     rows, columns = np.nonzero(masks[2])
     long_side = max(np.ptp(rows), np.ptp(columns)) + 1
-    assert result.crop.side == pytest.approx(2.5 * long_side, rel=0.3)
+    assert result.square is not None
+    centre, side = result.square
+    assert side == pytest.approx(2.5 * long_side, rel=0.3)
     middle = np.array([columns.min() + columns.max(), rows.min() + rows.max()]) / 2
-    assert np.abs(np.array(result.crop.centre) - middle).max() < 4
-
-
-def test_the_part_that_holds_the_click_or_is_nearest() -> None:
-    segmentation = np.zeros((9, 12), bool)
-    segmentation[1:4, 1:4] = segmentation[4, 4] = True  # touch at a corner: one part
-    segmentation[2:5, 9:11] = True
-    left = part_at(segmentation, (2, 2))
-    assert np.array_equal(np.flatnonzero(left.any(axis=0)), [1, 2, 3, 4])
-    assert np.array_equal(part_at(segmentation, (5, 4)), left)
-    right = part_at(segmentation, (11, 8))
-    assert np.array_equal(left | right, segmentation)
-    assert not (left & right).any()
-    assert not part_at(np.zeros((9, 12), bool), (2, 2)).any()
+    assert np.abs(np.array(centre) - middle).max() < 4
 
 
 def test_the_crop_around_a_part() -> None:
@@ -112,20 +116,22 @@ class Silent(nn.Module):
 
 
 def test_nothing_found_falls_back_to_the_click() -> None:
-    stages = [Stage(config=config_of(number), model=Silent()) for number in (1, 2)]
-    silent = TwoStages(stage1=stages[0], stage2=stages[1], device=CPU)
+    stages = [Trained(config=config_of(number), model=Silent()) for number in (1, 2)]
+    silent = TwoStages(stage1=stages[0], stage2=stages[1], how=How(device=CPU))
     hu, _ = slice_with_discs(100)
-    result = silent(hu, WINDOW, (0.5, 0.5, 5.0), (30.0, 40.0))
+    result = silent(at(hu, (30.0, 40.0), (0.5, 0.5, 5.0)))
     assert not result.found
-    assert result.crop == Crop(centre=(30.0, 40.0), side=2.5 * FALLBACK_MM / 0.5, size=64)
+    assert result.doubt == "stage 1 found no lesion at the click: measured as one of 20 mm"
+    assert result.square == ((30.0, 40.0), 2.5 * FALLBACK_MM / 0.5)
+    assert result.mask is not None
     assert not result.mask.any()
     assert result.recist is not None
 
 
 @pytest.mark.parametrize("click", [(-1, 5), (SHAPE[1], 5), (5, SHAPE[0]), (float("nan"), 5)])
-def test_a_click_outside(both: TwoStages, click: tuple[float, float]) -> None:
-    with pytest.raises(ValueError, match="outside"):
-        both(np.zeros(SHAPE, np.int16), WINDOW, SPACING, click)
+def test_a_click_outside(parts: Parts, click: tuple[float, float]) -> None:
+    with pytest.raises(InputError, match="outside"):
+        next(parts.predict([at(np.zeros(SHAPE, np.int16), click)]))
 
 
 @pytest.mark.parametrize("flip", FLIPS)
@@ -151,18 +157,18 @@ def test_a_flipped_image_is_the_mirrored_crops(flip: tuple[bool, bool]) -> None:
 
 def test_tta_does_not_depend_on_how_the_slice_is_mirrored(both: TwoStages) -> None:
     """Averaged over all flips, the mirrored slice gives the mirrored answer."""
-    averaged = replace(both, tta=True)
     hu, masks = slice_with_discs(102)
     x, y = middle_of(masks[1])
-    one = averaged(hu, WINDOW, SPACING, (x, y))
-    other = averaged(hu[::-1, ::-1].copy(), WINDOW, SPACING, (SHAPE[1] - 1 - x, SHAPE[0] - 1 - y))
+    cases = [at(hu, (x, y)), at(hu[::-1, ::-1].copy(), (SHAPE[1] - 1 - x, SHAPE[0] - 1 - y))]
+    one, other = map(averaged(both), cases)
+    assert one.mask is not None
+    assert other.mask is not None
     assert dice(other.mask[::-1, ::-1].copy(), one.mask) > 0.99
     assert one.recist is not None
     assert other.recist is not None
     there = one.recist.transformed([[-1, 0, SHAPE[1] - 1], [0, -1, SHAPE[0] - 1]])
     assert other.recist.points == pytest.approx(there.points, abs=0.5)
-    plain = [both(hu, WINDOW, SPACING, (x, y)), both(hu[::-1, ::-1].copy(), WINDOW, SPACING,
-             (SHAPE[1] - 1 - x, SHAPE[0] - 1 - y))]  # fmt: skip
+    plain = [both(case) for case in cases]
     # Without it the two differ: the test above tests something.
     assert plain[0].peaks != pytest.approx(plain[1].peaks[::-1], abs=1e-3)
 
@@ -203,28 +209,47 @@ def test_the_spread_of_two_hills() -> None:
     assert unsure == pytest.approx(np.hypot(1.72, 40 / 2), rel=0.03)  # 40²/2 about one, per axis/2
 
 
-def test_rows_for_a_table(both: TwoStages) -> None:
+def test_rows_for_a_table(parts: Parts) -> None:
     lesions = lesions_of(103)
-    rows = [measure_both(both, lesion) for lesion in lesions]
+    rows = measure(parts, lesions)
     assert [row["row"] for row in rows] == [1, 2, 3, 4]
-    assert all(row["truth"] == "human" and row["found"] for row in rows)
-    summary = summarise(rows)
-    assert set(REPORTED) <= {*summary}
+    assert all(row["truth"] == "human" for row in rows)
+    summary = summarise(parts.system, rows)
+    assert set(parts.system.reported) <= {*summary}
     assert summary["dice"] > 0.85
-    first = lesions[0]
-    result = both(first.slice_hu, first.window, first.spacing, evaluation_click(first))
-    assert rows[0]["dice"] == dice(result.mask, first.mask("human"))
+    (result,) = parts.predict([case_of(lesions[0], TellClick())])
+    assert result.mask is not None
+    assert rows[0]["dice"] == dice(result.mask, lesions[0].mask("human"))
 
 
-def test_stages_in_the_wrong_order(two_checkpoints: Checkpoints) -> None:
+def test_folders_say_which_part_they_hold(two_checkpoints: Checkpoints) -> None:
     stage1, stage2 = two_checkpoints
-    with pytest.raises(InputError, match="holds pdnet stage 2, not pdnet stage 1"):
-        load_two_stages(stage2, stage1, CPU)
+    for given in ((stage1, stage2), (stage2, stage1)):
+        found = load_parts(given, CPU)
+        assert found.names == ("stage1", "stage2")
+        assert found.folders == (stage1, stage2)
+        assert found.protocol == ("Stage 1 and stage 2 in order: given are the slice and a click.")
+    alone = found.alone(1)
+    assert (alone.names, alone.folders) == (("stage2",), (stage2,))
+    assert "the lesion's size (not its place)" in alone.protocol
+    with pytest.raises(InputError, match="holds pdnet, stage 2, and so does"):
+        load_parts([stage2, stage2], CPU)
 
 
 def test_no_checkpoint(two_checkpoints: Checkpoints, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no checkpoint"):
-        load_two_stages(two_checkpoints[0], tmp_path, CPU)
-    (tmp_path / "run.json").write_text(json.dumps({"system": "ahrnet", "config": {}}))
-    with pytest.raises(InputError, match="no system 'ahrnet'"):
-        load_two_stages(tmp_path, two_checkpoints[1], CPU)
+        load_parts([two_checkpoints[0], tmp_path], CPU)
+    (tmp_path / "run.json").write_text(json.dumps({"system": "nonet", "config": {}}))
+    with pytest.raises(InputError, match="no system 'nonet'"):
+        load_parts([tmp_path, two_checkpoints[1]], CPU)
+
+
+def test_stage_2_alone_wants_a_size(parts: Parts) -> None:
+    with pytest.raises(InputError, match="size"):
+        next(parts.alone(1).predict([at(np.zeros(SHAPE, np.int16), (20, 20))]))
+
+
+def test_another_prompt_is_refused(parts: Parts) -> None:
+    case = replace(at(np.zeros(SHAPE, np.int16), (20, 20)), prompt=Box(low=(1, 1), high=(9, 9)))
+    with pytest.raises(InputError, match="pdnet is told a click, not a box"):
+        next(parts.predict([case]))

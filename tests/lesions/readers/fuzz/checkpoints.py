@@ -39,23 +39,26 @@ def files() -> dict[str, bytes]:
     """A sound checkpoint of the smallest network there is."""
     import torch
 
-    from trainables.checkpoint import Progress, save_checkpoint
     from trainables.configs import edited
     from trainables.pdnet import PDNetSystem
     from trainables.pdnet.config import tiny
+    from trainables.resuming import Progress, save_checkpoint
+    from trainables.steps import learner
 
     values = {"network": "nnunet", "nnunet.features": 1, "samples.input_size": 32}
     system, config = PDNetSystem(), edited(tiny(), values)
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model = system.model(config)
-    optimizer = torch.optim.Adam(model.parameters())
+    own = learner(system, config, system.recipe(config)[0], model, torch.device("cpu"))
     torch.stack([one.sum() for one in model.parameters()]).sum().backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-    progress = Progress(1, 1, 0.5, model.state_dict(), [{"epoch": 1.0, "train_loss": 0.25}])
+    own.optimizers[0].step()
+    progress = Progress(
+        epoch=1, in_phase=1, best_epoch=1, best_value=0.5, best_model=model.state_dict(),
+        history=[{"epoch": 1.0, "train_loss": 0.25}],
+    )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        scaler = torch.amp.GradScaler("cpu", enabled=False)
-        save_checkpoint(Path(folder), system, config, progress, model, optimizer, scaler)
+        save_checkpoint(Path(folder), system, config, progress, own)
         return {one.name: one.read_bytes() for one in sorted(Path(folder).iterdir())}
 
 
