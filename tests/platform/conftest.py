@@ -3,6 +3,7 @@
 import csv
 import importlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from mlflow import MlflowClient
 
 from lesions.files import restrict
 from lesions.prepared.manifest import claim, write_manifest
@@ -23,6 +25,8 @@ from lesions.prepared.preparing import Plan, parts_of, prepare_part
 from lesions.readers.deeplesion import TABLE, read_table
 from lesions.sample import ROOT as SAMPLE
 from platform.command_line.options import run
+from platform.tracking.store import Store, open_store
+from trainables.registry import SYSTEMS
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -225,3 +229,34 @@ def tiny_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert prepare_part({"part": 0, "rows": parts_of(rows)[0]}, plan)["error"] == ""
     write_manifest(plan, len(rows), 1)
     return plan.out
+
+
+@pytest.fixture(scope="session")
+def empty_storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A storage with a store that holds the baselines alone: making one takes seconds."""
+    folder = tmp_path_factory.mktemp("empty")
+    open_store(folder, "pdnet", "pdnet")
+    return folder
+
+
+@pytest.fixture
+def storage(empty_storage: Path, tmp_path: Path) -> Path:
+    shutil.copytree(empty_storage, tmp_path / "storage")
+    return tmp_path / "storage"
+
+
+@pytest.fixture
+def store(storage: Path) -> Store:
+    uri = f"sqlite:///{storage / 'mlflow.db'}"
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.create_experiment("here", (storage / "artifacts" / "here").as_uri())
+    return Store(uri=uri, experiment="here", experiment_id=experiment)
+
+
+@pytest.fixture
+def named_anew() -> Iterator[None]:
+    """What a test registers is forgotten after it."""
+    before = dict(SYSTEMS)
+    yield
+    SYSTEMS.clear()
+    SYSTEMS.update(before)

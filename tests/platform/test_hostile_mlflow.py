@@ -83,7 +83,7 @@ def test_this_machines_disk_is_no_place_of_a_servers(
     storage = tmp_path / "storage"
     for name, *words in (
         ("compare", "pdnet"),
-        ("predict", "pdnet", "--stage1", "a", "--stage2", "pdnet-stage2@champion",
+        ("predict", "pdnet", "--model", "pdnet-stage2@champion",
          "--image", "a.png", "--click", "5,5", "--out", tmp_path / "out"),
     ):  # fmt: skip
         said = one_line(name, *words, "--storage", storage)
@@ -211,7 +211,7 @@ def test_nonsense_costs_one_line(
     hostile: Hostile, tmp_path: Path, capfd: pytest.CaptureFixture[str], endpoint: str, case: str
 ) -> None:
     hostile.answers = {endpoint: NONSENSE[case]}
-    predict = ("predict", "pdnet", "--stage1", "a", "--stage2", "pdnet-stage2@champion", "--image",
+    predict = ("predict", "pdnet", "--model", "pdnet-stage2@champion", "--image",
                "a.png", "--click", "5,5", "--out", tmp_path / "out")  # fmt: skip
     for words in (("compare", "pdnet"), ("models",), predict):
         status = command(str(words[0]), *words[1:], "--storage", tmp_path)

@@ -16,6 +16,7 @@ from dashboards.pages.view import SweepView, Trial
 from dashboards.recorded.runs import read_sweep
 from dashboards.tables.papers import shown_rows
 from lesions.errors import InputError
+from lesions.metrics.merit import Merit
 
 CHROMIUM = Path("/usr/bin/chromium")
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>.png'
@@ -196,6 +197,47 @@ def test_a_lesion_without_prediction(view: SweepView) -> None:
     assert "Median" not in text
 
 
+def test_a_system_that_is_judged_by_an_error(located: SweepView) -> None:
+    page = Page(render(located, []))
+    assert "Dice" not in page.text
+    assert "paper" not in page.text.replace("--paper", "").replace("(--paper)", "")
+    for said in (
+        "11.2 pixel long axis location error", "2.8 pixel short axis length error",
+        "the 5 test lesions by long axis location error",
+        "chosen by validation long axis location error;",
+    ):  # fmt: skip
+        assert said in " ".join(page.text.split()), said
+    for place, value, file in (("Best", "2.0 pixel", 2), ("Median", "7.5 pixel", 1),
+                               ("Worst", "–", 3)):  # fmt: skip
+        assert re.search(rf"{place} · Long axis location error {value}\s+{file}.png", page.text)
+    assert "nothing predicted to measure" not in page.text, "it says nothing of diameters"
+    plots = [a["aria-label"] for a in page.named("div") if a.get("role") == "img"]
+    assert plots == [
+        "Validation long axis location error (pixel) of 3 trials by epoch.",
+        "Training loss of 3 trials by epoch.",
+        "Best validation long axis location error (pixel) of 3 trials against learning_rate; "
+        "the lowest, 3.500, at 0.001.",
+        "Long axis location error (pixel) of 4 test lesions; the lowest is 2.000, the highest "
+        "31.250.",
+    ]
+
+
+def test_its_paper_stands_beside_it(located: SweepView) -> None:
+    text = Page(render(located, shown_rows("stn_shn"))).text
+    assert "5.580 ± 8.250" in text
+    assert "From the paper, on other lesions" in text
+    assert "DeepLesion readers' test set" in text
+
+
+@pytest.mark.parametrize("values", [[0.5], [1e13, 1e13 - 0.01], [0.0, -0.0], [-1e13, 1e13]])
+@pytest.mark.parametrize("better", ["higher", "lower"])
+def test_a_merit_of_any_size_is_drawn(view: SweepView, values: list[float], better: str) -> None:
+    merit, first = Merit(name="own", better=better), view.lesions[0]
+    lesions = [type(first)(**{**vars(first), "metrics": {"own": x}}) for x in values]
+    page = page_of(changed(view, merit=merit, lesions=lesions, test={}))
+    assert f"own of {len(values)} test lesions" in str(page.tags) or "own of 0.8" in str(page.tags)
+
+
 def test_a_metric_that_is_no_number_is_a_dash(view: SweepView) -> None:
     lost = {**view.test, "long_axis_error": math.nan, "dice_std": math.nan}
     references = [type(r)(method=r.method, metrics={"dice": math.nan}) for r in view.references]
@@ -232,8 +274,12 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_in_a_browser(html: str, browser: list[str], tmp_path: Path, width: int) -> None:
+@pytest.mark.parametrize("judged_by", ["Dice", "an error"])
+def test_in_a_browser(
+    html: str, located: SweepView, browser: list[str], tmp_path: Path, width: int, judged_by: str
+) -> None:
     page = tmp_path / "page.html"
+    html = html if judged_by == "Dice" else render(located, shown_rows("stn_shn"))
     page.write_text(html.replace("</body>", PROBE + "</body>"), encoding="utf-8")
     command = [*browser, f"--window-size={width},900", "--dump-dom", page.as_uri()]
     seen = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
