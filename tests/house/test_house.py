@@ -107,16 +107,30 @@ def test_the_toy_has_at_most_fifty_lines() -> None:
     assert len(lines) <= LINES_OF_A_SYSTEM
 
 
-# What adding the toy to the house edits, as a diff's lines: (file, line before, lines after).
-EDITS = ()
+# What adding the toy to the house does to files that are there: (file, before, after).
+EDITS = (
+    (
+        "trainables/registry.py",
+        "from trainables.tables import PaperTable\n",
+        "from trainables.tables import PaperTable\nfrom trainables.toy import Toy\n",
+    ),
+    ("trainables/registry.py", "(PDNetSystem,)\n", "(PDNetSystem, Toy)\n"),
+    ("search_spaces/__init__.py", '("pdnet",)\n', '("pdnet", "toy")\n'),
+)
+SPACE = """
+from optuna.distributions import FloatDistribution
 
-
+def space(config):
+    return {"training.learning_rate": FloatDistribution(1e-4, 0.1, log=True)}
+"""
 ADDED = """
 from search_spaces import SPACES
-from trainables.registry import TABLES, find_system
+from trainables.registry import find_system, find_table, word_of
+
 system = find_system("toy")
-assert type(system).__module__ == "trainables.toy", type(system)
-assert "toy-1" in TABLES
+assert type(system).__module__ == "trainables.toy"
+assert word_of(system) == "toy"
+assert find_table("toy-1")[0] is system
 assert SPACES["toy"].space(system.presets()["tiny"]())
 """
 
@@ -127,20 +141,18 @@ def test_adding_a_system_edits_at_most_two_existing_lines(tmp_path: Path) -> Non
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("sample"))
     (tmp_path / "trainables/toy.py").write_text(TOY.read_text())
     (tmp_path / "search_spaces/toy.py").write_text(SPACE)
-    edited = 0
+    edited = added = 0
     for file, before, after in EDITS:
         path = tmp_path / file
         old = path.read_text()
         assert old.count(before) == 1, f"{file} has not the line {before!r}"
-        path.write_text(old.replace(before, after))
-        lines = unified_diff(old.splitlines(), path.read_text().splitlines(), n=0, lineterm="")
-        edited += sum(line.startswith("-") for line in list(lines)[2:])
-    assert edited <= 2
+        path.write_text(new := old.replace(before, after))
+        lines = list(unified_diff(old.splitlines(), new.splitlines(), n=0, lineterm=""))[2:]
+        edited += sum(line.startswith("-") for line in lines)
+        added += sum(line.startswith("+") for line in lines)
+    assert (edited, added) == (2, 3)
     done = subprocess.run(
         [sys.executable, "-c", ADDED], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-
-
-SPACE = ""
