@@ -1,11 +1,8 @@
 """Read, check and mask a data set: slices or volumes with masks in, a prepared set out."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
-
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dashboards.tables.terminal import say
 from lesions import InputError
@@ -17,10 +14,8 @@ from lesions.prepared.prepared_set import MANIFEST, REJECTED, PreparedSet, read_
 from lesions.prepared.preparing import Plan, Source, prepare_parts
 from lesions.readers.from_mask import SOFT_TISSUE
 from platform.command_line.options import Outputs, parse, run
-from platform.running.cluster import cluster
+from platform.running.parts import make_parts
 from platform.running.storage import writable
-
-MOST_PARTS = 8  # in a task: the progress bar moves when one is done
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,53 +115,9 @@ def prepare(plan: Plan) -> dict[str, Any]:
     # A kill between a new index and its manifest leaves what only the rest of a run mends.
     if there and set(plan.masks) <= set(read_manifest(plan.out)["masks"]):
         return PreparedSet(plan.out).manifest
-    with _progress_bar() as progress:
-        task = progress.add_task("preparing", total=items)
-        for outcome in run_parts(parts, whole):
-            if outcome["error"]:
-                raise InputError(
-                    f"a part cannot be written: {outcome['error']}",
-                    file=plan.out,
-                    remedy="make room and run the same command again: finished parts are kept",
-                )
-            progress.advance(task, outcome["rows"])
+    numbered = [{"part": number, "rows": rows} for number, rows in enumerate(parts)]
+    make_parts("preparing", prepare_parts, numbered, whole, items)
     return write_manifest(whole, items, len(parts))
-
-
-def run_parts(parts: list[Any], plan: Plan) -> Iterator[dict[str, Any]]:
-    """Make the parts on the cluster's cores; each one's outcome as it is done."""
-    with cluster() as resources:
-        import ray
-
-        # Plain tasks: no pixel passes between them, and Ray Data takes a second of its own.
-        task = ray.remote(num_cpus=1)(prepare_parts)
-        items = [{"part": number, "rows": rows} for number, rows in enumerate(parts)]
-        cores = max(1, int(resources.get("CPU", 1)))
-        held = ray.put(plan)  # once: it may name thousands of files
-        waiting = [task.remote(items[share], held) for share in _shares(len(items), cores)]
-        try:
-            while waiting:
-                done, waiting = ray.wait(waiting)
-                for outcomes in ray.get(done):
-                    yield from outcomes
-        finally:
-            for one in waiting:
-                ray.cancel(one)
-
-
-def _shares(parts: int, cores: int) -> Iterator[slice]:
-    """What each task makes: several parts, since tasks cost, but one where the end is near."""
-    first = 0
-    while first < parts:
-        share = min(MOST_PARTS, max(1, (parts - first) // (4 * cores)))
-        yield slice(first, first + share)
-        first += share
-
-
-def _progress_bar() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    )
 
 
 def main() -> None:

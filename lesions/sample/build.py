@@ -14,21 +14,15 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from lesions.readers.deeplesion import ORIGIN, TABLE
+from lesions.readers.deeplesion import TABLE
 from lesions.readers.nifti import read_nifti
 from lesions.readers.png import encode_labels, encode_slice
 from lesions.recist import Recist
 from lesions.sample import ROOT
 from lesions.volume import Volume
+from lesions.writers.deeplesion import HEADER, table_row
 
 SMALLEST_AREA = 0.25  # of the tumour's largest slice
-HEADER = (
-    "File_name", "Patient_index", "Study_index", "Series_ID", "Key_slice_index",
-    "Measurement_coordinates", "Bounding_boxes", "Lesion_diameters_Pixel_",
-    "Normalized_lesion_location", "Coarse_lesion_type", "Possibly_noisy", "Slice_range",
-    "Spacing_mm_px_", "Image_size", "DICOM_windows", "Patient_gender", "Patient_age",
-    "Train_Val_Test",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,35 +98,18 @@ def _write(tumour: Tumour, source: Path, out: Path) -> Iterator[dict[str, object
 def _record(
     tumour: Tumour, volume: Volume, labels: NDArray[np.uint8], key: int, keys: NDArray[np.int64]
 ) -> dict[str, object]:
-    recist = Recist.from_mask(labels, volume.spacing)
-    points = recist.points + ORIGIN
-    box = [*(points.min(axis=0) - 5), *(points.max(axis=0) + 5)]
-    long, short = recist.diameters_mm((1, 1, 1))
     height, width = labels.shape
-    return {
-        "File_name": f"{tumour.patient:06d}_01_01_{key:03d}.png",
-        "Patient_index": tumour.patient,
-        "Study_index": 1,
-        "Series_ID": 1,
-        "Key_slice_index": key,
-        "Measurement_coordinates": _join(points.ravel()),
-        "Bounding_boxes": _join(box),
-        "Lesion_diameters_Pixel_": _join((long, short)),
-        "Normalized_lesion_location": "NaN, NaN, NaN",
-        "Coarse_lesion_type": tumour.lesion_type,
-        "Possibly_noisy": 0,
-        "Slice_range": f"{keys[0]}, {keys[-1]}",
-        "Spacing_mm_px_": _join(volume.spacing),
-        "Image_size": f"{width}, {height}",
-        "DICOM_windows": _join(tumour.window),
-        "Patient_gender": "",
-        "Patient_age": "NaN",
-        "Train_Val_Test": tumour.split,
-    }
-
-
-def _join(numbers: Iterable[float]) -> str:
-    return ", ".join(f"{number:.6g}" for number in numbers)
+    return table_row(
+        Recist.from_mask(labels, volume.spacing),
+        series=(tumour.patient, 1, 1),
+        key=key,
+        slices=(int(keys[0]), int(keys[-1])),
+        spacing=volume.spacing,
+        shape=(height, width),
+        window=tumour.window,
+        lesion_type=tumour.lesion_type,
+        split=tumour.split,
+    )
 
 
 def _save(path: Path, content: bytes) -> None:
