@@ -135,6 +135,9 @@ def start(options: EvaluateOptions, name: str, storage: Path) -> Evaluating:
     parts = load_parts(model.folders, torch.device("cpu"))
     roots: Sequence[Path | None] = options.data or (None,)
     sets = [find_data(root, storage, split=options.split) for root in roots]
+    if len({data.phantom for data in sets}) > 1:
+        raise InputError("phantom and real lesions are never measured together",
+                         remedy="call once for each kind")  # fmt: skip
     for data in sets:
         if not len(PreparedSet(data.root, options.split)):
             raise InputError(f"the set has no {options.split} lesions", file=data.root)

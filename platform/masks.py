@@ -24,7 +24,7 @@ from lesions.lesion import SPLITS
 from lesions.masks import PSEUDO_MASKS
 from lesions.names import check_name
 from lesions.prepared.preparing import table_digest
-from lesions.readers.deeplesion import Rejected
+from lesions.readers.deeplesion import Rejected, is_phantom
 from lesions.readers.from_mask import SOFT_TISSUE
 from lesions.sample import ROOT as SAMPLE
 from platform.command_line.options import Outputs, parse, run
@@ -124,7 +124,8 @@ def subject_of(options: MasksOptions) -> Subject:
     )
     if table_digest(source) == table_digest(SAMPLE):
         return Subject(batches=rows, name="the shipped sample", marks=FROM_MASKS)
-    return Subject(batches=rows, name=source.name, marks="")
+    made = " (phantom)" if is_phantom(source) else ""
+    return Subject(batches=rows, name=source.name + made, marks="")
 
 
 def _listed(text: str | None, known: Collection[str], what: str) -> list[str]:

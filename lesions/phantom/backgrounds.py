@@ -1,6 +1,6 @@
 """Where made lesions are put: slices of real CT, and what their pixels are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesions.errors import InputError
-from lesions.phantom.noise import Noise, noise_of
+from lesions.phantom.noise import Noise, deviation_of, noise_of
 from lesions.readers.nifti import read_nifti
 from lesions.volume import Volume
 
@@ -31,7 +31,7 @@ class Background:
         hosts: by name of `HOSTS`, bool (H, W): where a lesion of that organ may have its middle.
         air: bool (H, W), outside the body, in lung or bowel.
         bone: bool (H, W), bone, metal and dense vessels.
-        noise: of its scan.
+        noise: its spectrum is its scan's, its deviation this slice's.
     """
 
     hu: NDArray[np.int16]
@@ -92,7 +92,7 @@ def read_background(path: Path, at: int) -> Background:
         hosts=_hosts(smooth, body, lung, scan.spacing),
         air=~body | (smooth < AIR),
         bone=body & (smooth > 250),
-        noise=_scan_noise(path),
+        noise=replace(_scan_noise(path), deviation=deviation_of(hu, _scan_noise(path).deviation)),
     )
 
 

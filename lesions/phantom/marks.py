@@ -10,6 +10,7 @@ from lesions.recist import Recist
 
 # Of the readers' variance, what stays with the reader from lesion to lesion; not measured.
 BIAS_SHARE = 0.2
+OWN_SHARE = 0.1  # of the spread's variance, each axis' own; not measured
 # Degrees and shape of Student's t of the axes' angle: 19 % beyond 5°, 4 % beyond 10°.
 SKEW, SKEW_FREEDOM = 3.0, 3.0
 TURN = 4.0  # degrees, of the whole mark; not measured
@@ -57,10 +58,10 @@ def draw_mark(
     skew = np.deg2rad(SKEW * random.standard_t(SKEW_FREEDOM))
     # Displaced in the plane: each coordinate has half the variance.
     moved = random.normal(0, reader.displaced * length / np.sqrt(2), 2)
-    common = random.normal(0, reader.spread)
+    common = random.normal(0, reader.spread * np.sqrt(1 - OWN_SHARE))
     ends = []
     for axis, angle in ((truth.points[:2], turn), (truth.points[2:], turn + skew)):
-        own = random.normal(0, reader.spread / 3)
+        own = random.normal(0, reader.spread * np.sqrt(OWN_SHARE))
         factor = max(SHORTEST, 1 + reader.bias + common + own)
         ends.append((axis - centre) @ _rotation(angle).T * factor + centre + moved)
     last = np.array([shape[1], shape[0]]) - 1.0

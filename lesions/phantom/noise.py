@@ -38,18 +38,31 @@ class Noise:
 
 def noise_of(slices: NDArray[np.int16]) -> Noise:
     """The noise of slices (N, H, W): the mean spectrum of their most even soft patches."""
-    patches = _soft_patches(slices.astype(np.float64))
-    if not len(patches):
+    flat = _even_patches(slices.astype(np.float64))
+    if not len(flat):
         return Noise(amplitude=np.ones((PATCH, PATCH)), deviation=DEFAULT_DEVIATION)
-    flat = patches - np.array([ndimage.gaussian_filter(one, 8, mode="nearest") for one in patches])
-    deviations = flat.std(axis=(1, 2))
-    flat = flat[deviations <= np.quantile(deviations, EVENEST)]
     window = np.outer(np.hanning(PATCH), np.hanning(PATCH))
     power = (np.abs(np.fft.fft2(flat * window)) ** 2).mean(axis=0)
     # Few patches leave it ragged; it is smooth, and as much at a frequency as at its opposite.
-    power = ndimage.gaussian_filter(power, 1, mode="wrap")
+    power = ndimage.gaussian_filter(power, 0.5, mode="wrap")
     power = (power + np.roll(power[::-1, ::-1], 1, axis=(0, 1))) / 2
     return Noise(amplitude=np.sqrt(power / power.mean()), deviation=float(flat.std()))
+
+
+def deviation_of(hu: NDArray[np.int16], otherwise: float) -> float:
+    """The noise's deviation in one slice (H, W), which noise comes and goes with; HU."""
+    flat = _even_patches(hu[None].astype(np.float64))
+    return float(flat.std()) if len(flat) else otherwise
+
+
+def _even_patches(slices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The most even soft patches (N, PATCH, PATCH), their slow changes taken out."""
+    patches = _soft_patches(slices)
+    if not len(patches):
+        return patches
+    flat = patches - ndimage.gaussian_filter(patches, (0, 8, 8), mode="nearest")
+    deviations = flat.std(axis=(1, 2))
+    return np.asarray(flat[deviations <= np.quantile(deviations, EVENEST)])
 
 
 def _soft_patches(slices: NDArray[np.float64]) -> NDArray[np.float64]:

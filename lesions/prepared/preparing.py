@@ -21,7 +21,15 @@ from lesions.masks import pseudo_mask
 from lesions.prepared.parquet import DamagedError
 from lesions.prepared.part import masks_in, part_path, read_part, write_part
 from lesions.readers.bounded import open_regular
-from lesions.readers.deeplesion import TABLE, Rejected, TableRow, read_lesion, read_table
+from lesions.readers.deeplesion import (
+    EXACT_MASKS,
+    TABLE,
+    Rejected,
+    TableRow,
+    is_phantom,
+    read_lesion,
+    read_table,
+)
 from lesions.readers.png import encode_labels
 
 ROWS_PER_PART = 32
@@ -84,7 +92,8 @@ class Table:
 
     def identity(self) -> dict[str, str]:
         """See `Source`."""
-        return {"table": table_digest(self.place)}
+        made = {"phantom": EXACT_MASKS} if is_phantom(self.place) else {}
+        return {"table": table_digest(self.place), **made}
 
     def options(self) -> dict[str, Any]:
         """See `Source`."""

@@ -16,13 +16,14 @@ import numpy as np
 
 from lesions.errors import InputError
 from lesions.lesion import LESION_TYPES, SPLITS, Lesion
-from lesions.readers.bounded import read_bytes
+from lesions.readers.bounded import open_regular, read_bytes
 from lesions.readers.csv_rows import Record, read_csv
 from lesions.readers.png import LARGEST_SIDE
 from lesions.recist import Recist
 
 TABLE = "DL_info.csv"
 PHANTOM = "Phantom"  # a further column, of made lesions alone
+EXACT_MASKS = "exact masks of made lesions (phantom)"  # what these are judged by
 
 # A coordinate c of the table lies at c - 0.5 when pixel centres are at integers: on 158 lesions
 # with human masks (ULS23) ellipses score Dice 0.853 so, 0.842 as written and 0.833 at c - 1.
@@ -110,6 +111,13 @@ def read_table(root: str | Path) -> list[TableRow]:
     if not records:
         raise InputError("the table has no rows", file=path, remedy="download it again")
     return list(_rows(columns, records))
+
+
+def is_phantom(root: str | Path) -> bool:
+    """Whether the table says that its lesions are made ones."""
+    with open_regular(Path(root) / TABLE) as file:
+        columns = file.readline(1 << 16).decode("utf-8", "replace")
+    return PHANTOM in (name.strip(' "\r\n') for name in columns.split(","))
 
 
 def _rows(columns: Sequence[str], records: Iterable[Record]) -> Iterator[TableRow]:

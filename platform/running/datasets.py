@@ -9,6 +9,7 @@ from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.prepared import PreparedSet
 from lesions.prepared.preparing import Plan, table_digest
+from lesions.readers.deeplesion import EXACT_MASKS
 from lesions.sample import ROOT as SAMPLE
 from platform.prepare import prepare
 
@@ -22,12 +23,14 @@ class Data:
         fingerprint: of every lesion, pixel and mask.
         description: for people.
         truth: what its test lesions are judged by.
+        phantom: whether its lesions are made ones.
     """
 
     root: Path
     fingerprint: str
     description: str
     truth: str
+    phantom: bool = False
 
     @property
     def name(self) -> str:
@@ -69,16 +72,21 @@ def find_data(
             remedy=f"choose of {', '.join(lesions.manifest['masks'])}, or prepare it with --masks",
         )  # fmt: skip
     sample = lesions.manifest.get("table") == table_digest(SAMPLE)
+    phantom = "phantom" in lesions.manifest
     name = "the shipped sample" if sample else root.name
+    if phantom:
+        name += " (phantom)"
     patients = {row["patient"] for row in lesions.rows}
     kinds = Counter(row["lesion_type"] for row in lesions.rows)
     human = lesions.manifest["human_masks"] == lesions.manifest["accepted"]
     listed = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in kinds.most_common())
+    truth = "human masks" if human else "human masks where there are any, else pseudo masks"
     return Data(
         root=root,
         fingerprint=lesions.fingerprint,
         description=f"{name}, {len(lesions)} {split} slices of {len(patients)} patients ({listed})",
-        truth="human masks" if human else "human masks where there are any, else pseudo masks",
+        truth=EXACT_MASKS if phantom and human else truth,
+        phantom=phantom,
     )
 
 

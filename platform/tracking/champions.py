@@ -17,6 +17,7 @@ from dashboards.tables.metrics import metric_of
 from dashboards.tables.terminal import say
 from lesions.errors import shown
 from lesions.metrics.merit import Merit
+from lesions.readers.deeplesion import EXACT_MASKS
 from platform.tracking.registry import CHAMPION, aliases_of, versions_of
 from platform.tracking.runs import merit_tags
 from platform.tracking.store import Store
@@ -93,14 +94,18 @@ def _described(
     """The version's own tags; the registry knows no params, so the config is tags too."""
     epoch, value = read_score(checkpoint)
     # Pseudo masks stand in where human ones are missing: then a value depends on which they are.
-    human = run_tags.get("lesion.truth") == "human masks"
+    truth = run_tags.get("lesion.truth")
     described = {
         "lesion.part": system.part(config),
         "lesion.epochs": str(total_epochs(system.recipe(config))),
         "lesion.best_epoch": str(epoch),
         **merit_tags(system.merit),
         value_tag(system.merit): repr(value),
-        JUDGED_BY: "human masks" if human else f"human masks, else {config.pseudo_mask}",
+        JUDGED_BY: (
+            truth
+            if truth in ("human masks", EXACT_MASKS)
+            else f"human masks, else {config.pseudo_mask}"
+        ),
     }
     return described | {f"config.{name}": str(value) for name, value in flatten(config).items()}
 

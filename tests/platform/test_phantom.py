@@ -1,0 +1,119 @@
+"""`phantom` over Ray: the same bytes however it ran, kills, and its name wherever it is shown."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from lesions import InputError
+from lesions.phantom.making import PhantomPlan, claim, gather, make_patients
+from lesions.prepared.manifest import claim as claim_set
+from lesions.prepared.manifest import write_manifest
+from lesions.prepared.preparing import Plan, parts_of, prepare_part
+from lesions.readers.deeplesion import EXACT_MASKS, read_table
+from lesions.sample import ROOT as SAMPLE
+from platform.masks import MasksOptions, subject_of
+from platform.running.datasets import find_data
+from tests.lesions.phantom.torso import write_torso
+from tests.platform.conftest import Cluster, command, started, wait_until
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scans")
+    write_torso(folder / "a.nii.gz", 0)
+    write_torso(folder / "b.nii.gz", 1)
+    return folder
+
+
+def made_here(out: Path, scans: Path, lesions: int) -> Path:
+    """By this process alone."""
+    plan = PhantomPlan(out=out, scans=tuple(sorted(scans.iterdir())), lesions=lesions,
+                       distractors=1)  # fmt: skip
+    claim(plan)
+    counts = plan.patients()
+    items = [{"patient": number, "lesions": count} for number, count in enumerate(counts, 1)]
+    make_patients(items, plan)
+    gather(plan, len(counts))
+    return out
+
+
+def files_of(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes()
+            for path in root.rglob("*") if path.is_file()}  # fmt: skip
+
+
+@pytest.mark.ray
+def test_the_bytes_do_not_depend_on_who_made_them(
+    ray_cluster: Cluster, scans: Path, tmp_path: Path
+) -> None:
+    """Two workers, or this process alone."""
+    words = ("--lesions", 40, "--backgrounds", scans, "--distractors", 1)
+    assert command("phantom", *words, "--out", tmp_path / "ray") == 0
+    made_here(tmp_path / "here", scans, 40)
+    found = files_of(tmp_path / "ray")
+    assert {"DL_info.csv", "readers.csv", "phantom.csv", "phantom.json"} <= found.keys()
+    assert found == files_of(tmp_path / "here")
+
+
+@pytest.mark.ray
+def test_a_kill_loses_no_finished_patient(
+    ray_cluster: Cluster, scans: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    words = ("--lesions", 400, "--backgrounds", scans, "--out", out, "--distractors", 1)
+    with started(tmp_path / "log", "phantom", *words, address=ray_cluster.address) as driver:
+        wait_until(lambda: len([*out.glob("parts/*.json")]) >= 3, 60, "three patients")
+        os.kill(driver.pid, signal.SIGKILL)
+        driver.wait()
+    assert not (out / "phantom.json").exists()
+    kept = {path: path.stat().st_mtime_ns for path in out.glob("parts/*.json")}
+    assert command("phantom", *words) == 0
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    made_here(tmp_path / "here", scans, 400)
+    found = {name: one for name, one in files_of(out).items() if not name.endswith(".partial")}
+    assert found == files_of(tmp_path / "here")
+
+
+def test_without_backgrounds_it_says_what_to_do(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert command("phantom", "--lesions", 10, "--out", tmp_path) == 2
+    assert "name a folder of CT volumes (.nii.gz) with --backgrounds" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(("--lesions", 0), "--lesions is 0"), (("--lesions", 5, "--seed", -1), "--seed is -1")],
+)
+def test_numbers_that_cannot_be_are_refused(
+    words: tuple[object, ...], said: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert command("phantom", *words, "--out", tmp_path, "--backgrounds", tmp_path) == 2
+    assert said in capfd.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def phantom(scans: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_here(tmp_path_factory.mktemp("made") / "forty", scans, 40)
+
+
+def test_results_on_it_say_phantom(phantom: Path, prepared_sample: Path, tmp_path: Path) -> None:
+    plan = Plan(source=phantom, out=tmp_path / "forty", masks=("ellipse",))
+    rows = read_table(phantom)
+    claim_set(plan)
+    for number, part in enumerate(parts := parts_of(rows)):
+        assert prepare_part({"part": number, "rows": part}, plan)["error"] == ""
+    assert write_manifest(plan, len(rows), len(parts))["accepted"] == 40
+    data = find_data(tmp_path / "forty", tmp_path, "ellipse")
+    assert data.phantom
+    assert data.name.startswith("forty (phantom)")
+    assert data.tags()["lesion.truth"] == EXACT_MASKS
+    assert not find_data(prepared_sample, tmp_path).phantom
+    with pytest.raises(InputError, match="prepared otherwise"):
+        claim_set(Plan(source=SAMPLE, out=tmp_path / "forty"))
+
+
+def test_pseudo_masks_judged_on_it_say_phantom(phantom: Path) -> None:
+    assert subject_of(MasksOptions(source=phantom)).name == "forty (phantom)"
