@@ -11,7 +11,8 @@ from lesions.masks import PSEUDO_MASKS
 from lesions.prepared.manifest import claim, write_manifest
 from lesions.prepared.pairs import source_of, with_categories, with_category
 from lesions.prepared.prepared_set import MANIFEST, REJECTED, PreparedSet, read_manifest
-from lesions.prepared.preparing import Plan, Source, prepare_parts
+from lesions.prepared.preparing import Plan, Source, Table, prepare_parts
+from lesions.prepared.remarking import MarksNoise, write_originals
 from lesions.readers.from_mask import SOFT_TISSUE
 from platform.command_line.options import Outputs, parse, run
 from platform.running.parts import make_parts
@@ -42,6 +43,9 @@ class PrepareOptions(Outputs):
         masks: the pseudo masks to make, comma-separated; a set that is there is given those that
             it lacks, and keeps the others.
         keep_noisy: take rows that the data set flags as possibly noisy.
+        marks_noise: LENGTH,PLACE, as 0.1,0.05: change each mark of --source as if another person
+            had set it, its axes' lengths by up to the first fraction, its place by up to the
+            second, of the long axis; the original marks lie in marks.csv beside the set.
     """
 
     out: Path
@@ -55,6 +59,7 @@ class PrepareOptions(Outputs):
     split: Literal["train", "validation", "test"] = "test"
     masks: str = "snakes"
     keep_noisy: bool = False
+    marks_noise: str | None = None
 
     def plan(self) -> Plan:
         """The plan, with absolute paths and known mask names."""
@@ -72,7 +77,11 @@ class PrepareOptions(Outputs):
         self.check()
         if self.images is None or self.human_masks is None:
             assert self.source is not None
-            return self.source.expanduser().absolute()
+            place = self.source.expanduser().absolute()
+            if self.marks_noise is None:
+                return place
+            noise = MarksNoise.read(self.marks_noise)
+            return Table(place=place, keep_noisy=self.keep_noisy, marks_noise=noise)
         pairs = pairs_by_name(self.images, self.human_masks, self.window, self.label)
         pairs = [replace(pair, split=self.split) for pair in pairs]
         if self.category:
@@ -93,6 +102,8 @@ class PrepareOptions(Outputs):
             raise InputError("--category, --categories and --label are for --images")
         if self.images is not None and self.keep_noisy:
             raise InputError("--keep-noisy is for --source")
+        if self.images is not None and self.marks_noise is not None:
+            raise InputError("--marks-noise is for --source")
         if self.category and self.categories:
             raise InputError("--category is for all lesions, --categories for each: one of the two")
         if not self.window[0] < self.window[1]:
@@ -115,6 +126,8 @@ def prepare(plan: Plan) -> dict[str, Any]:
     # A kill between a new index and its manifest leaves what only the rest of a run mends.
     if there and set(plan.masks) <= set(read_manifest(plan.out)["masks"]):
         return PreparedSet(plan.out).manifest
+    if isinstance(plan.lesions, Table) and plan.lesions.marks_noise:
+        write_originals(plan.lesions.place, plan.out)
     numbered = [{"part": number, "rows": rows} for number, rows in enumerate(parts)]
     make_parts("preparing", prepare_parts, numbered, whole, items)
     return write_manifest(whole, items, len(parts))

@@ -20,6 +20,7 @@ from lesions.lesion import Lesion
 from lesions.masks import pseudo_mask
 from lesions.prepared.parquet import DamagedError
 from lesions.prepared.part import masks_in, part_path, read_part, write_part
+from lesions.prepared.remarking import MarksNoise, remarked
 from lesions.readers.bounded import open_regular
 from lesions.readers.deeplesion import (
     EXACT_MASKS,
@@ -83,17 +84,20 @@ class Table:
     Attributes:
         place: the folder with the table.
         keep_noisy: take rows that the data set flags as possibly noisy.
+        marks_noise: change the marks by that much; None leaves them as they are.
     """
 
     place: Path
     keep_noisy: bool = False
+    marks_noise: MarksNoise | None = None
     item = "row"
     one_each = True
 
     def identity(self) -> dict[str, str]:
         """See `Source`."""
         made = {"phantom": EXACT_MASKS} if is_phantom(self.place) else {}
-        return {"table": table_digest(self.place), **made}
+        changed = {"marks_noise": str(self.marks_noise)} if self.marks_noise else {}
+        return {"table": table_digest(self.place), **made, **changed}
 
     def options(self) -> dict[str, Any]:
         """See `Source`."""
@@ -111,8 +115,12 @@ class Table:
     def read(self, part: bytes) -> Iterator[Lesion | Rejected]:
         """See `Source`."""
         for row in rows_of(part):
-            read = partial(read_lesion, row, self.place, keep_noisy=self.keep_noisy)
+            read = partial(self._read, row)
             yield _or_rejected(read, row.fields.get("File_name", ""), row.number)
+
+    def _read(self, row: TableRow) -> Lesion:
+        lesion = read_lesion(row, self.place, keep_noisy=self.keep_noisy)
+        return remarked(lesion, self.marks_noise) if self.marks_noise else lesion
 
 
 def table_digest(folder: Path) -> str:

@@ -74,6 +74,8 @@ def find_data(
     sample = lesions.manifest.get("table") == table_digest(SAMPLE)
     phantom = "phantom" in lesions.manifest
     name = "the shipped sample" if sample else root.name
+    if "marks_noise" in lesions.manifest:
+        name += f" (marks noise {lesions.manifest['marks_noise']})"
     if phantom:
         name += " (phantom)"
     patients = {row["patient"] for row in lesions.rows}
