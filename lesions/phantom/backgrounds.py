@@ -128,7 +128,7 @@ def _hosts(
 ) -> dict[str, NDArray[np.bool_]]:
     """By HU and depth: parenchyma is wide and even, muscle is the rest of what is soft."""
     soft = body & (smooth > 15) & (smooth < 180)
-    wide = _deep(soft, 10 / spacing[0]) & (smooth > 40)
+    wide = _deep(soft, 10 / spacing[0]) & (smooth > 75)  # enhanced: muscle has 50 to 70
     parenchyma = _near(wide, 8 / spacing[0]) & soft
     skin = ~_deep(body, 6 / spacing[0])
     fat = body & (smooth > -140) & (smooth < -50) & ~skin
