@@ -17,6 +17,7 @@ AIR = -300  # HU: what is below is air, or lung
 TYPICAL_AIR, TYPICAL_BONE = -500, 300  # a CT has values below and above: masks have not
 SMALLEST_BODY = 40  # cm²
 SMALLEST_LUNG = 12  # cm²; bowel gas and the windpipe are smaller
+SLICE_NOISE = (0.6, 1.4)  # of the scan's
 HOSTS = ("lung", "parenchyma", "muscle", "fat")
 
 
@@ -92,8 +93,15 @@ def read_background(path: Path, at: int) -> Background:
         hosts=_hosts(smooth, body, lung, scan.spacing),
         air=~body | (smooth < AIR),
         bone=body & (smooth > 250),
-        noise=replace(_scan_noise(path), deviation=deviation_of(hu, _scan_noise(path).deviation)),
+        noise=_slice_noise(hu, _scan_noise(path)),
     )
+
+
+def _slice_noise(hu: NDArray[np.int16], scan: Noise) -> Noise:
+    """At the slice's own strength, as far as noise differs within a scan: the rest is structure."""
+    low, high = (factor * scan.deviation for factor in SLICE_NOISE)
+    own = deviation_of(hu, scan.deviation)
+    return replace(scan, deviation=min(max(own, low), high))
 
 
 def _body(smooth: NDArray[np.float32], spacing: tuple[float, ...]) -> NDArray[np.bool_]:
