@@ -29,7 +29,7 @@ from platform.command_line.models import WhichModel, checkpoints
 from platform.command_line.options import parse, run
 from platform.running.actors import over_actors
 from platform.running.cluster import cluster
-from platform.running.datasets import Data, find_data
+from platform.running.datasets import Data, check_one_kind, find_data
 from platform.running.storage import default_storage, new_result, writable
 from platform.tracking.provenance import provenance
 from platform.tracking.runs import NAME, end_run, log_metrics, log_params
@@ -135,9 +135,7 @@ def start(options: EvaluateOptions, name: str, storage: Path) -> Evaluating:
     parts = load_parts(model.folders, torch.device("cpu"))
     roots: Sequence[Path | None] = options.data or (None,)
     sets = [find_data(root, storage, split=options.split) for root in roots]
-    if len({data.phantom for data in sets}) > 1:
-        raise InputError("phantom and real lesions are never measured together",
-                         remedy="call once for each kind")  # fmt: skip
+    check_one_kind(sets)
     for data in sets:
         if not len(PreparedSet(data.root, options.split)):
             raise InputError(f"the set has no {options.split} lesions", file=data.root)

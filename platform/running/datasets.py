@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +91,16 @@ def find_data(
         truth=EXACT_MASKS if phantom and human else truth,
         phantom=phantom,
     )
+
+
+def check_one_kind(sets: Sequence[Data]) -> None:
+    """InputError where made lesions and real ones would be measured together."""
+    if len({data.phantom for data in sets}) > 1:
+        made = next(data.root for data in sets if data.phantom)
+        raise InputError(
+            "a phantom, which is never measured together with real lesions", file=made,
+            remedy="call once for each kind",
+        )  # fmt: skip
 
 
 def _recipe() -> str:
