@@ -6,7 +6,7 @@ from typing import Any
 
 from dashboards.tables.terminal import say
 from lesions import InputError
-from lesions.phantom.backgrounds import find_scans
+from lesions.phantom.backgrounds import SCANS, find_scans
 from lesions.phantom.making import PhantomPlan, claim, gather, make_patients
 from platform.command_line.options import Outputs, check_positive, parse, run
 from platform.running.parts import make_parts
@@ -20,7 +20,8 @@ class PhantomOptions(Outputs):
     Attributes:
         lesions: how many.
         out: where the data set goes; run again after a kill, it goes on where it was.
-        backgrounds: a folder of CT volumes, NIfTI (.nii.gz); masks beside them are left out.
+        backgrounds: a folder of CT volumes, NIfTI (.nii.gz); masks beside them are left out;
+            without it the two shipped ones.
         seed: another one makes other lesions; the same one the same bytes.
         readers: how many people mark each lesion in readers.csv, beside DL_info.csv's own.
         distractors: lesions of the same kind in each slice that are not asked for.
@@ -40,12 +41,10 @@ class PhantomOptions(Outputs):
             if (value := getattr(self, name)) < 0:
                 raise InputError(f"--{name} is {value}; it must be 0 or more")
         if self.backgrounds is None:
-            raise InputError(
-                "no CT to put lesions into",
-                remedy="name a folder of CT volumes (.nii.gz) with --backgrounds",
-            )
+            say("no --backgrounds: taking the shipped CT (CC BY, see lesions/phantom/scans)")
+        folder = (self.backgrounds or SCANS).expanduser().absolute()
         return PhantomPlan(
-            scans=find_scans(self.backgrounds.expanduser().absolute()), out=writable(self.out),
+            scans=find_scans(folder), out=writable(self.out),
             lesions=self.lesions, seed=self.seed, readers=self.readers,
             distractors=self.distractors,
         )  # fmt: skip

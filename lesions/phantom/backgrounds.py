@@ -13,6 +13,7 @@ from lesions.phantom.noise import Noise, deviation_of, noise_of
 from lesions.readers.nifti import read_nifti
 from lesions.volume import Volume
 
+SCANS = Path(__file__).parent / "scans"  # shipped; see its ATTRIBUTION.md
 AIR = -300  # HU: what is below is air, or lung
 TYPICAL_AIR, TYPICAL_BONE = -500, 300  # a CT has values below and above: masks have not
 SMALLEST_BODY = 40  # cm²

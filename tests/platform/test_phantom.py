@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lesions import InputError
+from lesions.phantom.backgrounds import SCANS
 from lesions.phantom.making import PhantomPlan, claim, gather, make_patients
 from lesions.prepared.manifest import claim as claim_set
 from lesions.prepared.manifest import write_manifest
@@ -14,7 +15,8 @@ from lesions.prepared.preparing import Plan, parts_of, prepare_part
 from lesions.readers.deeplesion import EXACT_MASKS, read_table
 from lesions.sample import ROOT as SAMPLE
 from platform.masks import MasksOptions, subject_of
-from platform.running.datasets import find_data
+from platform.phantom import PhantomOptions
+from platform.running.datasets import check_one_kind, find_data
 from tests.lesions.phantom.torso import write_torso
 from tests.platform.conftest import Cluster, command, started, wait_until
 
@@ -76,11 +78,22 @@ def test_a_kill_loses_no_finished_patient(
     assert found == files_of(tmp_path / "here")
 
 
-def test_without_backgrounds_it_says_what_to_do(
+def test_without_backgrounds_the_shipped_ct_is_taken(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert command("phantom", "--lesions", 10, "--out", tmp_path) == 2
-    assert "name a folder of CT volumes (.nii.gz) with --backgrounds" in capfd.readouterr().err
+    plan = PhantomOptions(lesions=10, out=tmp_path / "out").plan()
+    assert [path.name[:8] for path in plan.scans] == ["CRLM-CT-", "LIDC-IDR"]
+    assert "no --backgrounds: taking the shipped CT (CC BY" in capfd.readouterr().out
+    attribution = (SCANS / "ATTRIBUTION.md").read_text()
+    assert all(f"`{path.name}`" in attribution for path in plan.scans)
+
+
+def test_a_folder_without_ct_says_what_to_do(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--lesions", 10, "--out", tmp_path / "out", "--backgrounds", tmp_path)
+    assert command("phantom", *words) == 2
+    assert "holds no CT as NIfTI (name a folder of whole .nii.gz CT)" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -111,6 +124,11 @@ def test_results_on_it_say_phantom(phantom: Path, prepared_sample: Path, tmp_pat
     assert data.name.startswith("forty (phantom)")
     assert data.tags()["lesion.truth"] == EXACT_MASKS
     assert not find_data(prepared_sample, tmp_path).phantom
+    real = find_data(prepared_sample, tmp_path)
+    check_one_kind([data, data])
+    check_one_kind([real])
+    with pytest.raises(InputError, match="never measured together with real lesions"):
+        check_one_kind([real, data])
     with pytest.raises(InputError, match="prepared otherwise"):
         claim_set(Plan(source=SAMPLE, out=tmp_path / "forty"))
 
