@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def storage(ray_cluster: Cluster, tiny_set: Path, tmp_path_factory: pytest.TempP
 def test_a_trial_takes_two_cpus_and_gives_them_back(storage: Path, ray_cluster: Cluster) -> None:
     _, trials = children(storage, "millimetres")
     ended = sorted((run.info.start_time, run.info.end_time) for run in trials)
-    for (_, end), (start, _) in zip(ended, ended[1:], strict=False):
+    for (_, end), (start, _) in pairwise(ended):
         assert start >= end - 1000, "a trial began while another had both CPUs"
     wait_until(all_is_given_back, 30, "both CPUs")
     assert ray_workers(ray_cluster, "_Worker") == []
@@ -79,6 +80,7 @@ def test_the_smallest_error_is_the_best(storage: Path) -> None:
     parent, trials = children(storage, "millimetres")
     assert [float(run.data.params[RATE]) for run in trials] == [1e-3, 3e-2, 1e-12]
     states = [run.data.tags["lesion.state"] for run in trials]
+    print(states, [curve(storage, run, "val_long_axis_error") for run in trials])
     whole = [run for run, state in zip(trials, states, strict=True) if state == "finished"]
     assert [len(curve(storage, run)) for run in whole] == [EPOCHS] * len(whole)
     assert len({run.data.metrics[ERROR] for run in trials}) > 1
