@@ -46,7 +46,8 @@ class EvaluateOptions(WhichModel):
     """Measure a trained system on the lesions of prepared sets.
 
     Attributes:
-        system: one of the published systems; each lesion makes the prompt that it is told.
+        system: one of the published systems, or one from elsewhere, as package.module:Class; each
+            lesion makes the prompt that it is told.
         data: prepared sets, measured together and each; without it the shipped sample.
         split: the lesions of it.
         tta: average over mirrored views, where the system does so; takes longer.
@@ -87,6 +88,16 @@ class Evaluating:
     def system(self) -> System:
         """What is evaluated."""
         return self.parts.system
+
+    @property
+    def alone(self) -> str:
+        """The last of several parts, which is measured alone, too; "" of one."""
+        return self.parts.names[-1] if len(self.parts.names) > 1 else ""
+
+    def told_alone(self) -> list[str]:
+        """What that part alone is told beyond what all are."""
+        words = self.parts.telling.words
+        return [word for word in self.parts.alone(-1).telling.words if word not in words]
 
     def tags(self) -> dict[str, str]:
         """As MLflow tags."""
@@ -150,14 +161,15 @@ def evaluate(plan: Evaluating) -> Evaluation:
     measured = [row for row in rows if "reason" not in row]
     if not measured:
         raise InputError(f"no lesion could be measured, the first: {rows[0]['reason']}")
-    tags, names = plan.tags(), plan.parts.names
+    tags = plan.tags()
     return Evaluation(
         name=plan.name,
         paper=plan.system.paper,
         method=plan.parts.method,
         merit=plan.system.merit,
         reported=plan.system.reported,
-        alone=names[-1] if len(names) > 1 else "",
+        alone=plan.alone,
+        told=" and ".join(plan.told_alone()) if plan.alone else "",
         sets=[data.name for data in plan.sets],
         data=tags["lesion.data"],
         truth=tags["lesion.truth"],
@@ -173,7 +185,8 @@ def pictures_of(plan: Evaluating, view: Evaluation) -> list[tuple[dict[str, Any]
     for row in view.shown():
         lesion = PreparedSet(plan.sets[row["set"]].root, plan.split)[row["index"]]
         found = None if row["endpoints"] is None else Recist(row["endpoints"])
-        truth, mask = lesion.mask(row["truth"]), row["mask"] and decode_labels(row["mask"])
+        truth, mask = lesion.mask(row["truth"]), row["mask"]
+        mask = None if mask is None else decode_labels(mask)
         drawn.append((dict(row), overlay(lesion, truth, mask, lesion.recist, found)))
     return drawn
 

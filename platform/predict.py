@@ -26,7 +26,8 @@ class PredictOptions(WhichModel):
     """Measure the lesion at a prompt by a trained system.
 
     Attributes:
-        system: one of the published systems; each is told a click, a box or marks.
+        system: one of the published systems, or one from elsewhere, as package.module:Class; each
+            is told a click, a box or marks.
         image: a 16-bit PNG with HU + 32768 as in DeepLesion, a DICOM file, a folder with one CT
             series, or a NIfTI file.
         click: X,Y in pixels, 0,0 = the middle of the first. Of PNG and DICOM: column and row of
@@ -165,7 +166,7 @@ def answer_one(options: PredictOptions, answerer: "Answerer", out: Path) -> None
     from trainables.answering.files import ANSWER, OVERLAY
     from trainables.answering.question import Question
 
-    prompt = options.prompt()
+    prompt, system = options.prompt(), answerer.parts.system
     assert options.image is not None
     assert prompt is not None
     question = Question(
@@ -176,13 +177,13 @@ def answer_one(options: PredictOptions, answerer: "Answerer", out: Path) -> None
     if "doubt" in found:
         say(found["doubt"])
     if (recist := found["recist"]) is None:
-        coincide = answerer.parts.system.endpoints
-        say(f"no measurement: {'the endpoints coincide' if coincide else 'there is no mask'}")
+        reason = "the endpoints coincide" if system.endpoints else "there is no mask"
+        say(f"no measurement: {reason}")
     else:
         say(f"{recist['long_axis']['mm']:.1f} × {recist['short_axis']['mm']:.1f} mm, from the "
             f"{found['recist_from']}")  # fmt: skip
     if found["mask"] is None:
-        say(f"no mask: {options.system} segments nothing, and without one there is no report")
+        say(f"no mask: {system.name} segments nothing, and without one there is no report")
     elif "mask" not in found["files"]:
         say("no mask: nothing is segmented")
     names = ", ".join([*found["files"].values(), OVERLAY, ANSWER])

@@ -18,6 +18,7 @@ from dashboards.pages.reproduction import (
 )
 from dashboards.tables.papers import PaperRow, paper_rows
 from dashboards.tables.terminal import say
+from platform.command_line.models import trained_parts
 from platform.command_line.options import parse_config, run, take_system
 from platform.running.cluster import cluster, has_gpu
 from platform.running.datasets import Data, find_data
@@ -92,6 +93,7 @@ class Reproducing(Planned):
             data=self.data,
             workers=self.workers,
             cpus_per_worker=self.cpus_per_worker,
+            parts=self.parts,
             pictures=self.pictures,
         )
 
@@ -188,7 +190,8 @@ def main() -> None:
         make=lambda config: ReproduceOptions(config=config, table=name),
     )
     storage = writable(options.storage or default_storage())
-    plan = start(Reproducing, system, preset, options, storage, prefix=name)
+    parts = trained_parts(system, options.parts, storage)
+    plan = start(Reproducing, system, preset, options, storage, prefix=name, parts=parts)
     external = None
     if place := options.external or plan.external:
         external = find_data(place, storage, plan.config.pseudo_mask)

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from dashboards.tables.terminal import say
 from lesions.names import check_name
+from platform.command_line.models import trained_parts
 from platform.command_line.options import Outputs, check_positive, parse_system, run
 from platform.compare import compare
 from platform.running.cluster import cluster, has_gpu
@@ -33,6 +34,8 @@ class SweepOptions(Outputs, Generic[C]):
     Attributes:
         config: what every trial starts from.
         data: a prepared set; without it the shipped sample is prepared and taken.
+        parts: trained parts of the system that the recipe takes over, where it does: checkpoints'
+            folders, NAME@ALIAS or NAME:VERSION.
         trials: how many.
         concurrent: trials at a time; without it as many as the cluster's resources hold.
         workers_per_trial: how many train a trial together; each sees its share of every epoch.
@@ -50,6 +53,7 @@ class SweepOptions(Outputs, Generic[C]):
 
     config: C
     data: Path | None = None
+    parts: tuple[str, ...] = ()
     trials: int = 8
     concurrent: int | None = None
     workers_per_trial: int = 1
@@ -121,7 +125,8 @@ def main() -> None:
     storage = writable(options.storage or default_storage())
     if preset == "tiny":
         say("no GPU here or tiny asked for: the tiny preset, the same structure made small")
-    sweep_and_compare(start(Sweep, system, preset, options, storage), storage)
+    parts = trained_parts(system, options.parts, storage)
+    sweep_and_compare(start(Sweep, system, preset, options, storage, parts=parts), storage)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 from dashboards.tables.terminal import say
 from lesions.names import check_name
+from platform.command_line.models import trained_parts
 from platform.command_line.options import Outputs, check_positive, parse_system, run
 from platform.running.cluster import cluster, has_gpu
 from platform.running.plans import start
@@ -14,9 +15,10 @@ from platform.running.storage import default_storage, writable
 from platform.running.training import Training, check_room
 from platform.tracking.champions import register
 from platform.tracking.provenance import provenance
-from platform.tracking.runs import NAME, find_or_create_run
+from platform.tracking.runs import NAME, find_or_create_run, merit_tags
 from platform.tracking.store import Store, open_store, reaching
 from trainables.configs import flatten
+from trainables.parts import protocol
 
 C = TypeVar("C")
 
@@ -28,6 +30,8 @@ class TrainOptions(Outputs, Generic[C]):
     Attributes:
         config: what is trained, and how.
         data: a prepared set; without it the shipped sample is prepared and taken.
+        parts: trained parts of the system that the recipe takes over, where it does: checkpoints'
+            folders, NAME@ALIAS or NAME:VERSION.
         workers: how many train together; each sees its share of every epoch.
         cpus_per_worker: CPU cores a worker.
         name: the run's name; without it one is made from the time.
@@ -39,6 +43,7 @@ class TrainOptions(Outputs, Generic[C]):
 
     config: C
     data: Path | None = None
+    parts: tuple[str, ...] = ()
     workers: int = 1
     cpus_per_worker: float = 1
     name: str | None = None
@@ -74,7 +79,9 @@ def _open_run(training: Training, store: Store) -> str:
     key = {"lesion.kind": "train", "lesion.train": training.name}
     tags = {NAME: training.name, "lesion.system": training.system.name,
             "lesion.preset": training.preset, "lesion.state": "running",
-            **training.data.tags(), **provenance()}  # fmt: skip
+            "lesion.protocol": protocol(training.system, [training.config]),
+            **merit_tags(training.system.merit), **training.data.tags(),
+            **provenance()}  # fmt: skip
     return find_or_create_run(store, key, tags, flatten(training.config))
 
 
@@ -89,7 +96,8 @@ def main() -> None:
     storage = writable(options.storage or default_storage())
     if preset == "tiny":
         say("no GPU here or tiny asked for: the tiny preset, the same structure made small")
-    train_and_record(start(Training, system, preset, options, storage), storage)
+    parts = trained_parts(system, options.parts, storage)
+    train_and_record(start(Training, system, preset, options, storage, parts=parts), storage)
 
 
 if __name__ == "__main__":

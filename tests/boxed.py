@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from lesions import Lesion, Recist
+from lesions.metrics.merit import Merit
 from lesions.prompts import Box, Case, Click, Marks, TellBox, TellClick, Telling, TellMarks
 from trainables.checkpoint import BEST, RUN
 from trainables.configs import flatten
-from trainables.merit import Merit
 from trainables.recipe import Objective
 from trainables.system import Batch, How, Prediction, Sample, System, Trained
 from trainables.training import TrainingConfig
@@ -51,8 +51,8 @@ class Boxed(System):
     prompt = Box
 
     def presets(self) -> Mapping[str, Callable[[], Config]]:
-        """One."""
-        return {"tiny": Config}
+        """One, by both names."""
+        return {"paper": Config, "tiny": Config}
 
     def telling(self, configs: Sequence[Config]) -> Telling:
         """A box of 1.5 to 2 lesions: the discs are near to each other."""

@@ -1,5 +1,6 @@
-"""Image backbones: five feature maps at strides 2, 4, 8, 16 and 32, from timm."""
+"""Image backbones: feature maps of the strides that a system wants, finest first, from timm."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,7 +14,7 @@ from trainables.blocks import BatchNorm
 from trainables.split_attention import without_copies
 from trainables.stored import read_state_dict, said
 
-STRIDES = [2, 4, 8, 16, 32]
+STRIDES = (2, 4, 8, 16, 32)
 NO_PRETRAINED = "--config.model.backbone.no-pretrained"
 MOST_WIDTH = 16
 _RESNET_CHANNELS = (64, 128, 256, 512)
@@ -24,7 +25,7 @@ class BackboneConfig:
     """Which backbone, and where its weights come from.
 
     Attributes:
-        name: a timm model with feature maps at strides 2, 4, 8, 16 and 32.
+        name: a timm model with feature maps of the strides that the system wants.
         pretrained: start from ImageNet weights, fetched by timm from its hub.
         weights_file: a .pth or .safetensors state dict of `name` to read instead of the hub, 4 GiB
             at most.
@@ -63,7 +64,7 @@ class BackboneConfig:
 
 
 class Backbone(nn.Module):
-    """Feature maps at strides 2, 4, 8, 16 and 32, finest first.
+    """Feature maps, finest first.
 
     Attributes:
         channels: the channels of each map.
@@ -75,29 +76,41 @@ class Backbone(nn.Module):
         self.channels = channels
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Features of `image` (N, in_channels, H, W); H and W multiples of 32."""
+        """Features of `image` (N, in_channels, H, W); H and W multiples of the last stride."""
         return cast("list[Tensor]", self.network(image))
 
 
-def backbone(config: BackboneConfig, in_channels: int) -> Backbone:
+def backbone(
+    config: BackboneConfig,
+    in_channels: int,
+    strides: Sequence[int] = STRIDES,
+    **options: object,
+) -> Backbone:
     """Build the backbone; with other than 3 input channels timm adapts the first layer's weights.
 
     Intensities need no ImageNet mean and standard deviation when `in_channels` is 1: the first
     convolution feeds a batch normalisation, which undoes any scale and shift.
+
+    Args:
+        config: which, and its weights.
+        in_channels: of the image.
+        strides: of the maps: VGG-16 has (1, 2, 4, 8, 16, 32); at an output stride of 8 a ResNet
+            has (2, 4, 8, 8, 8).
+        options: of timm's model, as `output_stride=8`.
 
     Raises:
         InputError: the hub of pretrained weights cannot be reached, `weights_file` is no state
             dict of the model, or the model has other strides.
     """
     if config.weights_file is not None:
-        network = _from_file(config, in_channels, config.weights_file)
+        network = _from_file(config, in_channels, config.weights_file, options)
     elif config.pretrained:
-        network = _from_hub(config, in_channels)
+        network = _from_hub(config, in_channels, options)
     else:
-        network = _create(config, in_channels, pretrained=False)
+        network = _create(config, in_channels, pretrained=False, **options)
     info = cast("Any", network).feature_info
-    if info.reduction() != STRIDES:
-        raise InputError(f"{config.name} has strides {info.reduction()}, not {STRIDES}")
+    if tuple(info.reduction()) != tuple(strides):
+        raise InputError(f"{config.name} has strides {info.reduction()}, not {list(strides)}")
     return Backbone(network, info.channels())
 
 
@@ -112,9 +125,9 @@ def _create(config: BackboneConfig, in_channels: int, **options: object) -> nn.M
     return without_copies(model)
 
 
-def _from_hub(config: BackboneConfig, in_channels: int) -> nn.Module:
+def _from_hub(config: BackboneConfig, in_channels: int, options: Mapping[str, object]) -> nn.Module:
     try:
-        return _create(config, in_channels, pretrained=True)
+        return _create(config, in_channels, pretrained=True, **options)
     except OSError as error:
         raise InputError(
             f"the pretrained weights of {config.name} cannot be fetched ({type(error).__name__})",
@@ -123,12 +136,16 @@ def _from_hub(config: BackboneConfig, in_channels: int) -> nn.Module:
         ) from error
 
 
-def _from_file(config: BackboneConfig, in_channels: int, file: Path) -> nn.Module:
+def _from_file(
+    config: BackboneConfig, in_channels: int, file: Path, options: Mapping[str, object]
+) -> nn.Module:
     try:
         weights = read_state_dict(file)
         # timm gets tensors, not a file: it would read one in its own way. It edits what it gets.
         given = {"state_dict": dict(weights)}
-        network = _create(config, in_channels, pretrained=True, pretrained_cfg_overlay=given)
+        network = _create(
+            config, in_channels, pretrained=True, pretrained_cfg_overlay=given, **options
+        )
     except Exception as error:  # each format fails in its own way
         raise InputError(
             f"cannot be read as weights of {config.name}: {said(error)}", file=file

@@ -1,1 +1,1 @@
-"""Plots, and lesions as pictures."""
+"""Pictures: `sweeps` draws a sweep's plots, `overlays` a lesion with outlines and diameters."""

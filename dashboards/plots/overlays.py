@@ -118,7 +118,7 @@ def _square_around(
         found = np.concatenate([found, np.column_stack([columns, rows])])
     if not len(found):
         height, width = shape
-        return ((width - 1) / 2, (height - 1) / 2), float(max(shape))
+        return ((width - 1) / 2, (height - 1) / 2), float(max(shape) + 1)
     low, high = found.min(axis=0), found.max(axis=0)
     x, y = ((low + high) / 2).tolist()
     return (x, y), MARGIN * (float((high - low).max()) + 1)

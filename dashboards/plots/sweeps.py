@@ -2,6 +2,7 @@
 
 import io
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,6 +46,7 @@ STYLE: Any = {
 }
 MOST_SEARCHED = 30  # parameters that have a plot
 MOST_BINS = 20
+WIDEST = 32  # letters of an upright label
 LOG_FROM = 30.0  # a searched range whose ends differ by this factor is drawn on a log axis
 
 
@@ -253,7 +255,7 @@ def _figure(x: str, y: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(5.0, 3.5), layout="constrained")
     axes = figure.add_subplot()
     axes.set_xlabel(shown(x))
-    axes.set_ylabel(y)
+    axes.set_ylabel(textwrap.fill(y, WIDEST))
     return figure, axes
 
 

@@ -1,1 +1,6 @@
-"""Tables: the papers' own, ours beside them, in the terminal."""
+"""Tables: the papers' own and ours beside them.
+
+`papers` reads `tables.csv`, `papers.csv` and `datasets.csv`; `metrics` knows each metric's words,
+unit and order; `comparison` makes lines of results, `diameters` of diameters by several ways,
+`masks` of pseudo masks; `terminal` prints them, and all words from elsewhere.
+"""

@@ -22,7 +22,6 @@ from lesions.files import replace_with, write_text
 from lesions.lesion import Lesion
 from lesions.metrics.summary import summary
 from lesions.prepared.parquet import read_table
-from lesions.prepared.prepared_set import PreparedSet
 from lesions.readers.bounded import read_json
 from lesions.readers.png import read_header
 
@@ -174,9 +173,3 @@ class RoundLesions(Sequence[Lesion]):
             raise InputError(f"the mask of {shown(lesion.file)} has another size than its slice",
                              file=self.root, remedy=_AGAIN)  # fmt: skip
         return replace(lesion, masks={**lesion.masks, **new}) if new else lesion
-
-
-def training_lesions(data: Path, masks: Path | None) -> Sequence[Lesion]:
-    """A set's training lesions, as prepared or with the masks of a round."""
-    prepared = PreparedSet(data, "train")
-    return prepared if masks is None else RoundLesions(prepared, masks)

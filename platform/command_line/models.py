@@ -56,8 +56,27 @@ def checkpoints(
             named[part] = found
     for part in system.parts or ("",):
         if part not in named:
-            named[part] = _checkpoint(_of_part(whole, part), storage)
+            word = _of_part(whole, part)
+            named[part] = _checkpoint(word, storage)
+            if (own := _part(system, named[part])) != part:
+                raise InputError(f"{shown(word)} is a model of {own or system.name}, not of {part}")
     return {part: named[part] for part in system.parts or ("",)}
+
+
+def trained_parts(system: "System", words: Sequence[str], storage: Path | None) -> dict[str, Path]:
+    """The folders of trained parts that a training takes over, by the parts' names.
+
+    Raises:
+        InputError: a part is named twice, a checkpoint is of another system, or no such model.
+    """
+    found: dict[str, Path] = {}
+    for word in words:
+        checkpoint = _checkpoint(word, storage)
+        part = _part(system, checkpoint)
+        if part in found:
+            raise InputError(f"two models are named for {part or system.name}")
+        found[part] = checkpoint.folder
+    return found
 
 
 def checkpoints_of_any(
@@ -75,10 +94,11 @@ def _is_whole(system: "System", word: str) -> bool:
     """Whether a word stands for all parts of a system that has some."""
     if _is_folder(word) or not system.parts:
         return False
-    name, sign = word.partition("@")[0].partition(":")[0], "@" in word
+    name, alias, _ = word.partition("@")
+    name = name.partition(":")[0]
     if any(name.endswith(f"-{part}") for part in system.parts):
         return False
-    if not sign:
+    if not alias:
         first = next(iter(system.parts))
         raise InputError(
             f"--model is {shown(word)!r}",

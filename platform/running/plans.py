@@ -2,7 +2,8 @@
 
 import json
 import time
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
@@ -19,7 +20,9 @@ from trainables.workers import Job
 
 P = TypeVar("P", bound="Planned")
 _MOST_PLAN = 1 << 20  # bytes; real ones have 2 kB
-_SHARED: dict[str, Any] = {"preset": str, "config": dict[str, Any], "data": Path}
+_SHARED: dict[str, Any] = {
+    "preset": str, "config": dict[str, Any], "data": Path, "parts": dict[str, Path],
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,8 @@ class Planned:
         folder: where it is kept.
         system, preset, config: what is trained.
         data: on what.
+        parts: checkpoints' folders of the system's other parts, by name, where phases take them
+            over.
     """
 
     place: ClassVar[str]
@@ -44,28 +49,32 @@ class Planned:
     preset: str
     config: Any
     data: Data
+    parts: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def job(self) -> Job:
         """What a worker trains."""
         return Job(
             system=word_of(self.system), config=self.config, data=self.data.root,
-            scratch=self.folder / "masks",
+            scratch=self.folder / "masks", parts=self.parts,
         )  # fmt: skip
 
     def write(self) -> None:
         """Write what `--resume` reads."""
         own = {name: getattr(self, name) for name in _own_fields(type(self))}
-        plan = {"preset": self.preset, "config": flatten(self.config), "data": str(self.data.root)}
+        plan = {"preset": self.preset, "config": flatten(self.config),
+                "data": str(self.data.root), "parts": dict(self.parts)}  # fmt: skip
         write_text(self.folder / self.file, json.dumps(plan | own, indent=1, default=str))
 
 
 def start(
-    kind: type[P], system: System, preset: str, options: Any, storage: Path, prefix: str = ""
-) -> P:
+    kind: type[P], system: System, preset: str, options: Any, storage: Path, prefix: str = "",
+    parts: Mapping[str, Path] | None = None,
+) -> P:  # fmt: skip
     """A new run of this kind; or, with `--resume`, an old one as its plan says.
 
-    A run that the user does not name is called after `prefix`, or the system, and the time.
+    A run that the user does not name is called after `prefix`, or the system, and the time; `parts`
+    are those of a new run.
 
     Raises:
         InputError: the name is taken, or none that was started, or no name at all; or the plan is
@@ -75,7 +84,7 @@ def start(
     name = options.resume or options.name or default
     folder = inside(storage / kind.place, name)
     if options.resume:
-        plan = _read(folder / kind.file, kind)
+        plan = read_plan(folder / kind.file, kind)
         preset, data = plan.pop("preset"), plan.pop("data")
         with blaming(folder / kind.file):
             config = edited(system.presets()["paper"](), plan.pop("config"))
@@ -84,7 +93,8 @@ def start(
             f"there is a run {name!r} already", remedy=f"go on with it by --resume {name}"
         )
     else:
-        plan = {field: getattr(options, field) for field in _own_fields(kind)}
+        plan = {name: getattr(options, name) for name in _own_fields(kind)}
+        plan["parts"] = parts or {}
         config, data = options.config, options.data
     # A resumed run may be told to show less, never more.
     plan["pictures"] = plan.get("pictures", True) and options.pictures
@@ -95,11 +105,12 @@ def start(
 
 
 def _own_fields(kind: type[Planned]) -> list[str]:
-    shared = {field.name for field in fields(Planned)}
-    return [field.name for field in fields(kind) if field.name not in shared]
+    shared = {one.name for one in fields(Planned)}
+    return [one.name for one in fields(kind) if one.name not in shared]
 
 
-def _read(path: Path, kind: type[Planned]) -> dict[str, Any]:
+def read_plan(path: Path, kind: type[Planned]) -> dict[str, Any]:
+    """A plan as it was written; InputError where there is none, or it is damaged."""
     name, runs = path.parent.name, path.parent.parent
     try:
         plan = _upgraded(read_json(path, dict, _MOST_PLAN))
@@ -114,7 +125,7 @@ def _read(path: Path, kind: type[Planned]) -> dict[str, Any]:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from None
     own, hints = _own_fields(kind), get_type_hints(kind)
     wanted = _SHARED | {name: hints[name] for name in own}
-    optional = {one.name for one in fields(kind) if one.default is not MISSING}
+    optional = {one.name for one in fields(kind) if one.default is not MISSING} | {"parts"}
     with blaming(path):
         if missing := sorted(wanted.keys() - optional - plan.keys()):
             raise InputError(f"lacks {missing[0]!r}")

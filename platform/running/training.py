@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dashboards.tables.metrics import metric_of
 from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.readers.bounded import parse_json, read_text
@@ -137,8 +138,7 @@ def _line(metrics: dict[str, float], system: System) -> str:
     line = f"epoch {metrics['epoch']:.0f}  loss {metrics['train_loss']:.4f}"
     if merit.validated not in metrics:
         return line
-    name = merit.name.replace("_", " ").capitalize()
-    return f"{line}  validation {name} {metrics[merit.validated]:.3f}"
+    return f"{line}  validation {metric_of(merit.name).words} {metrics[merit.validated]:.3f}"
 
 
 def _recording(store: Store, run_id: str, metrics: dict[str, float]) -> Any:

@@ -53,6 +53,16 @@ def view(client: MlflowClient, experiment: str) -> SweepView:
 
 
 @pytest.fixture(scope="session")
+def located(client: MlflowClient, tmp_path_factory: pytest.TempPathFactory) -> SweepView:
+    """A sweep of the made system of `locator`, as read back."""
+    from tests.dashboards.locator import log_located  # it takes its tools from here
+
+    folder = tmp_path_factory.mktemp("located")
+    log_located(client, str(client.create_experiment("locator", folder.as_uri())))
+    return read_sweep(client, "locator")
+
+
+@pytest.fixture(scope="session")
 def sample() -> list[Lesion]:
     """Seven real lesions with human masks, from several patients of the shipped sample."""
     return read_some()

@@ -15,6 +15,7 @@ from lesions.prepared.manifest import claim, write_manifest
 from lesions.prepared.pairs import source_of, with_category
 from lesions.prepared.part import part_path, read_part, write_part
 from lesions.prepared.preparing import Plan, prepare_part
+from tests.boxed import Boxed, save
 from tests.discs import WINDOW, Checkpoints, slice_with_discs
 from tests.lesions.readers.seg_files import save_nifti
 from tests.platform.conftest import Cluster, command, open_to
@@ -97,6 +98,32 @@ def test_two_sets_a_bad_lesion_and_everything_it_leaves(
 
     assert command("evaluate", *words) == 2
     assert "there is a result 'evening' already" in capsys.readouterr().err
+
+
+@pytest.mark.ray
+def test_a_system_from_elsewhere_told_a_box(
+    ray_cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has no parts, no endpoints, no paper and no diameters but those of its mask."""
+    storage, lung = tmp_path / "store", external(tmp_path / "a", (103,), "lung")
+    model = save(Boxed(), tmp_path / "model")
+    words = ("--model", model, "--data", lung, "--name", "noon", "--storage", storage)
+    assert command("evaluate", "tests.boxed:Boxed", *words) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Given are the slice and a box." in shown
+    assert "alone" not in shown
+    with (storage / "evaluations" / "noon" / "lesions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["dice"]) for row in rows] == [1.0] * 4
+    assert not {name for name in rows[0] if name.startswith(("heat_maps", "stage"))}
+    client = MlflowClient(tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("boxed").experiment_id
+    (run,) = runs_of_kind(client, experiment, "evaluate")
+    assert run.data.metrics["dice"] == 1.0
+    assert run.data.tags["lesion.system"] == "boxed"
+    assert run.data.tags["lesion.protocol"] == "Given are the slice and a box."
+    assert run.data.params["model.checkpoint"] == "model"
+    assert "lesion.part" not in run.data.tags
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ from trainables.pdnet.config import tiny
 OPTIONS = {
     "name": "run", "resume": None, "data": None, "trials": 1, "concurrent": None, "seed": 0,
     "cpus_per_trial": 1, "gpus_per_trial": None, "grace": 1, "register": None, "workers": 1,
-    "cpus_per_worker": 1, "rounds": 1, "table": "pdnet-3", "external": None,
+    "cpus_per_worker": 1, "workers_per_trial": 1, "rounds": 1, "table": "pdnet-3", "external": None,
 }  # fmt: skip
 
 
@@ -47,8 +47,8 @@ def test_an_answers_readers(
     file: int, folder: int,
 ) -> None:  # fmt: skip
     (tmp_path / "slice.png").write_bytes(encode_slice(slice_with_discs(100)[0]))
-    given = ("--stage1", two_checkpoints[0], "--stage2", two_checkpoints[1], "--click", "30,30",
-             "--image", tmp_path / "slice.png", "--spacing", 1, 1)  # fmt: skip
+    given = ("--model", *two_checkpoints, "--click", "30,30", "--spacing", 1, 1,
+             "--image", tmp_path / "slice.png")  # fmt: skip
     out = tmp_path / "out" / "a"
     assert command("predict", "pdnet", *given, "--out", out, *words) == 0
     assert {path.stat().st_mode & 0o777 for path in out.iterdir()} == {file}

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from lesions import InputError
-from platform.running.training import read_history
+from platform.running.plans import read_plan
+from platform.running.training import Training, read_history
 from tests.platform.conftest import command
-from trainables.configs import flatten
-from trainables.pdnet.config import tiny
+from trainables.configs import edited, flatten
+from trainables.pdnet.config import paper, tiny
 
 # As `Planned.write` wrote them before settings were checked.
 TRAINING = {
@@ -126,3 +127,15 @@ def test_a_damaged_line_is_named(line: str, tmp_path: Path) -> None:
 
 def test_no_history_yet(tmp_path: Path) -> None:
     assert read_history(tmp_path / "history.jsonl") == []
+
+
+def test_a_plan_of_before_says_its_rounds_in_the_config(tmp_path: Path) -> None:
+    config = {name: value for name, value in TRAINING["config"].items() if name != "rounds"}
+    path = tmp_path / "mine" / "train.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(TRAINING | {"config": config, "rounds": 3}))
+    found = read_plan(path, Training)
+    assert "rounds" not in found
+    assert edited(paper(), found["config"]).rounds == 3
+    path.write_text(json.dumps(TRAINING))
+    assert edited(paper(), read_plan(path, Training)["config"]) == tiny()

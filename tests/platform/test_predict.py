@@ -198,7 +198,7 @@ def wrong(two: Checkpoints, tmp_path: Path, *words: object) -> int:
     ("words", "message"),
     [
         (("--click", "144,5", "--slice", 1), "the click 144,5 lies outside its 144 × 112 pixels"),
-        (("--click", "nan,5", "--slice", 1), "lies outside"),
+        (("--click", "nan,5", "--slice", 1), "--click is 'nan,5' (say X,Y in pixels)"),
         (("--click", "5", "--slice", 1), "--click is '5' (say X,Y in pixels)"),
         (("--click", "5,5"), "has 3 slices (say which: --slice 0…2)"),
         (("--click", "5,5", "--slice", 3), "there is no slice 3 (it has 0…2, from the feet)"),

@@ -11,8 +11,9 @@ import nibabel
 import numpy as np
 import pytest
 
-from lesions.readers.png import encode_slice
-from tests.discs import Checkpoints, middle_of, slice_with_discs
+from lesions.readers.png import decode_labels, encode_slice
+from tests.boxed import Boxed, save
+from tests.discs import Checkpoints, dice, middle_of, slice_with_discs
 from tests.lesions.readers import dicom_files
 from tests.lesions.readers.test_prompt_table import Row, write_table
 from tests.platform.conftest import (
@@ -186,6 +187,49 @@ def test_odd_names_and_what_lies_in_their_places_end_nothing(
     assert open_to(0o077, out) == []
     for path in out.rglob("*"):
         assert not path.is_file() or b"jane" not in path.read_bytes(), path
+
+
+@pytest.mark.ray
+def test_a_table_of_boxes_and_one_of_clicks_for_another_model(
+    ray_cluster: Cluster, two_checkpoints: Checkpoints, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """The columns follow from what the system is told, or the model that makes its boxes."""
+    data, out = tmp_path / "data", tmp_path / "out"
+    images(data)
+    model = save(Boxed(), tmp_path / "model")
+    given: list[Row] = [
+        ("a", "slice.png", "", 5, 5, 70, 55, 0.5, 0.8),
+        ("b", "ct", 1, 70, 60, 60, 90, "", ""),
+        ("c", "ct", 1, 70, 60, 70, 90, "", ""),
+    ]
+    boxes = ("id", "image", "slice", "x0", "y0", "x1", "y1", "spacing_x", "spacing_y")
+    command_words = ("tests.boxed:Boxed", "--model", model, "--out", out)
+    table = write_table(data, given, boxes)
+    assert command("predict", *command_words, "--table", table) == 0
+    assert "Given are the slice and a box." in capsys.readouterr().out
+    first, second = read(out / "answers.csv")
+    assert [first[name] for name in ("x0", "y0", "x1", "y1")] == ["5.0", "5.0", "70.0", "55.0"]
+    assert (second["x0"], second["x1"]) == ("60.0", "70.0"), "corners in order"
+    assert float(first["long_mm"]) > 0
+    assert (first["spread_max_mm"], first["found"]) == ("", "True")
+    (bad,) = read(out / "rejected.csv")
+    assert bad["row"] == "3"
+    assert "has no area" in bad["reason"]
+
+    clicks: list[Row] = [("a", "slice.png", "", *middle_of(CORNERS[0]), 0.5, 0.8)]
+    table = write_table(data, clicks)
+    other = ("--with", *two_checkpoints)
+    assert command("predict", *command_words, *other, "--table", table) == 0
+    assert "1 rows: 0 answered before, 1 to answer" in capsys.readouterr().out
+    (row,) = read(out / "answers.csv")
+    assert [float(row["x"]), float(row["y"])] == [*middle_of(CORNERS[0])]
+    made = answer_of(out / "a")["made"]
+    assert (made["kind"], made["made_by"]["system"]) == ("box", "pdnet")
+    assert dice(decode_labels((out / "a" / "mask.png").read_bytes()), CORNERS[0]) > 0.8
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")  # never looked for
+    assert command("predict", *command_words, *other, "--table", table) == 0
+    assert "1 rows: 1 answered before, 0 to answer" in capsys.readouterr().out
 
 
 @pytest.mark.ray

@@ -13,7 +13,7 @@ from mlflow.entities import Run
 
 from dashboards.recorded.runs import runs_of_kind
 from lesions.prepared import PreparedSet
-from lesions.prepared.round_masks import read_figures, training_lesions
+from lesions.prepared.round_masks import RoundLesions, read_figures
 from platform.running.datasets import Data
 from platform.running.rounds import round_of
 from platform.running.training import Training, read_history
@@ -34,8 +34,9 @@ VOLATILE = ("epoch_seconds", "images_per_second")
 
 
 def words_for(storage: Path, data: Path, epochs: int, rounds: int) -> list[str]:
-    words = ("pdnet", "--storage", storage, "--data", data, "--name", "run", "--config.rounds", rounds,
-             "--config.training.epochs", epochs, *TINY, *QUICK)  # fmt: skip
+    words = ("pdnet", "--storage", storage, "--data", data, "--name", "run",
+             "--config.rounds", rounds, "--config.training.epochs", epochs,
+             *TINY, *QUICK)  # fmt: skip
     return list(map(str, words))
 
 
@@ -96,7 +97,7 @@ def test_two_rounds(
     both = [(n, pytest.approx(run.data.metrics["dice"])) for n, run in enumerate(rounds, 1)]
     assert steps_of(tmp_path, parent, "dice") == both
     before = PreparedSet(tiny_set, "train")
-    after = training_lesions(tiny_set, masks)
+    after = RoundLesions(before, masks)
     assert any(
         ours.masks["snakes"] != theirs.masks["snakes"]
         for ours, theirs in zip(after, before, strict=True)

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub.constants
 import pytest
@@ -114,3 +115,23 @@ def test_impossible_configs_are_refused(settings: dict[str, object], says: str) 
 def test_a_model_with_other_strides_is_refused() -> None:
     with pytest.raises(InputError, match="has strides"):
         backbone(BackboneConfig(name="swin_tiny_patch4_window7_224", pretrained=False), 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "strides", "options"),
+    [
+        ("vgg16", (1, 2, 4, 8, 16, 32), {}),
+        ("resnet50", (2, 4, 8, 8, 8), {"output_stride": 8}),
+        ("hrnet_w18_small", (4, 8, 16, 32), {"feature_location": "", "out_indices": (1, 2, 3, 4)}),
+    ],
+)
+def test_a_system_may_want_other_strides(
+    name: str, strides: tuple[int, ...], options: dict[str, Any]
+) -> None:
+    """VGG-16's six maps, an output stride of 8, HRNet's raw branches."""
+    network = backbone(BackboneConfig(name=name, pretrained=False), 1, strides, **options)
+    found = network.eval()(torch.zeros(1, 1, 64, 64))
+    assert [each.shape[1:] for each in found] == [
+        (channels, 64 // stride, 64 // stride)
+        for channels, stride in zip(network.channels, strides, strict=True)
+    ]

@@ -33,15 +33,15 @@ class Answering:
     def load(self, device: torch.device) -> "Answerer":
         """Ready to answer; InputError for checkpoints that are damaged or none of the system's."""
         named_system(self.system)
-        parts, teller = (
-            identity and load_parts(
-                identity.folders, device,
-                precision=precision_of(self.precision, device), tta=self.tta,
-            )
-            for identity in (self.model, self.teller)
-        )  # fmt: skip
-        assert parts is not None
-        return Answerer(answering=self, parts=parts, teller=teller)
+        return Answerer(
+            answering=self,
+            parts=self._load(self.model, device),
+            teller=None if self.teller is None else self._load(self.teller, device),
+        )
+
+    def _load(self, model: Identity, device: torch.device) -> Parts:
+        precision = precision_of(self.precision, device)
+        return load_parts(model.folders, device, precision=precision, tta=self.tta)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +63,8 @@ class Answerer:
         """The sentences that say what they are told."""
         if self.teller is None:
             return self.parts.protocol
-        made, by = self.parts.system.prompt.words, self.teller.system.title
-        return f"{self.parts.protocol} It is {by} that makes {made}. {self.teller.protocol}"
+        made, by = self.parts.system.prompt.name, self.teller.system.title
+        return f"{self.parts.protocol} {by} makes the {made}. {self.teller.protocol}"
 
     def told(self, case: Case) -> Prompt:
         """What the system is told: the case's own prompt, or what the other model makes of it.

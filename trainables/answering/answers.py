@@ -18,6 +18,7 @@ from lesions.readers.prompted import PromptedSlice, Volumes, read_prompted, read
 from lesions.writers.dicom import Algorithm
 from trainables.answering.answerer import Answerer
 from trainables.answering.files import ANSWER, OVERLAY, clear, write_files
+from trainables.answering.identity import WHOLE
 from trainables.answering.precision import name_of
 from trainables.answering.question import Question, said
 from trainables.system import Prediction, Square, System
@@ -58,6 +59,7 @@ def answer(
     told = answerer.told(case)
     asked = time.perf_counter()
     (prediction,) = answerer.parts.predict([replace(case, prompt=told)])
+    answered = time.perf_counter()
     clear(folder)
     system, model = answerer.parts.system, answerer.answering.model
     algorithm = Algorithm(name=system.name, version=model.version)
@@ -65,7 +67,8 @@ def answer(
     picture = draw(seen, question.window, prediction.mask, prediction.recist, prediction.square)
     with replace_with(folder / OVERLAY) as file:
         file.write(picture)
-    seconds = {"read": read - start, "told": asked - read, **prediction.seconds}
+    seconds = {"read": read - start, "told": asked - read}
+    seconds |= prediction.seconds or {WHOLE: answered - asked}
     content = {
         "image": os.path.relpath(question.image, folder),
         "kind": seen.kind,

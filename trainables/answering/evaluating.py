@@ -55,12 +55,13 @@ def diameters(
         found: what was predicted of it.
         at: (x, y) of its prompt: the part of the mask there is measured.
     """
-    masked = found.mask is not None
-    part = part_at(found.mask == 1, at) if masked else np.zeros(lesion.shape, np.bool_)
+    part = np.zeros(lesion.shape, np.bool_)
+    if found.mask is not None:
+        part = part_at(np.asarray(found.mask == 1), at)
     measured = side_by_side(lesion, found.recist if system.endpoints else None, part)
     absent = {
         column(way, axis)
-        for way, there in ((HEATMAPS, system.endpoints), (PREDICTED, masked))
+        for way, there in ((HEATMAPS, system.endpoints), (PREDICTED, found.mask is not None))
         for axis in AXES
         if not there
     }

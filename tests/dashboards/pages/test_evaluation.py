@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from dashboards.pages.evaluation import (
     render_evaluation,
     write_lesions,
 )
-from lesions.metrics.merit import DIAMETERS, SEGMENTATION
+from lesions.metrics.merit import DIAMETERS, DICE, ENDPOINTS, SEGMENTATION, Merit
 
 
 def row(index: int, dice: float, kind: str, **more: Any) -> dict[str, Any]:
@@ -117,3 +118,100 @@ def test_every_lesion_is_in_the_csv(tmp_path: Path) -> None:
     assert rows[0]["heat_maps_long_mm"] == "13.0"
     assert rows[2]["predicted_mask_long_mm"] == ""
     assert rows[3]["endpoints"].startswith("1.000 2.000 3.000")
+
+
+def located(index: int, error: float, kind: str, **more: Any) -> dict[str, Any]:
+    """The row of a system that segments nothing and predicts endpoints."""
+    errors = {name: error / (n + 1) for n, name in enumerate(ENDPOINTS)}
+    diameters = {
+        f"{way}_{axis}_mm": math.nan if way == "marks" else 10.0 + index
+        for way in ("heat_maps", "human_mask", "marks")
+        for axis in ("long", "short")
+    }
+    return {
+        "set": 0, "index": index, "file": f"p{index}_001", "row": 1, "patient": f"p{index}",
+        "lesion_type": kind, "truth": "human", "found": True, "mask": None, "endpoints": None,
+        **errors, **diameters, **more,
+    }  # fmt: skip
+
+
+LOCATED = Evaluation(
+    name="noon", paper="", method="Locator", reported=ENDPOINTS,
+    merit=Merit(name="long_axis_location_error", better="lower"), sets=["a"],
+    data="a, 3 test slices", truth="RECIST marks",
+    rows=[
+        located(0, 8.0, "lung"),
+        located(1, math.nan, "liver", heat_maps_long_mm=math.nan, heat_maps_short_mm=math.nan),
+        located(2, 2.0, "lung"),
+    ],
+    aside=[],
+)  # fmt: skip
+
+
+def test_a_system_that_segments_nothing() -> None:
+    (line,) = LOCATED.lines()
+    assert (line.method, line.measured_on, line.lesions) == ("Locator, ours", "a", 3)
+    assert line.values == {
+        "long_axis_location_error": (5.0, 3.0),
+        "long_axis_length_error": (2.5, 1.5),
+        "short_axis_location_error": pytest.approx((5 / 3, 1.0)),
+        "short_axis_length_error": (1.25, 0.75),
+        "missed": (0.0, None),
+    }
+    assert list(LOCATED.columns(LOCATED.lines()))[-1] == "missed"
+    assert [row["index"] for row in LOCATED.shown()] == [2, 0, 1], "the least error first"
+    metrics = LOCATED.metrics()
+    assert (metrics["long_axis_location_error"], metrics["test_n"]) == (5.0, 3)
+    assert metrics["long_axis_location_error_lung"] == 5.0
+    assert "long_axis_location_error_liver" not in metrics
+    assert not any("dice" in name or "predicted_mask" in name for name in metrics)
+    assert metrics["long_heat_maps_minus_human_mask_n"] == 2
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_it_in_the_terminal(width: int) -> None:
+    out = io.StringIO()
+    print_evaluation(LOCATED, Console(file=out, width=width))
+    shown = " ".join(out.getvalue().split())
+    assert shown.startswith("Locator: noon ")
+    assert "By category Long" in shown
+    assert "Table" not in shown
+    assert "the paper" not in shown
+    assert "predicted mask" not in shown
+    assert "Ours was measured on a, 3 test slices, against RECIST marks." in shown
+    assert "No diameters from the heat maps: 1 of 3 lesions." in shown
+    assert max(map(len, out.getvalue().splitlines())) <= width
+
+
+def test_it_on_a_page_with_and_without_its_paper() -> None:
+    pictures = [(row, b"png") for row in LOCATED.shown()]
+    html = render_evaluation(LOCATED, pictures)
+    for said in ("<h1>Locator ", "Long axis location error 2.0 pixel</strong>",
+                 "Long axis location error –</strong>", "5.000 ± 3.000"):  # fmt: skip
+        assert said in html
+    assert "Dice" not in html
+    assert "Table" not in html
+    theirs = replace(LOCATED, paper="stn_shn")
+    html = render_evaluation(theirs, pictures)
+    for said in ("<h1>STN + SHN ", "Table 1 below.", "5.580 ± 8.250", "7.400 ± 10.600"):
+        assert said in html
+    assert theirs.category_rows() == [], "its paper has no table by lesion type"
+
+
+def test_a_system_that_only_segments() -> None:
+    reported = ("precision", "recall", "dice")
+    rows = [
+        {"set": 0, "index": n, "file": f"{n}.png", "row": 1, "patient": "1", "lesion_type": "lung",
+         "truth": "human", "precision": 1.0, "recall": dice, "dice": dice}
+        for n, dice in enumerate((0.5, 0.9))
+    ]  # fmt: skip
+    view = replace(LOCATED, paper="wsss", reported=reported, rows=rows, merit=DICE, name="dusk")
+    html = render_evaluation(view, [])
+    assert "Table 4 below." in html
+    assert "Diameters side by side" not in html
+    assert "Not found" not in html
+    assert list(view.columns(view.lines())) == list(reported)
+    assert [row["index"] for row in view.shown()] == [1, 0]
+    assert any(line.method == "HNN-SR-GC" for line in view.category_lines())
+    assert set(view.metrics()) >= {"dice", "dice_std", "dice_lung", "n_lung", "test_n", "failed"}
+    assert "missed" not in view.metrics()

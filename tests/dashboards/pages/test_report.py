@@ -3,7 +3,6 @@
 import math
 import re
 import subprocess
-from html.parser import HTMLParser
 from pathlib import Path
 
 import cv2
@@ -16,45 +15,16 @@ from dashboards.pages.view import SweepView, Trial
 from dashboards.recorded.runs import read_sweep
 from dashboards.tables.papers import shown_rows
 from lesions.errors import InputError
+from lesions.metrics.merit import Merit
+from tests.dashboards.pages.html_page import Page
 
 CHROMIUM = Path("/usr/bin/chromium")
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>.png'
-VOID = {"meta", "img", "link", "br", "rect", "path", "use"}
 PROBE = """<script>document.title = JSON.stringify([
   document.documentElement.scrollWidth <= innerWidth,
   [...document.images].every(i => i.naturalWidth === 384),
   performance.getEntriesByType("resource").filter(e => !e.name.startsWith("data:")).length,
   getComputedStyle(document.querySelector("svg text")).fontSize !== "0px"])</script>"""
-
-
-class Page(HTMLParser):
-    """Tags, attributes and text of a page; fails on a tag that is not closed."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str]]] = []
-        self.text = ""
-        self.open: list[str] = []
-        self.feed(html)
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def named(self, *names: str) -> list[dict[str, str]]:
-        return [attributes for tag, attributes in self.tags if tag in names]
 
 
 def changed(view: SweepView, **fields: object) -> SweepView:
@@ -196,6 +166,47 @@ def test_a_lesion_without_prediction(view: SweepView) -> None:
     assert "Median" not in text
 
 
+def test_a_system_that_is_judged_by_an_error(located: SweepView) -> None:
+    page = Page(render(located, []))
+    assert "Dice" not in page.text
+    assert "paper" not in page.text.replace("--paper", "").replace("(--paper)", "")
+    for said in (
+        "11.2 pixel long axis location error", "2.8 pixel short axis length error",
+        "the 5 test lesions by long axis location error",
+        "chosen by validation long axis location error;",
+    ):  # fmt: skip
+        assert said in " ".join(page.text.split()), said
+    for place, value, file in (("Best", "2.0 pixel", 2), ("Median", "7.5 pixel", 1),
+                               ("Worst", "–", 3)):  # fmt: skip
+        assert re.search(rf"{place} · Long axis location error {value}\s+{file}.png", page.text)
+    assert "nothing predicted to measure" not in page.text, "it says nothing of diameters"
+    plots = [a["aria-label"] for a in page.named("div") if a.get("role") == "img"]
+    assert plots == [
+        "Validation long axis location error (pixel) of 3 trials by epoch.",
+        "Training loss of 3 trials by epoch.",
+        "Best validation long axis location error (pixel) of 3 trials against learning_rate; "
+        "the lowest, 3.500, at 0.001.",
+        "Long axis location error (pixel) of 4 test lesions; the lowest is 2.000, the highest "
+        "31.250.",
+    ]
+
+
+def test_its_paper_stands_beside_it(located: SweepView) -> None:
+    text = Page(render(located, shown_rows("stn_shn"))).text
+    assert "5.580 ± 8.250" in text
+    assert "From the paper, on other lesions" in text
+    assert "DeepLesion readers' test set" in text
+
+
+@pytest.mark.parametrize("values", [[0.5], [1e13, 1e13 - 0.01], [0.0, -0.0], [-1e13, 1e13]])
+@pytest.mark.parametrize("better", ["higher", "lower"])
+def test_a_merit_of_any_size_is_drawn(view: SweepView, values: list[float], better: str) -> None:
+    merit, first = Merit(name="own", better=better), view.lesions[0]
+    lesions = [type(first)(**{**vars(first), "metrics": {"own": x}}) for x in values]
+    page = page_of(changed(view, merit=merit, lesions=lesions, test={}))
+    assert f"own of {len(values)} test lesions" in str(page.tags) or "own of 0.8" in str(page.tags)
+
+
 def test_a_metric_that_is_no_number_is_a_dash(view: SweepView) -> None:
     lost = {**view.test, "long_axis_error": math.nan, "dice_std": math.nan}
     references = [type(r)(method=r.method, metrics={"dice": math.nan}) for r in view.references]
@@ -232,8 +243,12 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_in_a_browser(html: str, browser: list[str], tmp_path: Path, width: int) -> None:
+@pytest.mark.parametrize("judged_by", ["Dice", "an error"])
+def test_in_a_browser(
+    html: str, located: SweepView, browser: list[str], tmp_path: Path, width: int, judged_by: str
+) -> None:
     page = tmp_path / "page.html"
+    html = html if judged_by == "Dice" else render(located, shown_rows("stn_shn"))
     page.write_text(html.replace("</body>", PROBE + "</body>"), encoding="utf-8")
     command = [*browser, f"--window-size={width},900", "--dump-dom", page.as_uri()]
     seen = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout

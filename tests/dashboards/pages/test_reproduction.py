@@ -12,7 +12,8 @@ from dashboards.pages.reproduction import (
     render_reproduction,
     summarised,
 )
-from dashboards.tables.papers import paper_rows
+from dashboards.tables.papers import paper_rows, shown_rows
+from lesions.metrics.merit import Merit
 
 STAGES = {
     "dice_stage1": ("stage1", "dice"),
@@ -100,6 +101,27 @@ def test_each_row_says_where_it_was_measured_and_one_set_alone_is_ranked() -> No
         *["external"] * 2,
     ]
     assert "By Dice, ours: PDNet > nnUNet; the paper's: PDNet > nnUNet." in view.notes()
+
+
+def test_an_error_is_ranked_from_the_least() -> None:
+    merit = Merit(name="long_axis_location_error", better="lower")
+    values = {"SHN": 9.0, "STN+SHN (TPP; HM)": 5.0, "STN+SHN (TPP+LRP; HM)": 7.0}
+    rows = [
+        Result(method=method, subgroup="overall", data="here", lesions=2,
+               values={merit.name: (value, 1.0)})
+        for method, value in values.items()
+    ]  # fmt: skip
+    view = Reproduction(
+        name="evening", paper="stn_shn", rows=shown_rows("stn_shn"), results=rows,
+        columns=[merit.name], data="here", merit=merit,
+    )  # fmt: skip
+    assert view.title == "STN + SHN, Table 1"
+    assert view.headings == {merit.name: "Long axis location error (pixel)"}
+    assert (
+        "By long axis location error (pixel), ours: "
+        "STN+SHN (TPP; HM) < STN+SHN (TPP+LRP; HM) < SHN; the paper's: "
+        "STN+SHN (TPP+LRP; HM) < STN+SHN (TPP; HM) < SHN." in view.notes()
+    )
 
 
 def test_categories_are_named_and_not_ranked() -> None:

@@ -4,7 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from dashboards.tables.papers import COLUMNS, TABLES, PaperRow, paper_rows, shown_rows
+from dashboards.tables.papers import (
+    COLUMNS,
+    DATASET_COLUMNS,
+    TABLES,
+    PaperRow,
+    _datasets,
+    known_rows,
+    masks_table,
+    paper_rows,
+    rows_by_type,
+    shown_rows,
+    title_of,
+)
 from lesions.errors import InputError
 
 GOOD = "pdnet,1,deeplesion_test,all,PDNet,dice,0.924,0.045,fraction"
@@ -76,6 +88,65 @@ def test_no_row_is_lost() -> None:
 def test_a_missing_deviation_is_none(tmp_path: Path) -> None:
     path = write(tmp_path, "pdnet,text,deeplesion_test,all,nnUNet,dice_stage1,0.857,,fraction")
     assert paper_rows("pdnet", path=path)[0].metrics == {"dice_stage1": (0.857, None)}
+
+
+def test_the_whole_of_a_test_set_is_shown() -> None:
+    rows = shown_rows("stn_shn")
+    assert [(row.method, row.subgroup) for row in rows][:3] == [
+        ("reader DL", "overall"), ("reader R1", "overall"), ("reader R2", "overall"),
+    ]  # fmt: skip
+    assert len(rows) == 7
+    assert rows[-1].metrics["long_axis_location_error"] == (5.58, 8.25)
+    assert {row.dataset for row in shown_rows("wsss")} == {"lymph_node", "deeplesion_test"}
+
+
+@pytest.mark.parametrize("paper", ["", "resnet"])
+def test_a_system_without_a_paper_has_no_rows(paper: str) -> None:
+    assert shown_rows(paper) == known_rows(paper) == rows_by_type(paper, ["dice"]) == []
+    assert title_of(paper) == paper
+
+
+@pytest.mark.parametrize(
+    ("paper", "metrics", "table"),
+    [
+        ("pdnet", ["dice"], "2"),
+        ("pdnet", ["short_axis_error", "dice"], "2"),
+        ("wsss", ["dice", "dice_3d"], "4"),
+        ("wsss", ["dice_3d", "dice"], "5"),
+        ("wsss", ["own", "recall", "dice"], "4"),
+        ("pdnet", ["vs"], None),
+        ("ahrnet", ["dice"], None),
+        ("stn_shn", ["long_axis_location_error"], None),
+    ],
+)
+def test_the_table_by_lesion_type(paper: str, metrics: list[str], table: str | None) -> None:
+    rows = rows_by_type(paper, metrics)
+    assert rows == ([] if table is None else paper_rows(paper, table))
+
+
+def test_every_paper_and_data_set_is_described() -> None:
+    rows = [row for paper in PAPERS for row in known_rows(paper)]
+    assert all(row.dataset not in row.measured_on for row in rows)
+    assert [title_of(paper) for paper in PAPERS] == [
+        "PDNet", "AHRNet", "WSSS", "co-segmentation", "STN + SHN",
+    ]  # fmt: skip
+    assert masks_table() == ("wsss", "1")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("pdnet,here,Here", "3 fields, not 4"),
+        ("pdnet,,Here,12", "only lesions may be empty"),
+        ("pdnet,here,Here,some", "lesions is no count"),
+        ("pdnet,here,Here,-1", "lesions is no count"),
+    ],
+)
+def test_a_bad_row_of_data_sets_is_named(tmp_path: Path, line: str, reason: str) -> None:
+    path = tmp_path / "datasets.csv"
+    path.write_text("\n".join([",".join(DATASET_COLUMNS), "pdnet,a,A,", line]) + "\n")
+    with pytest.raises(InputError, match=f"datasets.csv, row 2: {reason}"):
+        _datasets(path)
 
 
 def test_wrong_names_list_the_choices() -> None:

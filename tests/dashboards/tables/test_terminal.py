@@ -78,3 +78,29 @@ def test_the_name_of_a_row_is_never_cut(width: int) -> None:
     console = Console(file=text, width=width)
     console.print(text_table("Models", [f"column {n}" for n in range(6)], [row]))
     assert "pdnet-stage1:12" in text.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+@pytest.mark.parametrize("paper", ["", "stn_shn"])
+def test_a_system_that_is_judged_by_an_error(located: SweepView, paper: str, width: int) -> None:
+    text = io.StringIO()
+    print_comparison(located, shown_rows(paper), Console(file=text, width=width))
+    lines, words = text.getvalue().splitlines(), " ".join(text.getvalue().split())
+    assert "…" not in words
+    assert max(map(len, lines)) <= width
+    assert "Dice" not in words
+    assert "Precision" not in words
+    for number in ("11.188", "11.749", "40.000", "3.500", "6.000"):  # by hand: 44.75 / 4
+        assert number in words
+    assert ("5.580" in words) == ("comparable as a ranking" in words) == bool(paper)
+    if width == 160:
+        assert "Best validation long axis location error (pixel)" in words
+        assert line_of(text.getvalue(), "1 ").split() == ["1", "finished", "0.001", "3.500", "6"]
+
+
+def test_a_metric_that_nobody_knows_has_its_own_name(view: SweepView) -> None:
+    test = {**view.test, "[red]own[/]": 0.25, "[red]own[/]_std": 0.125, "vs": 0.5, "vs_std": 0.1}
+    text = shown(SweepView(**{**vars(view), "test": test}), 200)
+    assert "[red]own[/]" in text
+    assert "0.250 ± 0.125" in line_of(text, "PDNet, ours")
+    assert "VS" not in text, "the paper's table has none"

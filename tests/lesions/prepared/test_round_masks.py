@@ -17,7 +17,6 @@ from lesions.prepared.round_masks import (
     claim,
     finish,
     read_figures,
-    training_lesions,
     write_chunk,
 )
 from lesions.readers.png import encode_labels
@@ -147,14 +146,6 @@ def test_masks_of_other_lesions_are_refused(tmp_path: Path) -> None:
     root = whole(tmp_path / "round", rows_of(2))
     with pytest.raises(InputError, match="holds masks of 2 lesions, not of 3"):
         RoundLesions(ellipses(3), root)
-
-
-def test_training_lesions_without_a_round_are_the_prepared_ones(prepared_sample: Path) -> None:
-    as_prepared = training_lesions(prepared_sample, None)
-    assert {lesion.split for lesion in as_prepared[::40]} == {"train"}
-    assert json.loads((prepared_sample / "manifest.json").read_text())["splits"]["train"] == len(
-        as_prepared
-    )
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"\xff"])

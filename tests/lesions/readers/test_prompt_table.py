@@ -1,4 +1,4 @@
-"""A table of clicks: what each row asks, and which rows cannot be answered."""
+"""A table of prompts: what each row asks, and which rows cannot be answered."""
 
 import csv
 import re
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from lesions import InputError
-from lesions.readers.click_table import NEEDED, read_click_table
+from lesions.prompts import PROMPTS, Box, Click, Marks, Prompt
+from lesions.readers.prompt_table import read_prompt_table
 
 COLUMNS = ("id", "image", "slice", "x", "y", "spacing_x", "spacing_y")
 Row = Sequence[object]
@@ -28,6 +29,7 @@ def write_table(folder: Path, rows: Sequence[Row], columns: Sequence[str] = COLU
         ({"x": "nan"}, "x is 'nan', not a number"),
         ({"x": "1e999"}, "x is '1e999', not a number"),
         ({"y": ""}, "y is empty"),
+        ({"x": "", "y": ""}, "x and y are empty"),
         ({"image": ""}, "no image is named"),
         ({"slice": "1.5"}, "slice is 1.5, not a whole number"),
         ({"spacing_x": "1"}, "spacing_y is empty"),
@@ -43,16 +45,18 @@ def test_bad_rows_are_named(tmp_path: Path, cells: dict[str, str], reason: str) 
                "id", "remark")  # fmt: skip
     good = dict(zip(columns, ("a.png", "1", "2.5", "", "", "", "", "", "", "later"), strict=True))
     table = write_table(tmp_path, [[*good.values()], [*(good | cells).values()]], columns)
-    found, rejected, ignored = read_click_table(table)
-    assert [(row.number, row.image, row.at) for row in found] == [(1, tmp_path / "a.png", (1, 2.5))]
+    found, rejected, ignored = read_prompt_table(table, Click)
+    at = Click(at=(1, 2.5))
+    assert [(row.number, row.image, row.prompt) for row in found] == [(1, tmp_path / "a.png", at)]
     assert [row.row for row in rejected] == [2]
     assert reason in rejected[0].reason
     assert ignored == ["remark"]
 
 
 def test_a_row_with_a_field_too_many_or_too_few(tmp_path: Path) -> None:
-    table = write_table(tmp_path, [("a.png", 1, 2, 3), ("a.png", 1), ("a.png", 1, 2)], NEEDED)
-    found, rejected, _ = read_click_table(table)
+    rows = [("a.png", 1, 2, 3), ("a.png", 1), ("a.png", 1, 2)]
+    table = write_table(tmp_path, rows, ("image", "x", "y"))
+    found, rejected, _ = read_prompt_table(table, Click)
     assert [row.folder for row in found] == ["000003"]
     assert [row.reason for row in rejected] == ["has 4 fields, not 3", "has 2 fields, not 3"]
 
@@ -70,4 +74,53 @@ def test_a_row_with_a_field_too_many_or_too_few(tmp_path: Path) -> None:
 def test_a_table_that_is_none(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "clicks.csv").write_text(text)
     with pytest.raises(InputError, match=re.escape(said)):
-        read_click_table(tmp_path / "clicks.csv")
+        read_prompt_table(tmp_path / "clicks.csv", Click)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "bad"),
+    [
+        (
+            Box(low=(-3, 4.5), high=(20, 9)),
+            {
+                (1, 2, 1, 9): "the box 1,2,1,9 has no area (say two opposite corners",
+                (1, 2, "", 9): "x1 is empty",
+                ("", "", "", ""): "x0, y0, x1 and y1 are empty",
+                (1, 2, "inf", 9): "x1 is 'inf', not a number",
+            },
+        ),
+        (
+            Marks.from_points([(1, 2), (9, 3), (4, 1), (5, 8)]),
+            {
+                (1, 2, 1, 2, 3, 4, 5, 6): "a RECIST axis has zero length",
+                (1, 2, 9, 3, 4, 1, 5, ""): "y4 is empty",
+                (1, 2, 9, 3, 4, 1, "here", 8): "x4 is 'here', not a number",
+            },
+        ),
+    ],
+    ids=["box", "marks"],
+)
+def test_each_kind_has_its_columns(tmp_path: Path, prompt: Prompt, bad: dict[Row, str]) -> None:
+    """In any order of the columns, a box's corners and an axis' ends too; a click's are ignored."""
+    mirrored = prompt.points[[1, 0, 3, 2][: len(prompt.points)]].ravel().tolist()
+    columns = ("id", *prompt.columns, "image", "x")
+    rows = [("", *numbers, "a.png", 7) for numbers in (prompt.points.flat, mirrored, *bad)]
+    found, rejected, ignored = read_prompt_table(write_table(tmp_path, rows, columns), type(prompt))
+    assert [(row.number, row.prompt) for row in found] == [(1, prompt), (2, prompt)]
+    assert [row.row for row in rejected] == list(range(3, 3 + len(bad)))
+    for aside, reason in zip(rejected, bad.values(), strict=True):
+        assert reason in aside.reason
+    assert ignored == ["x"]
+
+
+@pytest.mark.parametrize("kind", PROMPTS.values(), ids=list(PROMPTS))
+def test_a_table_of_another_kind_is_none(tmp_path: Path, kind: type[Prompt]) -> None:
+    for other in PROMPTS.values():
+        table = write_table(tmp_path, [("a.png", *range(len(other.columns)))],
+                            ("image", *other.columns))  # fmt: skip
+        if other is kind:
+            assert len(read_prompt_table(table, kind)[0]) == 1
+            continue
+        missing = ", ".join(name for name in kind.columns if name not in other.columns)
+        with pytest.raises(InputError, match=f"lacks the columns {missing} "):
+            read_prompt_table(table, kind)
