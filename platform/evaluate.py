@@ -46,7 +46,8 @@ class EvaluateOptions(WhichModel):
     """Measure a trained system on the lesions of prepared sets.
 
     Attributes:
-        system: one of the published systems; each lesion makes the prompt that it is told.
+        system: one of the published systems, or one from elsewhere, as package.module:Class; each
+            lesion makes the prompt that it is told.
         data: prepared sets, measured together and each; without it the shipped sample.
         split: the lesions of it.
         tta: average over mirrored views, where the system does so; takes longer.

@@ -26,7 +26,8 @@ class PredictOptions(WhichModel):
     """Measure the lesion at a prompt by a trained system.
 
     Attributes:
-        system: one of the published systems; each is told a click, a box or marks.
+        system: one of the published systems, or one from elsewhere, as package.module:Class; each
+            is told a click, a box or marks.
         image: a 16-bit PNG with HU + 32768 as in DeepLesion, a DICOM file, a folder with one CT
             series, or a NIfTI file.
         click: X,Y in pixels, 0,0 = the middle of the first. Of PNG and DICOM: column and row of

@@ -5,8 +5,8 @@ may have `first(config)`: a list of trials that are to come early, each some of 
 their values; what one leaves out has the paper's. The paper's own trial is the first of all.
 """
 
+from importlib import import_module
 from types import ModuleType
 
-from search_spaces import pdnet
-
-SPACES: dict[str, ModuleType] = {"pdnet": pdnet}
+NAMES = ("pdnet",)
+SPACES: dict[str, ModuleType] = {name: import_module(f"search_spaces.{name}") for name in NAMES}

@@ -1,0 +1,37 @@
+"""Every system passes the contract: those of the registry by themselves, and the tests' own."""
+
+from typing import Any, ClassVar
+
+from search_spaces import SPACES
+from tests.house.recipes import InPhases, InTurn
+from tests.house.toy import Toy
+from tests.trainables import runs
+from trainables.contract import SystemContract
+from trainables.registry import SYSTEMS
+from trainables.system import System
+
+
+def small_pdnet(config: Any) -> Any:
+    return runs.small(batch_size=config.training.batch_size)
+
+
+# Where a system's own "tiny" preset takes longer than a test may: what is taken in its place.
+SMALL = {"pdnet": small_pdnet}
+
+
+def contract_of(system: System) -> type[SystemContract]:
+    """The contract's test class of a system."""
+
+    class Test(SystemContract):
+        space: ClassVar[Any] = SPACES.get(system.name)
+
+        def small(self, config: Any) -> Any:
+            return SMALL.get(system.name, lambda config: config)(config)
+
+    Test.system = system
+    Test.__name__ = Test.__qualname__ = f"Test_{system.name}"
+    return Test
+
+
+for kept in (*SYSTEMS.values(), Toy(), InPhases(), InTurn()):
+    globals()[f"Test_{kept.name}"] = contract_of(kept)
