@@ -77,8 +77,17 @@ class Reproducing(Planned):
 
     @property
     def paper_rows(self) -> list[PaperRow]:
-        """The paper's own rows."""
-        return paper_rows(self.system.paper, self.contents.number)
+        """The paper's own rows; without a paper the table's, which have no figures."""
+        table = self.contents
+        if self.system.paper:
+            return paper_rows(self.system.paper, table.number)
+        return [
+            PaperRow(
+                paper="", table=table.number, dataset="", subgroup="all", method=method,
+                metrics={}, units={},
+            )
+            for method in table.rows
+        ]  # fmt: skip
 
     def training(self, variant: str, part: str) -> Training:
         """The training of one part of a row."""
@@ -158,11 +167,12 @@ def view_of(plan: Reproducing, external: Data | None, results: list[Result]) -> 
     sets = dict.fromkeys(data.description for _, data in plan.rows(external))
     return Reproduction(
         name=plan.name,
-        paper=plan.system.paper,
+        paper=plan.system.paper or plan.system.title,
         rows=plan.paper_rows,
         results=results,
         columns=list(table.columns),
         data=" and ".join(sets),
+        merit=plan.system.merit,
         remarks=[trained, *filter(None, [table.note])],
         tags={name.removeprefix("lesion."): text for name, text in tags.items()},
     )
