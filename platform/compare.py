@@ -15,7 +15,7 @@ from lesions.names import inside
 from platform.command_line.options import Outputs, parse, run
 from platform.running.storage import default_storage, writable
 from platform.tracking.store import Store, open_store, reaching
-from trainables.registry import find_system
+from trainables.registry import find_system, named_system
 
 
 def compare(store: Store, sweep: str | None, storage: Path) -> Path:
@@ -47,7 +47,7 @@ class CompareOptions(Outputs):
 def main() -> None:
     """Parse the command line and compare."""
     options = parse(CompareOptions, prog="python -m platform.compare")
-    system = find_system(options.system)
+    system = named_system(options.system)
     storage = writable(options.storage or default_storage())
     store = open_store(storage, system.name, system.paper)
     with reaching(store, "start it, or unset MLFLOW_TRACKING_URI to use a local file"):

@@ -4,12 +4,16 @@ Its training recipe is not here: it is a network among others, trained by the ho
 """
 
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from dynamic_network_architectures.architectures.unet import PlainConvUNet  # type: ignore[import-untyped]
 from torch import nn
 
 from trainables.configs import check_range
+
+if TYPE_CHECKING:
+    from dynamic_network_architectures.architectures.unet import (  # type: ignore[import-untyped]
+        PlainConvUNet,
+    )
 
 COARSEST = 4  # pixels of the coarsest map, at least
 CONVOLUTIONS = 2  # a stage
@@ -39,12 +43,15 @@ def stages_for(size: int) -> int:
     return stages
 
 
-def nnunet(config: NNUNetConfig, size: int, in_channels: int, out_channels: int) -> PlainConvUNet:
+def nnunet(config: NNUNetConfig, size: int, in_channels: int, out_channels: int) -> "PlainConvUNet":
     """The network for inputs (N, in_channels, size, size).
 
     It gives a list of (N, out_channels, h, w), linear, from full size to the coarsest stage but
     one: nnU-Net's deep supervision.
     """
+    # The other networks do without the package.
+    from dynamic_network_architectures.architectures.unet import PlainConvUNet
+
     stages = stages_for(size)
     network = PlainConvUNet(
         input_channels=in_channels,
@@ -67,6 +74,6 @@ def nnunet(config: NNUNetConfig, size: int, in_channels: int, out_channels: int)
     return network
 
 
-def heads(network: PlainConvUNet) -> list[nn.Conv2d]:
+def heads(network: "PlainConvUNet") -> list[nn.Conv2d]:
     """The 1×1 convolutions that give its outputs, from full size to coarse."""
     return cast("list[nn.Conv2d]", list(network.decoder.seg_layers)[::-1])

@@ -9,6 +9,7 @@ import numpy as np
 from dashboards.pages.report import data_uri, fill, versions, write_page
 from dashboards.plots.overlays import crop_of, overlay
 from dashboards.tables.masks import MaskTable, dice_cells, notes, records
+from dashboards.tables.papers import masks_table, title_of
 from lesions.judging.measuring import METRICS, Key, Measured
 from lesions.lesion import Lesion
 from lesions.writers.csv_rows import write_csv
@@ -65,9 +66,12 @@ def render_masks(table: MaskTable, pictures: Mapping[Key, Mapping[str, bytes]]) 
         for method, lesion in table.failures()
     ]
     aside = [(one.file, one.row, one.reason) for one in table.aside]
+    paper, number = masks_table()
     return fill(
         "masks.html.j2",
         table=table,
+        paper=title_of(paper),
+        number=number,
         facts=_facts(table),
         lines=table.lines(),
         columns=table.columns(),

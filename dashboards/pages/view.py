@@ -22,7 +22,6 @@ class Trial:
         state: "finished", "pruned", "failed" or "running".
         searched: the searched parameters, by name, as MLflow's text.
         history: (epoch, value) in order, by metric name.
-        final: each metric's last value.
     """
 
     number: int
@@ -30,7 +29,6 @@ class Trial:
     state: str
     searched: Mapping[str, str]
     history: Mapping[str, list[tuple[int, float]]]
-    final: Mapping[str, float]
 
     def best_value(self, merit: Merit) -> float | None:
         """The best validation figure of any epoch."""

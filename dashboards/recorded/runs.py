@@ -105,7 +105,6 @@ def _trial(client: MlflowClient, number: int, run: Run, merit: Merit) -> Trial:
             for name in (merit.validated, LOSS)
             if name in run.data.metrics
         },
-        final=_numbers(run),
     )
 
 

@@ -10,15 +10,21 @@ from pathlib import Path
 import pytest
 
 from lesions.sample import ROOT as SAMPLE
-from platform.command_line.options import parse_system
+from platform.command_line.options import parse, parse_system, take_system
+from platform.compare import CompareOptions
 from platform.train import TrainOptions
 from tests.platform.conftest import ROOT, TINY, Cluster, command
 from trainables.configs import flatten
 from trainables.pdnet.config import tiny
 
 MISTAKES = {
-    "system": (["pdnot"], "there is no system 'pdnot' (choose of pdnet)"),
-    "preset": (["pdnet", "--preset", "huge"], "Expected one of ('auto', 'paper', 'tiny')"),
+    "system": (["pdnot"], "there is no system 'pdnot' (choose of pdnet"),
+    "class": (["tests.platform.made:Absent"], "the module tests.platform.made has no 'Absent'"),
+    "space": (["tests.platform.made:Spaceless"], "spaceless has no search space (give its class"),
+    "preset": (
+        ["pdnet", "--preset", "huge"],
+        "pdnet has no preset 'huge' (choose of auto, paper, tiny)",
+    ),
     "variant": (["pdnet", "--variant", "bare"], "pdnet has no variant 'bare' (choose of base, "),
     "config name": (["pdnet", "--config.los.weight", "1"], "--config.loss.weight"),
     "option": (["pdnet", "--trails", "3"], "--trials"),
@@ -31,6 +37,7 @@ MISTAKES = {
     "number": (["pdnet", "--trials", "many"], "many"),
     "trials": (["pdnet", "--trials", "-1"], "--trials is -1; it must be above 0"),
     "concurrent": (["pdnet", "--concurrent", "0"], "--concurrent is 0; it must be above 0"),
+    "workers": (["pdnet", "--workers-per-trial", "0"], "--workers-per-trial is 0; it must be"),
     "name": (["pdnet", "--name", "../up"], "'../up' is no name"),
     "resume": (["pdnet", "--resume", "gone"], "there is no run 'gone' to go on with"),
     "data": (["pdnet", "--data", "/nowhere"], "python -m platform.prepare"),
@@ -39,7 +46,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_one_message(
-    mistake: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    mistake: str, tmp_path: Path, named_anew: None, capfd: pytest.CaptureFixture[str]
 ) -> None:
     words, said = MISTAKES[mistake]
     assert command("sweep", *words, "--storage", tmp_path) == 2
@@ -93,6 +100,41 @@ def test_a_variant_comes_before_the_config_words(monkeypatch: pytest.MonkeyPatch
     assert options.config == replace(wanted, model=replace(wanted.model, features=4))
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--system", "pdnet", "--variant", "base"],
+        ["--variant", "base", "--system", "pdnet"],
+        ["--variant", "base", "--system=trainables.pdnet:PDNetSystem"],
+    ],
+)
+def test_system_may_be_said_as_an_option(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["train", *words])
+    system, preset, options = parse_system(
+        TrainOptions, prog="train", has_gpu=lambda: False, make=lambda c: TrainOptions(config=c)
+    )
+    assert (system.name, preset) == ("pdnet", "tiny")
+    assert options.config == system.variants()["base"](tiny())
+
+
+def test_other_commands_take_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["compare", "--sweep", "night", "--system", "pdnet"])
+    options = parse(CompareOptions, prog="compare")
+    assert (options.system, options.sweep) == ("pdnet", "night")
+    assert take_system(["table", "--system", "a:B", "x"]) == ("a:B", ["table", "x"])
+    assert take_system(["table", "--system"]) == (None, ["table", "--system"])
+
+
+def test_a_table_of_a_system_from_elsewhere(
+    named_anew: None, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["millimetres-1", "--resume", "gone", "--storage", tmp_path]
+    assert command("reproduce", *words) == 2
+    assert "there is no table 'millimetres-1' (choose of pdnet-1, " in capfd.readouterr().err
+    assert command("reproduce", "--system", "tests.platform.made:Millimetres", *words) == 2
+    assert "there is no run 'gone' to go on with" in capfd.readouterr().err
+
+
 def test_help_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
     assert command("sweep", "pdnet", "--help") == 0
     shown = capsys.readouterr().out
@@ -105,7 +147,11 @@ def test_help_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_command_without_words_names_the_systems(capsys: pytest.CaptureFixture[str]) -> None:
     assert command("sweep") == 2
     assert command("sweep", "--help") == 0
-    assert capsys.readouterr().out.count("SYSTEM is one of: pdnet") == 2
+    shown = capsys.readouterr().out
+    assert shown.count("SYSTEM is one of: pdnet") == 2
+    assert "python -m platform.sweep pdnet --help" in shown
+    assert "presets of pdnet: auto, paper, tiny" in shown
+    assert "variants of pdnet: base, base+PE" in shown
 
 
 def test_an_unwritable_storage_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -133,6 +179,11 @@ def test_more_gpus_than_there_are(
     assert command("sweep", *words, "--gpus-per-trial", 4) == 2
     assert (
         "a trial wants 4 gpu, the cluster has 0 (lower --gpus-per-trial)" in capfd.readouterr().err
+    )
+    assert command("sweep", *words, "--workers-per-trial", 3) == 2
+    assert (
+        "a trial wants 3 cpu, the cluster has 2 (lower --cpus-per-trial or --workers-per-trial)"
+        in capfd.readouterr().err
     )
     assert command("train", *words, "--workers", 9) == 2
     assert "9 workers want 9 CPU, the cluster has 2" in capfd.readouterr().err

@@ -211,8 +211,8 @@ def test_nonsense_costs_one_line(
     hostile: Hostile, tmp_path: Path, capfd: pytest.CaptureFixture[str], endpoint: str, case: str
 ) -> None:
     hostile.answers = {endpoint: NONSENSE[case]}
-    predict = ("predict", "pdnet", "--model", "pdnet-stage2@champion", "--image",
-               "a.png", "--click", "5,5", "--out", tmp_path / "out")  # fmt: skip
+    predict = ("predict", "pdnet", "--model", "pdnet-stage2@champion", "--image", "a.png",
+               "--click", "5,5", "--out", tmp_path / "out")  # fmt: skip
     for words in (("compare", "pdnet"), ("models",), predict):
         status = command(str(words[0]), *words[1:], "--storage", tmp_path)
         error = capfd.readouterr().err.splitlines()

@@ -14,9 +14,11 @@ from optuna.trial import TrialState
 from dashboards.recorded.runs import runs_of_kind
 from dashboards.tables.papers import paper_rows
 from platform.tuning.searcher import PrunedOptunaSearch
-from search_spaces import SPACES, pdnet
+from platform.tuning.spaces import first_trials, space_of
+from search_spaces import SPACES
 from tests.platform.conftest import QUICK, TINY, Cluster, command, open_to
 from trainables.pdnet.config import tiny
+from trainables.registry import SYSTEMS
 
 pytestmark = pytest.mark.ray
 
@@ -50,6 +52,12 @@ def test_mlflow_holds_one_parent_and_its_trials(storage: Path) -> None:
     for run in trials:
         steps = [point.step for point in client.get_metric_history(run.info.run_id, "train_loss")]
         assert steps == [1, 2]
+    assert parent.data.tags["lesion.merit"] == "dice"
+    assert parent.data.tags["lesion.better"] == "higher"
+    assert parent.data.tags["lesion.part"] == "stage2"
+    assert parent.data.tags["lesion.protocol"].startswith("Stage 2 alone: given are the slice, a")
+    assert "training_iteration" not in trials[0].data.metrics
+    assert {"seg_loss", "heatmap_loss", "val_vs", "phase"} <= set(trials[0].data.metrics)
     assert set(parent.data.tags) >= {
         "lesion.data_fingerprint", "lesion.git_commit", "lesion.seed", "lesion.resources",
     }  # fmt: skip
@@ -61,7 +69,9 @@ def test_mlflow_holds_one_parent_and_its_trials(storage: Path) -> None:
 def test_the_first_trial_has_the_papers_values(storage: Path) -> None:
     client, experiment = store(storage)
     first, second = runs_of_kind(client, experiment, "trial")[:2]
-    for name, value in pdnet.paper(tiny()).items():
+    (paper,) = first_trials(SYSTEMS["pdnet"], tiny())
+    assert list(paper.values()) == [0.01, 7.0, 1e-3]
+    for name, value in paper.items():
         assert float(first.data.params[f"search.{name}"]) == value
         assert float(first.data.params[name]) == value
         assert float(second.data.params[name]) != value
@@ -111,7 +121,7 @@ def test_trials_ran_on_both_nodes(storage: Path, ray_cluster: Cluster) -> None:
     assert len({actor.node_id for actor in trials}) == 2
 
 
-GOOD, STUCK, BROKEN = 3e-2, 1e-12, 1e30
+PAPERS, GOOD, STUCK, BROKEN = 1e-3, 3e-2, 1e-12, 1e30
 
 
 def test_pruned_and_failed_trials_do_not_end_the_sweep(
@@ -120,23 +130,27 @@ def test_pruned_and_failed_trials_do_not_end_the_sweep(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Rates that learn, that stand still, that blow the loss up: this seed draws each once."""
-    rates = CategoricalDistribution((GOOD, STUCK, BROKEN))
+    """Rates that learn, that stand still, that blow the loss up."""
+    rates = CategoricalDistribution((PAPERS, GOOD, STUCK, BROKEN))
     name = "training.learning_rate"
-    space = SimpleNamespace(space=lambda config: {name: rates}, paper=lambda config: {name: GOOD})
+    space = SimpleNamespace(
+        space=lambda config: {name: rates},
+        first=lambda config: [{name: rate} for rate in (GOOD, STUCK, BROKEN)],
+    )
     monkeypatch.setitem(SPACES, "pdnet", space)
     assert command("sweep", "pdnet", "--storage", storage, "--data", tiny_set, "--name", "hard",
-                   "--trials", 3, "--concurrent", 1, "--grace", 3, "--seed", 13, "--no-pictures",
+                   "--trials", 4, "--concurrent", 1, "--grace", 3, "--no-pictures",
                    "--config.training.epochs", 4, *TINY, *QUICK) == 0  # fmt: skip
     client, experiment = store(storage)
     parent = runs_of_kind(client, experiment, "sweep")[1]
-    states: dict[float, set[tuple[str, str]]] = {}
+    states: dict[float, tuple[str, str]] = {}
     for run in children(client, experiment, parent):
         found = (run.info.status, run.data.tags["lesion.state"])
-        states.setdefault(float(run.data.params[name]), set()).add(found)
-    assert states[BROKEN] == {("FAILED", "failed")}
-    assert states[STUCK] == {("FINISHED", "pruned")}
-    assert ("FINISHED", "finished") in states[GOOD]
+        states[float(run.data.params[name])] = found
+    assert states == {
+        PAPERS: ("FINISHED", "finished"), GOOD: ("FINISHED", "finished"),
+        STUCK: ("FINISHED", "pruned"), BROKEN: ("FAILED", "failed"),
+    }  # fmt: skip
     kept = {item.path for item in client.list_artifacts(parent.info.run_id, "best")}
     assert kept == {
         f"best/{name}" for name in ("best.pt", "config.json", "lesions.json", "run.json")
@@ -145,7 +159,8 @@ def test_pruned_and_failed_trials_do_not_end_the_sweep(
     assert "data:image/png" not in (storage / "reports" / "hard.html").read_text()
     assert "the loss is not finite" in capsys.readouterr().out
     assert told(storage / "sweeps" / "hard") == {
-        GOOD: TrialState.COMPLETE, STUCK: TrialState.PRUNED, BROKEN: TrialState.FAIL,
+        PAPERS: TrialState.COMPLETE, GOOD: TrialState.COMPLETE, STUCK: TrialState.PRUNED,
+        BROKEN: TrialState.FAIL,
     }  # fmt: skip
     assert len(runs_of_kind(client, experiment, "baseline")) == len(paper_rows("pdnet"))
 
@@ -159,10 +174,10 @@ def told(folder: Path) -> dict[float, TrialState]:
 
 
 def searcher() -> tuple[PrunedOptunaSearch, optuna.Study]:
-    space = pdnet.space(tiny())
     search = PrunedOptunaSearch(
-        epochs=3, space=space, metric="dice", mode="max", study_name="direct", seed=0
-    )
+        epochs=3, space=space_of(SYSTEMS["pdnet"], tiny()), metric="dice", mode="max",
+        study_name="direct", seed=0,
+    )  # fmt: skip
     study: optuna.Study = search._ot_study
     return search, study
 

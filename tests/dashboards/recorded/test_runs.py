@@ -67,7 +67,6 @@ def test_histories(view: SweepView) -> None:
     assert [epoch for epoch, _ in trial.history["val_dice"]] == [1, 2, 3]
     assert trial.epochs == 3
     assert trial.best_value(DICE) == pytest.approx((0.84 - 0.15) * (1 - math.exp(-1)))
-    assert trial.final["val_dice"] == trial.history["val_dice"][-1][1]
 
 
 def test_references_and_lesions(view: SweepView) -> None:

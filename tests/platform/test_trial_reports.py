@@ -1,0 +1,99 @@
+"""What a trial reports: which report is its last, and what of it MLflow gets."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import optuna
+import pytest
+
+from lesions import InputError
+from platform.tuning.finishing import best_result
+from platform.tuning.reports import is_whole, recorded
+from platform.tuning.searcher import PrunedOptunaSearch
+from platform.tuning.searching import Room, room_of
+from platform.tuning.spaces import space_of
+from tests.platform.made import Millimetres
+from trainables.trial_workers import for_tune
+
+EPOCH = {"epoch": 3.0, "phase": 1.0, "done": 1.0, "train_loss": 0.5, "a_term": 0.25, "val_vs": 0.5}
+TUNES = {"training_iteration": 3, "time_total_s": 1.5, "timestamp": 7, "pid": 9, "done": True,
+         "date": "today", "trial_id": "a", "config": {}, "timesteps_total": None}  # fmt: skip
+
+
+def test_tune_is_told_of_the_end_by_a_word_of_ours() -> None:
+    """A result with Tune's own `done` stops its trial; that of a stopped trial is true as well."""
+    assert for_tune(EPOCH) == {k: v for k, v in EPOCH.items() if k != "done"} | {"whole": 1.0}
+    assert for_tune({"epoch": 1.0}) == {"epoch": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("report", "whole"),
+    [
+        ({"whole": 1.0, "epoch": 2.0, "done": False}, True),  # a plateau ended it early
+        ({"whole": 0.0, "epoch": 2.0, "done": True}, False),  # stopped
+        ({"epoch": 5.0, "done": True}, True),  # of a version before
+        ({"epoch": 4.0, "done": True}, False),
+        ({}, False),
+    ],
+)
+def test_which_report_is_the_last(report: dict[str, Any], whole: bool) -> None:
+    assert is_whole(report, 5) is whole
+
+
+def test_every_number_of_the_trials_own_is_recorded() -> None:
+    assert recorded(for_tune(EPOCH) | TUNES) == {
+        "epoch": 3.0, "phase": 1.0, "train_loss": 0.5, "a_term": 0.25, "val_vs": 0.5,
+    }  # fmt: skip
+
+
+def result(trial: str, error: float, whole: float = 1.0) -> Any:
+    metrics = {"trial_id": trial, "best_val_long_axis_error": error, "whole": whole, "epoch": 1}
+    return SimpleNamespace(metrics=metrics, checkpoint="there")
+
+
+class Results(list[Any]):
+    errors: tuple[str, ...] = ("first\nlast line",)
+    experiment_path = "sweeps/night"
+
+
+def test_the_best_is_the_lowest_of_the_whole_trials() -> None:
+    sweep: Any = SimpleNamespace(system=Millimetres(), epochs=9)
+    results = Results([result("a", 4), result("b", 3), result("c", 5), result("d", 1, whole=0)])
+    assert best_result(results, sweep).metrics["trial_id"] == "b"
+    assert best_result(Results(results[3:]), sweep).metrics["trial_id"] == "d"
+    with pytest.raises(InputError, match="every trial failed, the first with: last line"):
+        best_result(Results(), sweep)
+
+
+def test_optuna_minimises_an_error() -> None:
+    system = Millimetres()
+    search = PrunedOptunaSearch(
+        epochs=2, space=space_of(system, system.presets()["tiny"]()), metric=system.merit.best,
+        mode=system.merit.mode, study_name="lower", seed=0,
+    )  # fmt: skip
+    study: optuna.Study = search._ot_study
+    for trial, error, whole in (("a", 4.0, 1.0), ("b", 3.0, 1.0), ("c", 2.0, 0.0)):
+        search.suggest(trial)
+        told = {system.merit.best: error, "whole": whole, "training_iteration": 1, "epoch": 2}
+        search.on_trial_result(trial, told)
+        search.on_trial_complete(trial, told)
+    assert study.best_value == 3.0, "c was stopped"
+
+
+def sweep_of(**changes: Any) -> Any:
+    given = {"trials": 8, "concurrent": None, "workers_per_trial": 1, "cpus_per_trial": 1,
+             "gpus_per_trial": None}  # fmt: skip
+    return SimpleNamespace(**given | changes)
+
+
+def test_room_is_counted_for_every_worker() -> None:
+    cpus = {"CPU": 6.0}
+    assert room_of(sweep_of(), cpus) == Room(worker={"CPU": 1, "GPU": 0.0}, workers=1, concurrent=6)
+    assert room_of(sweep_of(workers_per_trial=2), cpus).concurrent == 3
+    assert room_of(sweep_of(workers_per_trial=2, cpus_per_trial=2), cpus).concurrent == 1
+    assert room_of(sweep_of(workers_per_trial=2, concurrent=1), cpus).concurrent == 1
+    gpus = {"CPU": 64.0, "GPU": 4.0}
+    assert room_of(sweep_of(workers_per_trial=2), gpus).concurrent == 2
+    assert room_of(sweep_of(gpus_per_trial=0.25), gpus).concurrent == 8
+    with pytest.raises(InputError, match=r"a trial wants 8 gpu, the cluster has 4 \(lower --gpus"):
+        room_of(sweep_of(workers_per_trial=8), gpus)
