@@ -30,6 +30,7 @@ from platform.tracking.recorder import Recorder
 from platform.tracking.runs import NAME, end_run, find_or_create_run, is_finished
 from platform.tracking.store import Store, open_store, reaching
 from platform.train import TrainOptions
+from trainables.answering.identity import WHOLE
 from trainables.configs import edited, flatten
 from trainables.recipe import rounds_of, total_epochs
 from trainables.registry import find_table, find_variant, named_system, tables
@@ -92,7 +93,7 @@ class Reproducing(Planned):
     def training(self, variant: str, part: str) -> Training:
         """The training of one part of a row."""
         config = find_variant(self.system, variant)(self.config)
-        name = f"{variant}-{part}"
+        name = f"{variant}-{part}" if part else variant
         return Training(
             name=name,
             folder=self.folder / name,
@@ -151,7 +152,8 @@ def result_of(plan: Reproducing, row: PaperRow, data: Data, recorder: Recorder) 
         for name, parts in table.measured
     }
     result = summarised(row.method, row.subgroup, data.name, table.columns, measured)
-    recorder.row(row, result, {**variants, "preset": plan.preset, "measured_on": data.description})
+    made = {part or WHOLE: variant for part, variant in variants.items()}
+    recorder.row(row, result, {**made, "preset": plan.preset, "measured_on": data.description})
     return result
 
 

@@ -18,7 +18,16 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lesions import Lesion
-from tests.bench.loops import a_learner, changed, house, kept_batches, plain, sample_lesions, spent
+from tests.bench.loops import (
+    a_learner,
+    changed,
+    house,
+    in_turn,
+    kept_batches,
+    plain,
+    sample_lesions,
+    spent,
+)
 from trainables.loader import TrainingLoader
 from trainables.loop import Run, fit
 from trainables.registry import SYSTEMS
@@ -127,7 +136,9 @@ class Bench:
         batches = [
             {name: value.contiguous() for name, value in batch.items()} for batch in self.batches
         ]
-        found.plain = self.rate(plain(self.system, self.config, model, batches, self.steps))
+        found.plain = self.rate(
+            plain(self.system, self.config, model, in_turn(batches, self.steps))
+        )
 
     def ours(self, found: Figures) -> None:
         """Mixed precision and channels last; its memory, and its share of the device's peak."""

@@ -1,7 +1,7 @@
 """A training loop as one writes it first, and the house's, over the same batches."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -80,10 +80,15 @@ def house(own: Learner, batches: Sequence[Batch], steps: int) -> Callable[[], ob
     return lambda: train_epoch(own, kept, epoch=0, in_phase=0, drops=0)  # type: ignore[arg-type]
 
 
+def in_turn(batches: Sequence[Batch], steps: int) -> Callable[[], Iterator[Batch]]:
+    """What `Kept` has in an epoch, for `plain`."""
+    return lambda: Kept(batches, steps).epoch(0)
+
+
 def plain(
-    system: System, config: Any, model: nn.Module, batches: Sequence[Batch], steps: int
+    system: System, config: Any, model: nn.Module, batches: Callable[[], Iterable[Batch]]
 ) -> Callable[[], object]:
-    """The same steps in plain torch: fp32, the same optimisers, weights and clipping."""
+    """An epoch in plain torch: fp32, the house's optimisers, weights and clipping."""
     phase = system.recipe(config)[0]
     kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
     optimizers = []
@@ -98,8 +103,7 @@ def plain(
     def epoch() -> float:
         model.train()
         total = 0.0
-        for step in range(steps):
-            batch = batches[step % len(batches)]
+        for batch in batches():
             for objective, optimizer in zip(phase.objectives, optimizers, strict=True):
                 terms = system.terms(config, model, batch, objective)
                 loss = _weighted(terms, objective.weights)

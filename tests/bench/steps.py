@@ -4,7 +4,7 @@ from statistics import median
 
 import torch
 
-from tests.bench.loops import a_learner, house, kept_batches, plain, sample_lesions, spent
+from tests.bench.loops import a_learner, house, in_turn, kept_batches, plain, sample_lesions, spent
 from tests.house.toy import Toy
 from trainables.registry import SYSTEMS
 
@@ -22,10 +22,10 @@ def steps() -> None:
         batches = kept_batches(system, config, sample_lesions(12, config.pseudo_mask), CPU)
         own = a_learner(system, config, CPU, order=torch.channels_last)
         other = a_learner(system, config, CPU, order=torch.channels_last).model
-        one = spent(plain(system, config, other, batches, 3), CPU) / 3
+        one = spent(plain(system, config, other, in_turn(batches, 3)), CPU) / 3
         count = max(3, round(SECONDS / one))
         ours, theirs = (
-            house(own, batches, count), plain(system, config, other, batches, count),
+            house(own, batches, count), plain(system, config, other, in_turn(batches, count)),
         )  # fmt: skip
         pairs = []
         for turn in range(ROUNDS):  # who goes first takes turns, too
