@@ -97,9 +97,10 @@ class Plateau:
     drops: int = 0
 
     def advance(self, value: float, schedule: Schedule, merit: Merit) -> bool:
-        """Take note of an epoch's value; whether the phase ends by it."""
+        """Take note of an epoch's value, NaN where it has none; whether the phase ends by it."""
         self.stayed += 1
-        if self.best is None or _gained(value, self.best, schedule.gain, merit):
+        known = value == value
+        if known and (self.best is None or _gained(value, self.best, schedule.gain, merit)):
             self.best, self.waited = value, 0
         else:
             self.waited += 1

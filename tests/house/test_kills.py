@@ -21,10 +21,9 @@ def test_killed_anywhere_and_resumed_to_the_bit(
     """In every phase, within an epoch and after it, and while masks are made anew."""
     name, unhurt = whole
     first = unhurt.places.index("epoch") + 1
-    # Before its first checkpoint a run begins anew; with one every second epoch, that is later.
-    if every == 2:
+    if every == 2:  # its first checkpoint comes an epoch later
         first += unhurt.places[first:].index("epoch") + 1
-    for at in range(first, len(unhurt.places)):
+    for at in range(first, len(unhurt.places), 1 if every == 1 else 4):
         folder = tmp_path / f"{at}"
         killed(RECIPES[name](), folder, at, checkpoint_every=every)
         resumed = fit(a_run(RECIPES[name](), folder, resume=folder, checkpoint_every=every))
