@@ -11,6 +11,7 @@ import torch.distributed as dist
 from torch import nn
 
 from lesions import InputError, Lesion
+from lesions.metrics.merit import Merit
 from trainables.evaluate import measure, summarise
 from trainables.loader import Share, TrainingLoader
 from trainables.parts import Parts, weights_of
@@ -21,6 +22,7 @@ from trainables.steps import Learner, learner, rank_and_world, share_buffers, tr
 from trainables.system import How, System, TakesParts, Trained
 from trainables.training import TrainingConfig
 
+LOSS = Merit(name="train_loss", better="lower")  # watched where nothing is validated
 Report = Callable[[dict[str, float], Path | None], None]
 
 
@@ -261,8 +263,9 @@ def advance(
         progress.best_model = {k: v.detach().clone() for k, v in model.state_dict().items()}
     metrics[merit.best] = progress.best_value
     if phase.schedule.kind == "plateau":
-        watched = metrics.get(merit.validated, metrics["train_loss"])
-        progress.ended = progress.plateau.advance(watched, phase.schedule, merit)
+        watched = merit if merit.validated in metrics else LOSS
+        value = metrics.get(merit.validated, metrics["train_loss"])
+        progress.ended = progress.plateau.advance(value, phase.schedule, watched)
 
 
 def _barrier() -> None:
