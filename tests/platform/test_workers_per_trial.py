@@ -5,7 +5,6 @@ import re
 import signal
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from mlflow import MlflowClient
@@ -24,7 +23,6 @@ from tests.platform.conftest import (
     wait_for_line,
     wait_until,
 )
-from trainables.registry import SYSTEMS
 
 pytestmark = pytest.mark.ray
 MADE = "tests.platform.made:Millimetres"
@@ -56,15 +54,13 @@ def all_is_given_back() -> bool:
 
 
 @pytest.fixture(scope="module")
-def storage(ray_cluster: Cluster, tiny_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def storage(ray_cluster: Cluster, tiny_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep over both nodes, a CPU each, of a system from elsewhere that an error judges."""
-    folder, before = tmp_path_factory.mktemp("two"), dict(SYSTEMS)
+    folder = tmp_path_factory.mktemp("two")
     assert command("sweep", MADE, "--storage", folder, "--data", tiny_set, "--name", "two",
                    "--trials", 3, "--workers-per-trial", 2, "--grace", 2, "--no-pictures",
                    "--config.training.epochs", EPOCHS, *TINY, *QUICK) == 0  # fmt: skip
-    yield folder
-    SYSTEMS.clear()
-    SYSTEMS.update(before)
+    return folder
 
 
 def test_a_trial_takes_two_cpus_and_gives_them_back(storage: Path, ray_cluster: Cluster) -> None:
