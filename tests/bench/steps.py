@@ -39,4 +39,5 @@ def steps() -> None:
         fastest = min(ours for ours, _ in pairs) / min(theirs for _, theirs in pairs)
         verdict = "as asked for" if ratio <= LIMIT else "TOO MUCH"
         print(f"a step of {system.title} tiny: {a:8.2f} ms, plain torch {b:8.2f} ms, "
-              f"ratio {ratio:.3f} (at most {LIMIT}: {verdict}), of the fastest {fastest:.3f}")  # fmt: skip
+              f"ratio {ratio:.3f} (at most {LIMIT}: {verdict}), "
+              f"of the fastest {fastest:.3f}")  # fmt: skip
