@@ -58,7 +58,7 @@ def storage(ray_cluster: Cluster, tiny_set: Path, tmp_path_factory: pytest.TempP
     """A sweep over both nodes, a CPU each, of a system from elsewhere that an error judges."""
     folder = tmp_path_factory.mktemp("two")
     assert command("sweep", MADE, "--storage", folder, "--data", tiny_set, "--name", "two",
-                   "--trials", 3, "--workers-per-trial", 2, "--grace", 2, "--no-pictures",
+                   "--trials", 2, "--workers-per-trial", 2, "--grace", 2, "--no-pictures",
                    "--config.training.epochs", EPOCHS, *TINY, *QUICK) == 0  # fmt: skip
     return folder
 
@@ -76,7 +76,7 @@ def test_a_trial_takes_two_cpus_and_gives_them_back(storage: Path, ray_cluster: 
 
 def test_the_smallest_error_is_the_best(storage: Path) -> None:
     parent, trials = children(storage, "millimetres")
-    assert [float(run.data.params[RATE]) for run in trials] == [1e-3, 3e-2, 1e-12]
+    assert [float(run.data.params[RATE]) for run in trials] == [1e-3, 3e-2]
     states = [run.data.tags["lesion.state"] for run in trials]
     whole = [run for run, state in zip(trials, states, strict=True) if state == "finished"]
     assert [len(curve(storage, run)) for run in whole] == [EPOCHS] * len(whole)
