@@ -255,8 +255,8 @@ def advance(
     """Take note of an epoch that is done; `metrics` gets the best value so far."""
     merit = system.merit
     progress.epoch, progress.in_phase = progress.epoch + 1, progress.in_phase + 1
-    # Without validation lesions the last epoch counts as the best.
-    value = metrics.get(merit.validated, 0.0)
+    # Without validation lesions the last epoch counts as the best, and beats nobody's.
+    value = metrics.get(merit.validated, 0.0 if merit.better == "higher" else merit.worst)
     first = not progress.best_epoch and value == value
     if first or merit.beats(value, progress.best_value) or value == progress.best_value:
         progress.best_value, progress.best_epoch = value, progress.epoch
