@@ -78,7 +78,12 @@ class Recist:
         return cls(np.concatenate([long, longest_chord(outline, long, scale)]))
 
     def diameters_mm(self, spacing: ArrayLike) -> tuple[float, float]:
-        """The lengths (long, short) of the two axes in mm; `spacing` is (x, y, …) mm."""
+        """The lengths (long, short) of the two axes in mm; `spacing` is (x, y, …) mm.
+
+        >>> recist = Recist([[10, 20], [40, 20], [25, 12], [25, 32]])
+        >>> recist.diameters_mm((0.8, 0.8, 5.0))
+        (24.0, 16.0)
+        """
         long, short = (self.points[1::2] - self.points[::2]) * _in_plane(spacing)
         return float(np.hypot(*long)), float(np.hypot(*short))
 

@@ -30,6 +30,7 @@ from platform.tracking.recorder import Recorder
 from platform.tracking.runs import NAME, end_run, find_or_create_run, is_finished
 from platform.tracking.store import Store, open_store, reaching
 from platform.train import TrainOptions
+from trainables.answering.identity import WHOLE
 from trainables.configs import edited, flatten
 from trainables.recipe import rounds_of, total_epochs
 from trainables.registry import find_table, find_variant, named_system, tables
@@ -77,13 +78,22 @@ class Reproducing(Planned):
 
     @property
     def paper_rows(self) -> list[PaperRow]:
-        """The paper's own rows."""
-        return paper_rows(self.system.paper, self.contents.number)
+        """The paper's own rows; without a paper the table's, which have no figures."""
+        table = self.contents
+        if self.system.paper:
+            return paper_rows(self.system.paper, table.number)
+        return [
+            PaperRow(
+                paper="", table=table.number, dataset="", subgroup="all", method=method,
+                metrics={}, units={},
+            )
+            for method in table.rows
+        ]  # fmt: skip
 
     def training(self, variant: str, part: str) -> Training:
         """The training of one part of a row."""
         config = find_variant(self.system, variant)(self.config)
-        name = f"{variant}-{part}"
+        name = f"{variant}-{part}" if part else variant
         return Training(
             name=name,
             folder=self.folder / name,
@@ -142,7 +152,8 @@ def result_of(plan: Reproducing, row: PaperRow, data: Data, recorder: Recorder) 
         for name, parts in table.measured
     }
     result = summarised(row.method, row.subgroup, data.name, table.columns, measured)
-    recorder.row(row, result, {**variants, "preset": plan.preset, "measured_on": data.description})
+    made = {part or WHOLE: variant for part, variant in variants.items()}
+    recorder.row(row, result, {**made, "preset": plan.preset, "measured_on": data.description})
     return result
 
 
@@ -158,11 +169,12 @@ def view_of(plan: Reproducing, external: Data | None, results: list[Result]) -> 
     sets = dict.fromkeys(data.description for _, data in plan.rows(external))
     return Reproduction(
         name=plan.name,
-        paper=plan.system.paper,
+        paper=plan.system.paper or plan.system.title,
         rows=plan.paper_rows,
         results=results,
         columns=list(table.columns),
         data=" and ".join(sets),
+        merit=plan.system.merit,
         remarks=[trained, *filter(None, [table.note])],
         tags={name.removeprefix("lesion."): text for name, text in tags.items()},
     )

@@ -1,5 +1,6 @@
 """Shared places: the sample, and the development data where it is there."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from lesions.prepared.preparing import Plan, parts_of, prepare_part
 from lesions.readers.deeplesion import read_table
 from lesions.sample import ROOT as SAMPLE
 from tests.discs import Checkpoints, train
+from trainables.registry import SYSTEMS
 
 # The same examples on every machine: a failure that comes and goes helps nobody.
 # No deadline: a machine that is busy fails nothing.
@@ -22,6 +24,15 @@ settings.load_profile("fixed")
 torch.set_num_threads(1)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _systems() -> Iterator[None]:
+    """What one module's tests have named, another's do not know."""
+    known = dict(SYSTEMS)
+    yield
+    SYSTEMS.clear()
+    SYSTEMS.update(known)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import torch.distributed as dist
 from torch import nn
 
 from lesions import InputError, Lesion
+from lesions.metrics.merit import Merit
 from trainables.evaluate import measure, summarise
 from trainables.loader import Share, TrainingLoader
 from trainables.parts import Parts, weights_of
@@ -21,6 +22,7 @@ from trainables.steps import Learner, learner, rank_and_world, share_buffers, tr
 from trainables.system import How, System, TakesParts, Trained
 from trainables.training import TrainingConfig
 
+LOSS = Merit(name="train_loss", better="lower")  # watched where nothing is validated
 Report = Callable[[dict[str, float], Path | None], None]
 
 
@@ -253,16 +255,17 @@ def advance(
     """Take note of an epoch that is done; `metrics` gets the best value so far."""
     merit = system.merit
     progress.epoch, progress.in_phase = progress.epoch + 1, progress.in_phase + 1
-    # Without validation lesions the last epoch counts as the best.
-    value = metrics.get(merit.validated, 0.0)
+    # Without validation lesions the last epoch counts as the best, and beats nobody's.
+    value = metrics.get(merit.validated, 0.0 if merit.better == "higher" else merit.worst)
     first = not progress.best_epoch and value == value
     if first or merit.beats(value, progress.best_value) or value == progress.best_value:
         progress.best_value, progress.best_epoch = value, progress.epoch
         progress.best_model = {k: v.detach().clone() for k, v in model.state_dict().items()}
     metrics[merit.best] = progress.best_value
     if phase.schedule.kind == "plateau":
-        watched = metrics.get(merit.validated, metrics["train_loss"])
-        progress.ended = progress.plateau.advance(watched, phase.schedule, merit)
+        watched = merit if merit.validated in metrics else LOSS
+        value = metrics.get(merit.validated, metrics["train_loss"])
+        progress.ended = progress.plateau.advance(value, phase.schedule, watched)
 
 
 def _barrier() -> None:

@@ -62,6 +62,10 @@ def rate_at(rate: float, schedule: Schedule, epoch: int, epochs: int, drops: int
         epoch: of the phase, 0 = the first.
         epochs: that the phase has, at most.
         drops: that "plateau" has made so far.
+
+    >>> halves = Schedule(kind="steps", milestones=(0.5,), decay=0.5)
+    >>> [rate_at(0.1, halves, epoch, epochs=4) for epoch in range(4)]
+    [0.1, 0.1, 0.05, 0.05]
     """
     if epoch < schedule.warmup:
         return rate * (epoch + 1) / schedule.warmup
@@ -93,9 +97,10 @@ class Plateau:
     drops: int = 0
 
     def advance(self, value: float, schedule: Schedule, merit: Merit) -> bool:
-        """Take note of an epoch's value; whether the phase ends by it."""
+        """Take note of an epoch's value, NaN where it has none; whether the phase ends by it."""
         self.stayed += 1
-        if self.best is None or _gained(value, self.best, schedule.gain, merit):
+        known = value == value
+        if known and (self.best is None or _gained(value, self.best, schedule.gain, merit)):
             self.best, self.waited = value, 0
         else:
             self.waited += 1

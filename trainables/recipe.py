@@ -113,11 +113,19 @@ Recipe = Sequence[Phase]
 
 
 def total_epochs(recipe: Recipe) -> int:
-    """Of all phases, if none ends early."""
+    """Of all phases, if none ends early.
+
+    >>> total_epochs([Phase(epochs=120), Phase(epochs=30, begins="last")])
+    150
+    """
     return sum(phase.epochs for phase in recipe)
 
 
 def rounds_of(recipe: Recipe) -> list[range]:
-    """The phases by number, cut before each that relabels."""
+    """The phases by number, cut before each that relabels.
+
+    >>> rounds_of([Phase(epochs=8), Phase(epochs=2, begins="last"), Phase(epochs=8, relabels=True)])
+    [range(0, 2), range(2, 3)]
+    """
     starts = [0, *(n for n, phase in enumerate(recipe) if n and phase.relabels)]
     return [range(a, b) for a, b in zip(starts, [*starts[1:], len(recipe)], strict=True)]

@@ -105,6 +105,8 @@ def _rows_of(parts: Parts, lesion: Lesion, predicted: Prediction | Exception) ->
         made = system.relabel(config, lesion, predicted)
     except Exception as error:  # one lesion must not end a round: it keeps its mask
         return [{**names, "mask": None, "reason": f"{type(error).__name__}: {error}"}]
+    if not made:
+        return [{**names, "mask": None, "reason": "no mask is made of it"}]
     return [
         {**names, "name": name, "mask": encode_labels(one.mask), "reason": "",
          "uncertain": _uncertain(one.mask), **_scores(lesion, one, name)}

@@ -101,12 +101,6 @@ def train_together(job: Job, rank: int, team: Team, report: Report, resume: Path
         dist.destroy_process_group()
 
 
-def follow(job: Job, rank: int, team: Team, checkpoint: Any) -> None:
-    """What a worker does that is not the first: the same, without reports."""
-    with opened(checkpoint) as resume:
-        train_together(job, rank, team, lambda metrics, checkpoint: None, resume)
-
-
 @contextmanager
 def others(job: Job, checkpoint: Any, team: Team, group: Any) -> Iterator[None]:
     """The other workers, from the start of the block to its end; what one fails with is raised."""
@@ -142,10 +136,11 @@ def others(job: Job, checkpoint: Any, team: Team, group: Any) -> Iterator[None]:
 
 
 class _Worker:
-    """A process of its own."""
+    """A process that does what the first does, without reports."""
 
     def follow(self, job: Job, rank: int, team: Team, checkpoint: Any) -> None:
-        follow(job, rank, team, checkpoint)
+        with opened(checkpoint) as resume:
+            train_together(job, rank, team, lambda metrics, checkpoint: None, resume)
 
 
 def _raise_theirs(running: list[Any]) -> None:

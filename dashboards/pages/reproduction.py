@@ -48,8 +48,8 @@ class Reproduction:
 
     Attributes:
         name: the run's.
-        paper: its system's name.
-        rows: the paper's.
+        paper: its key, or the title of a system without one.
+        rows: the paper's; of a system without a paper they have no figures.
         results: ours, in the paper's order.
         columns: the paper's metrics that are shown.
         data: what ours was measured on, in words.
@@ -90,14 +90,20 @@ class Reproduction:
             )
             for result in self.results
         ]
-        return [*ours, *paper_lines(self.rows)]
+        return [*ours, *paper_lines(self._published)]
+
+    @property
+    def _published(self) -> list[PaperRow]:
+        """The paper's rows that have figures."""
+        return [row for row in self.rows if row.metrics]
 
     def notes(self) -> Iterator[str]:
         """What a reader has to know to read the table."""
-        yield (
-            f"Ours was measured on {self.data}; the paper's on other and many more lesions: "
-            "compare the order of the rows, not their numbers."
+        theirs = (
+            "; the paper's on other and many more lesions: compare the order of the rows, not "
+            "their numbers"
         )
+        yield f"Ours was measured on {self.data}{theirs if self._published else ''}."
         yield from self.remarks
         yield from self._orders()
 
@@ -115,13 +121,15 @@ class Reproduction:
             }
             theirs = {
                 row.method: row.metrics[metric][0]
-                for row in self.rows
+                for row in self._published
                 if row.method in ours and row.dataset == self.rows[0].dataset
             }
             if len(ours) > 1:
+                order = f"By {metric_of(metric).measured}, ours: {_ranked(ours, self.merit)}"
                 yield (
-                    f"By {metric_of(metric).measured}, ours: {_ranked(ours, self.merit)}; "
-                    f"the paper's: {_ranked(theirs, self.merit)}."
+                    f"{order}; the paper's: {_ranked(theirs, self.merit)}."
+                    if theirs
+                    else f"{order}."
                 )
 
 

@@ -54,7 +54,14 @@ class Prompt(ABC):
 
     @classmethod
     def parse(cls, word: str) -> Self:
-        """The prompt that `form` describes, as "250,190"; InputError where it is none."""
+        """The prompt that `form` describes; InputError where it is none.
+
+        >>> from lesions.prompts import Box, Click
+        >>> Click.parse("250,190").at
+        (250.0, 190.0)
+        >>> Box.parse("40,80,20,60").middle
+        (30.0, 70.0)
+        """
         try:
             numbers = [float(part) for part in word.split(",")]
         except ValueError:

@@ -95,8 +95,9 @@ def find_version(client: MlflowClient, spec: str) -> Any:
 
 def _no_model(client: MlflowClient, name: str, there: list[str]) -> InputError:
     base, _, part = name.rpartition("-")
-    for other in there:
-        if base and other.startswith(f"{base}-") and (fields := _part(client, other, part)):
+    siblings = [other for other in there if base and other.startswith(f"{base}-")]
+    for other in siblings[:LISTED]:
+        if fields := _part(client, other, part):
             words = " ".join(f"--config.{field} {value}" for field, value in fields.items())
             return InputError(f"{base} has no {part_words(part)}", remedy=f"train it with {words}")
     listed = ", ".join(map(shown, sorted(there)[:LISTED])) + (", …" if there[LISTED:] else "")

@@ -1,7 +1,6 @@
 """After the search: the best trial measured once on the test lesions, and recorded."""
 
 import json
-import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -96,14 +95,9 @@ def write_overlays(
 ) -> None:
     """Pictures of lesions from the best to the worst by the merit, evenly apart."""
     folder.mkdir()
-    sign = -1 if merit.better == "higher" else 1
-
-    def worse(value: float) -> float:
-        return math.inf if math.isnan(value) else sign * value
-
     ranked = sorted(
         range(len(rows)),
-        key=lambda at: (worse(rows[at][merit.name]), rows[at]["file"], rows[at]["row"]),
+        key=lambda at: (merit.rank(rows[at][merit.name]), rows[at]["file"], rows[at]["row"]),
     )
     for place in evenly_apart(len(ranked), OVERLAYS):
         lesion, row = lesions[ranked[place]], rows[ranked[place]]

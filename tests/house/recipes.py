@@ -1,12 +1,8 @@
-"""Two systems for tests of recipes: one of three phases, one of two objectives in turn.
+"""Two systems for tests of recipes: one of three phases, one of two objectives in turn."""
 
-python -m tests.house.recipes SYSTEM DIRECTORY [resume] trains one, and at every place where it
-might be killed says where it is, and waits for a line.
-"""
-
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -193,20 +189,21 @@ def a_run(
     )  # fmt: skip
 
 
-def _wait(place: str, model: nn.Module | None = None) -> None:
-    print(place, flush=True)
-    sys.stdin.readline()
-
-
-if __name__ == "__main__":
+def train_telling(name: str, folder: Path, resume: bool, line: Connection) -> None:
+    """Train in a process of its own; at each place say where it is, and wait for a word."""
     one_thread()
-    chosen, folder = RECIPES[sys.argv[1]](), Path(sys.argv[2])
-    chosen.hear = _wait  # type: ignore[method-assign]
+
+    def hear(place: str, model: nn.Module | None = None) -> None:
+        line.send(place)
+        line.recv()
+
+    system = RECIPES[name]()
+    system.hear = hear  # type: ignore[method-assign]
     fit(
         a_run(
-            chosen,
+            system,
             folder,
-            lambda metrics, checkpoint: _wait(f"epoch {metrics['epoch']:.0f}"),
-            resume=folder if "resume" in sys.argv else None,
+            lambda metrics, checkpoint: hear(f"epoch {metrics['epoch']:.0f}"),
+            resume=folder if resume else None,
         )
     )

@@ -14,6 +14,7 @@ from lesions import InputError
 from lesions.metrics.merit import Merit
 from lesions.prompts import Click, TellBox
 from tests.house.toy import Toy, ToyConfig
+from trainables import registry
 from trainables.contract import SystemContract
 from trainables.recipe import Objective, Phase
 from trainables.system import Prediction
@@ -165,6 +166,12 @@ BROKEN: dict[type[Toy], Callable[[SystemContract], None]] = {
     NeverLearned: SystemContract.test_every_parameter_learns_in_some_phase,
     Restless: SystemContract.test_a_killed_run_goes_on_to_the_bit,
 }
+
+
+@pytest.fixture(autouse=True)
+def _apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them call themselves "toy": none is known when the next one is."""
+    monkeypatch.setattr(registry, "SYSTEMS", dict(registry.SYSTEMS))
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda kind: kind.__name__)

@@ -1,13 +1,13 @@
 """A training that is killed anywhere and resumed has the same curve, to the bit."""
 
-import subprocess
-import sys
+import signal
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.house.recipes import RECIPES, InTurn, a_run
+from tests.house.recipes import RECIPES, InTurn, a_run, train_telling
 from tests.house.whole import Whole, killed, same, stored
 from tests.trainables.runs import curve
 from trainables.checkpoint import BEST, LAST
@@ -21,10 +21,9 @@ def test_killed_anywhere_and_resumed_to_the_bit(
     """In every phase, within an epoch and after it, and while masks are made anew."""
     name, unhurt = whole
     first = unhurt.places.index("epoch") + 1
-    # Before its first checkpoint a run begins anew; with one every second epoch, that is later.
-    if every == 2:
+    if every == 2:  # its first checkpoint comes an epoch later
         first += unhurt.places[first:].index("epoch") + 1
-    for at in range(first, len(unhurt.places)):
+    for at in range(first, len(unhurt.places), 1 if every == 1 else 4):
         folder = tmp_path / f"{at}"
         killed(RECIPES[name](), folder, at, checkpoint_every=every)
         resumed = fit(a_run(RECIPES[name](), folder, resume=folder, checkpoint_every=every))
@@ -42,26 +41,24 @@ KILLS = {  # the second step is within an epoch
 }
 
 
-def killed_by_9(name: str, directory: Path, at: str, *words: str) -> None:
+PROCESSES = get_context("forkserver")  # which imports torch once for all of them
+PROCESSES.set_forkserver_preload(["tests.house.recipes"])
+
+
+def killed_by_9(name: str, directory: Path, at: str, *, resume: bool) -> None:
     """Train in a process of its own, and kill it at a place; at the second if it is a step."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.house.recipes", name, str(directory), *words],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stdin is not None
-    assert process.stdout is not None
+    ours, theirs = PROCESSES.Pipe()
+    process = PROCESSES.Process(target=train_telling, args=(name, directory, resume, theirs))
+    process.start()
+    theirs.close()
     left = 2 if at == "step" else 1
     while left:
-        line = process.stdout.readline().strip()
-        assert line, "it ended before it was there"
-        left -= line == at
+        left -= ours.recv() == at  # EOFError where it ended before it was there
         if left:
-            process.stdin.write("\n")
-            process.stdin.flush()
+            ours.send("on")
     process.kill()
-    assert process.wait() == -9
-    process.stdout.close()
-    process.stdin.close()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -69,10 +66,8 @@ def test_killed_by_9_again_and_again(
     name: str, phases: Whole, turns: Whole, tmp_path: Path
 ) -> None:
     """One training that dies in every phase and between them."""
-    words: tuple[str, ...] = ()
-    for at in KILLS[name]:
-        killed_by_9(name, tmp_path, at, *words)
-        words = ("resume",)
+    for number, at in enumerate(KILLS[name]):
+        killed_by_9(name, tmp_path, at, resume=number > 0)
     resumed = fit(a_run(RECIPES[name](), tmp_path, resume=tmp_path))
     unhurt = {"in_phases": phases, "in_turn": turns}[name]
     assert curve(resumed.history) == curve(unhurt.history)

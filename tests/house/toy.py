@@ -23,7 +23,7 @@ from trainables.training import TrainingConfig
 class ToyConfig:
     size: int = 96  # pixels of the square's side
     channels: int = 16
-    pseudo_mask: str = "ellipse"
+    pseudo_mask: str = "snakes"
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
 

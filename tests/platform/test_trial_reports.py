@@ -1,5 +1,7 @@
 """What a trial reports: which report is its last, and what of it MLflow gets."""
 
+import pickle
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,11 +9,15 @@ import optuna
 import pytest
 
 from lesions import InputError
+from platform.tracking.outbox import Outbox
+from platform.tracking.store import Store
+from platform.tuning.callback import SweepCallback
 from platform.tuning.finishing import best_result
 from platform.tuning.reports import is_whole, recorded
 from platform.tuning.searcher import PrunedOptunaSearch
 from platform.tuning.searching import Room, room_of
 from platform.tuning.spaces import space_of
+from platform.tuning.state import read_as_before
 from tests.platform.made import Millimetres
 from trainables.trial_workers import for_tune
 
@@ -97,3 +103,16 @@ def test_room_is_counted_for_every_worker() -> None:
     assert room_of(sweep_of(gpus_per_trial=0.25), gpus).concurrent == 8
     with pytest.raises(InputError, match=r"a trial wants 8 gpu, the cluster has 4 \(lower --gpus"):
         room_of(sweep_of(workers_per_trial=8), gpus)
+
+
+def test_a_state_of_the_version_before_names_its_own_modules() -> None:
+    moved = {
+        b"cplatform.sweep_callback\nSweepCallback\n.": SweepCallback,
+        b"cplatform.searching\nPrunedOptunaSearch\n.": PrunedOptunaSearch,
+        b"cplatform.tracking\nStore\n.": Store,
+        b"cplatform.tracking\nOutbox\n.": Outbox,
+    }
+    with read_as_before():
+        assert {said: pickle.loads(said) for said in moved} == moved
+    assert not {"platform.sweep_callback", "platform.searching"} & sys.modules.keys()
+    assert SweepCallback.merit == "dice", "which a callback of before does not say"

@@ -3,8 +3,8 @@
 import os
 import re
 import signal
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from mlflow import MlflowClient
@@ -23,7 +23,6 @@ from tests.platform.conftest import (
     wait_for_line,
     wait_until,
 )
-from trainables.registry import SYSTEMS
 
 pytestmark = pytest.mark.ray
 MADE = "tests.platform.made:Millimetres"
@@ -42,8 +41,10 @@ def children(storage: Path, experiment: str) -> tuple[Run, list[Run]]:
 def curve(storage: Path, run: Run, name: str = "train_loss") -> dict[int, float]:
     client = MlflowClient(tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
     points = client.get_metric_history(run.info.run_id, name)
-    assert len({point.step for point in points}) == len(points)
-    return {point.step: point.value for point in points}
+    # An epoch that a kill took from Tune is trained again, to the same figure.
+    found = {(point.step, point.value) for point in points}
+    assert len({step for step, _ in found}) == len(found)
+    return dict(sorted(found))
 
 
 def all_is_given_back() -> bool:
@@ -53,21 +54,19 @@ def all_is_given_back() -> bool:
 
 
 @pytest.fixture(scope="module")
-def storage(ray_cluster: Cluster, tiny_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def storage(ray_cluster: Cluster, tiny_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep over both nodes, a CPU each, of a system from elsewhere that an error judges."""
-    folder, before = tmp_path_factory.mktemp("two"), dict(SYSTEMS)
+    folder = tmp_path_factory.mktemp("two")
     assert command("sweep", MADE, "--storage", folder, "--data", tiny_set, "--name", "two",
-                   "--trials", 3, "--workers-per-trial", 2, "--grace", 2, "--no-pictures",
+                   "--trials", 2, "--workers-per-trial", 2, "--grace", 2, "--no-pictures",
                    "--config.training.epochs", EPOCHS, *TINY, *QUICK) == 0  # fmt: skip
-    yield folder
-    SYSTEMS.clear()
-    SYSTEMS.update(before)
+    return folder
 
 
 def test_a_trial_takes_two_cpus_and_gives_them_back(storage: Path, ray_cluster: Cluster) -> None:
     _, trials = children(storage, "millimetres")
     ended = sorted((run.info.start_time, run.info.end_time) for run in trials)
-    for (_, end), (start, _) in zip(ended, ended[1:], strict=False):
+    for (_, end), (start, _) in pairwise(ended):
         assert start >= end - 1000, "a trial began while another had both CPUs"
     wait_until(all_is_given_back, 30, "both CPUs")
     assert ray_workers(ray_cluster, "_Worker") == []
@@ -77,7 +76,7 @@ def test_a_trial_takes_two_cpus_and_gives_them_back(storage: Path, ray_cluster: 
 
 def test_the_smallest_error_is_the_best(storage: Path) -> None:
     parent, trials = children(storage, "millimetres")
-    assert [float(run.data.params[RATE]) for run in trials] == [1e-3, 3e-2, 1e-12]
+    assert [float(run.data.params[RATE]) for run in trials] == [1e-3, 3e-2]
     states = [run.data.tags["lesion.state"] for run in trials]
     whole = [run for run, state in zip(trials, states, strict=True) if state == "finished"]
     assert [len(curve(storage, run)) for run in whole] == [EPOCHS] * len(whole)

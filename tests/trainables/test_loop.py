@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lesions import InputError, Lesion
+from lesions.metrics.merit import Merit
 from lesions.prepared import PreparedSet
 from lesions.prompts import Case
 from tests.trainables.killed_run import EPOCHS, run_to_kill
@@ -215,6 +216,14 @@ def test_no_validation_lesions(tmp_path: Path) -> None:
     assert progress.best_epoch == 3
     assert not any(name.startswith("val_") for name in progress.history[0])
     assert same(progress.best_model, last(tmp_path)["model"])
+
+
+def test_an_error_that_was_not_validated_is_no_perfect_one(tmp_path: Path) -> None:
+    class InMm(PDNetSystem):
+        merit = Merit(name="long_axis_error", better="lower")
+
+    progress = fit(a_run(tmp_path, small(epochs=2), TRAIN, system=InMm()))
+    assert (progress.best_epoch, progress.best_value) == (2, InMm.merit.worst)
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])

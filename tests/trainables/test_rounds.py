@@ -124,3 +124,16 @@ def test_what_is_uncertain_reaches_the_network_as_such() -> None:
     labels = training_sample(tiny(), lesion, np.random.default_rng(1))["labels"].numpy()
     assert set(np.unique(labels)) == {0, 1, 255}
     assert (labels == 255).sum() / (labels != 0).sum() == pytest.approx(share, rel=0.3)
+
+
+def test_a_lesion_of_which_no_mask_is_made_keeps_its_own() -> None:
+    class Choosy(Saying):
+        def relabel(self, config: Any, lesion: Lesion, prediction: Prediction) -> Any:
+            return {} if lesion.row == 2 else super().relabel(config, lesion, prediction)
+
+    lesions = [replace(lesion_of(), row=row) for row in (1, 2)]
+    parts = alone(Choosy(ELLIPSE, ELLIPSE), tiny(), nn.Identity())
+    rows = mask_rows(parts, lesions)
+    assert [(row["row"], row["mask"] is None, row["reason"]) for row in rows] == [
+        (1, False, ""), (2, True, "no mask is made of it"),
+    ]  # fmt: skip

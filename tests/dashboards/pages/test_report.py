@@ -1,13 +1,9 @@
-"""The report: one file, nothing loaded, every number there, in a real browser too."""
+"""The report: one file, nothing loaded, every number there."""
 
 import math
 import re
-import subprocess
-from html.parser import HTMLParser
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from mlflow import MlflowClient
 
@@ -17,45 +13,9 @@ from dashboards.recorded.runs import read_sweep
 from dashboards.tables.papers import shown_rows
 from lesions.errors import InputError
 from lesions.metrics.merit import Merit
+from tests.dashboards.pages.html_page import Page
 
-CHROMIUM = Path("/usr/bin/chromium")
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>.png'
-VOID = {"meta", "img", "link", "br", "rect", "path", "use"}
-PROBE = """<script>document.title = JSON.stringify([
-  document.documentElement.scrollWidth <= innerWidth,
-  [...document.images].every(i => i.naturalWidth === 384),
-  performance.getEntriesByType("resource").filter(e => !e.name.startsWith("data:")).length,
-  getComputedStyle(document.querySelector("svg text")).fontSize !== "0px"])</script>"""
-
-
-class Page(HTMLParser):
-    """Tags, attributes and text of a page; fails on a tag that is not closed."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str]]] = []
-        self.text = ""
-        self.open: list[str] = []
-        self.feed(html)
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def named(self, *names: str) -> list[dict[str, str]]:
-        return [attributes for tag, attributes in self.tags if tag in names]
 
 
 def changed(view: SweepView, **fields: object) -> SweepView:
@@ -260,46 +220,3 @@ def test_a_place_that_cannot_be_written_is_named(view: SweepView, tmp_path: Path
         with pytest.raises(InputError, match="the report cannot be written"):
             write_report(view, shown_rows("pdnet"), path)
     assert file.read_text() == "kept"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not installed: the page was not looked at in a browser")
-    return [
-        str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        "--hide-scrollbars", f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("judged_by", ["Dice", "an error"])
-def test_in_a_browser(
-    html: str, located: SweepView, browser: list[str], tmp_path: Path, width: int, judged_by: str
-) -> None:
-    page = tmp_path / "page.html"
-    html = html if judged_by == "Dice" else render(located, shown_rows("stn_shn"))
-    page.write_text(html.replace("</body>", PROBE + "</body>"), encoding="utf-8")
-    command = [*browser, f"--window-size={width},900", "--dump-dom", page.as_uri()]
-    seen = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    # Fits the width, every picture decodes, nothing was fetched, the plots' text has a size.
-    assert re.search(r"<title>(.*?)</title>", seen) is not None
-    assert "<title>[true,true,0,true]</title>" in seen
-
-
-def test_light_and_dark(html: str, browser: list[str], tmp_path: Path) -> None:
-    page = tmp_path / "page.html"
-    page.write_text(html, encoding="utf-8")
-    brightness = []
-    for scheme in ("1", "0"):
-        picture = tmp_path / f"{scheme}.png"
-        setting = f"--blink-settings=preferredColorScheme={scheme}"
-        command = [*browser, setting, "--window-size=800,600", f"--screenshot={picture}"]
-        subprocess.run([*command, page.as_uri()], capture_output=True, timeout=120, check=True)
-        shown = cv2.imread(str(picture))
-        assert shown is not None
-        brightness.append(float(np.median(shown)))
-    light, dark = brightness
-    assert light > 230
-    assert dark < 40

@@ -27,7 +27,8 @@ from lesions.lesion import Lesion
 from lesions.masks import PSEUDO_MASKS
 from lesions.readers.deeplesion import Rejected
 from lesions.readers.png import encode_labels
-from tests.dashboards.pages.test_report import HOSTILE, Page
+from tests.dashboards.pages.html_page import Page
+from tests.dashboards.pages.test_report import HOSTILE
 
 
 def score(dice: float, ms: float = 1.0, uncertain: float = 0.0) -> dict[str, float]:

@@ -5,7 +5,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lesions import InputError
 from lesions.prompts import PROMPTS, Box, Click, Marks, Prompt
@@ -124,3 +127,24 @@ def test_a_table_of_another_kind_is_none(tmp_path: Path, kind: type[Prompt]) -> 
         missing = ", ".join(name for name in kind.columns if name not in other.columns)
         with pytest.raises(InputError, match=f"lacks the columns {missing} "):
             read_prompt_table(table, kind)
+
+
+@given(
+    rows=st.lists(st.lists(st.one_of(st.floats().map(str), st.text(max_size=5)), min_size=10,
+                           max_size=10), min_size=1, max_size=4),
+    kind=st.sampled_from(list(PROMPTS.values())),
+)  # fmt: skip
+def test_no_cell_breaks_a_table(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], kind: type[Prompt]
+) -> None:
+    """Every row is answered or set aside, and what is answered is a prompt of finite numbers."""
+    columns = ("image", *kind.columns, "id")
+    whole = [row[: len(columns)] for row in rows]
+    table = write_table(tmp_path_factory.mktemp("table"), whole, columns)
+    found, rejected, _ = read_prompt_table(table, kind)
+    numbers = [row.number for row in found] + [row.row for row in rejected]
+    assert sorted(numbers) == list(range(1, len(numbers) + 1))
+    assert all(type(row.prompt) is kind for row in found)
+    assert all(np.isfinite(row.prompt.points).all() for row in found)
+    assert len({row.folder for row in found}) == len(found)
+    assert all(row.reason and row.reason.isprintable() for row in rejected)

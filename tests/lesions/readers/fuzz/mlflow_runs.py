@@ -54,6 +54,7 @@ def _damage(chance: Random) -> list[Any]:
     value = chance.choice((
         chance.choice([text for text in TEXTS if text != "\udc80"]), chance.choice(INTEGERS),
         chance.choice(FLOATS), None, "lesion.val_dice", "search.x", "val_dice", "x'\"y",
+        "lower", "long_axis_error",
     ))  # fmt: skip
     if isinstance(value, int) and value >= 2**63:
         value = -1
@@ -166,7 +167,7 @@ def _logged(root: Path) -> Any:
 
     parent = run("sweep", {"epochs": "2"}, {
         "lesion.sweep": "night", "lesion.data": "discs, 4 slices", "lesion.best_trial": "t1",
-        "lesion.truth": "human masks",
+        "lesion.truth": "human masks", "lesion.merit": "dice", "lesion.better": "higher",
     })  # fmt: skip
     log_metrics(store, parent, {"dice": 0.7, "dice_std": 0.1, "test_n": 2, "recall": 0.8})
     below = {"mlflow.parentRunId": parent}
