@@ -66,7 +66,7 @@ class Parts:
 
     def alone(self, at: int) -> "Parts":
         """One of them by itself, in its own protocol."""
-        return replace(self, trained=(self.trained[at],), folders=self.folders[at : at + 1])
+        return replace(self, trained=(self.trained[at],), folders=self.folders[at:][:1])
 
     def predict(self, cases: Iterable[Case]) -> Iterator[Prediction]:
         """One prediction a case, in order.
