@@ -13,7 +13,8 @@ class PrunedOptunaSearch(OptunaSearch):  # type: ignore[misc]
 
     The base class tells both as COMPLETE with their last value, so TPE would compare a trial of
     two epochs with one of twenty; and it ignores what becomes of a failed trial that a resumed
-    sweep takes up again.
+    sweep takes up again. A trial that it does not know, since a kill cut its own state off, is not
+    told of.
 
     Args:
         epochs: how many a whole trial has, where its reports do not say that they are the last.
@@ -26,13 +27,15 @@ class PrunedOptunaSearch(OptunaSearch):  # type: ignore[misc]
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Tell an epoch's value, unless the trial was told as failed before: that is closed."""
-        if trial_id not in self._completed_trials:
+        if trial_id in self._ot_trials and trial_id not in self._completed_trials:
             super().on_trial_result(trial_id, result)
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Tell Optuna: without a result it takes a trial for pruned, or failed on an error."""
+        if trial_id not in self._ot_trials:
+            return
         whole = not error and result is not None and is_whole(result, self.epochs)
         if trial_id not in self._completed_trials:
             super().on_trial_complete(trial_id, result if whole else None, error)

@@ -8,7 +8,7 @@ from lesions import InputError
 from platform.running.doors import check_ours
 from platform.running.plans import Planned
 from platform.tuning.spaces import first_trials, space_of
-from platform.tuning.state import mend_state, read_as_before
+from platform.tuning.state import counted_as_noted, mend_state, read_as_before
 from trainables.recipe import total_epochs
 from trainables.trial_workers import tune_trial
 
@@ -110,7 +110,8 @@ def search(sweep: Sweep, callback: "SweepCallback", room: Room) -> Any:
                 verbose=0,
             ),
         )
-    results = tuner.fit()
+    with counted_as_noted(sweep.folder):
+        results = tuner.fit()
     if results.num_terminated + results.num_errors < sweep.trials:
         raise KeyboardInterrupt  # Tune has caught it, saved its state and returned
     return results

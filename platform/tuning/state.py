@@ -3,7 +3,9 @@
 Tune writes it in a scratch folder and then copies it over the sweep's, file by file and in place.
 A driver killed at that moment leaves a cut-off file, and Tune would start anew without a word.
 It also deletes a trial's checkpoint before it notes the next one: a driver killed in between leaves
-a state that names a checkpoint that is gone, and Tune would give the trial up.
+a state that names a checkpoint that is gone, and Tune would give the trial up. And its state is
+three files: a driver killed between two of them leaves one that still counts a trial that another
+calls ended, and Tune would wait for it for ever.
 """
 
 import json
@@ -64,6 +66,37 @@ def read_as_before() -> Iterator[None]:
     """Let states of a version before be read inside the block."""
     with patch.dict(sys.modules, {old: import_module(new) for old, new in _MOVED.items()}):
         yield
+
+
+@contextmanager
+def counted_as_noted(folder: Path) -> Iterator[None]:
+    """Let Tune count the trials, as it is restored in the block, by its newest state of them."""
+    from ray.tune.search import ConcurrencyLimiter
+    from ray.tune.search.search_generator import SearchGenerator
+
+    trials = noted(folder)
+    going = {trial["trial_id"] for trial in trials if trial["status"] != "TERMINATED"}
+    limit, count = ConcurrencyLimiter.set_state, SearchGenerator.set_state
+
+    def set_live(limiter: Any, state: dict[str, Any]) -> None:
+        live = state["live_trials"] & going
+        limit(limiter, state | {"live_trials": live, "num_unfinished_live_trials": len(live)})
+
+    def set_count(generator: Any, state: dict[str, Any]) -> None:
+        count(generator, state | {"counter": len(trials)})
+
+    with (
+        patch.object(ConcurrencyLimiter, "set_state", set_live),
+        patch.object(SearchGenerator, "set_state", set_count),
+    ):
+        yield
+
+
+def noted(folder: Path) -> list[dict[str, Any]]:
+    """The trials of the newest state; none where no trial has begun."""
+    newest = max(folder.glob(STATE), default=None)
+    found = [] if newest is None else json.loads(newest.read_text())["trial_data"]
+    return [json.loads(trial) for trial, _ in found]
 
 
 def _is_whole(folder: Path) -> bool:

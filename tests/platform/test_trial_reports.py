@@ -1,12 +1,16 @@
 """What a trial reports: which report is its last, and what of it MLflow gets."""
 
+import json
 import pickle
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import optuna
 import pytest
+from ray.tune.search import ConcurrencyLimiter
+from ray.tune.search.search_generator import SearchGenerator
 
 from lesions import InputError
 from platform.tracking.outbox import Outbox
@@ -17,7 +21,7 @@ from platform.tuning.reports import is_whole, recorded
 from platform.tuning.searcher import PrunedOptunaSearch
 from platform.tuning.searching import Room, room_of
 from platform.tuning.spaces import space_of
-from platform.tuning.state import read_as_before
+from platform.tuning.state import counted_as_noted, read_as_before
 from tests.platform.made import Millimetres
 from trainables.trial_workers import for_tune
 
@@ -116,3 +120,39 @@ def test_a_state_of_the_version_before_names_its_own_modules() -> None:
         assert {said: pickle.loads(said) for said in moved} == moved
     assert not {"platform.sweep_callback", "platform.searching"} & sys.modules.keys()
     assert SweepCallback.merit == "dice", "which a callback of before does not say"
+
+
+def searcher() -> PrunedOptunaSearch:
+    system = Millimetres()
+    return PrunedOptunaSearch(
+        epochs=2, space=space_of(system, system.presets()["tiny"]()), metric="best_val_dice",
+        mode="max", study_name="any", seed=0,
+    )  # fmt: skip
+
+
+def test_a_count_that_a_kill_left_behind_is_mended(tmp_path: Path) -> None:
+    """One file of Tune's state is older than another: the searcher still waits for an ended trial,
+    and has not counted the one that runs.
+    """
+    trials = [{"trial_id": "a", "status": "TERMINATED"}, {"trial_id": "b", "status": "RUNNING"}]
+    state = {"trial_data": [[json.dumps(trial), "{}"] for trial in trials]}
+    (tmp_path / "experiment_state-2026.json").write_text(json.dumps(state))
+    limiter = ConcurrencyLimiter(searcher(), max_concurrent=1)
+    generator = SearchGenerator(limiter)
+    behind = {"live_trials": {"a"}, "num_unfinished_live_trials": 1}
+    with counted_as_noted(tmp_path):
+        limiter.set_state(behind)
+        generator.set_state({"counter": 1, "total_samples": 3, "finished": False,
+                             "experiment": None})  # fmt: skip
+    assert generator.get_state()["counter"] == 2
+    limiter.on_trial_complete("b", {"best_val_dice": 0.5, "whole": 1.0})  # of whom it does not know
+    assert limiter.suggest("c") is not None
+    limiter.set_state(behind)
+    assert limiter.suggest("d") is None, "as Tune has it, it waits for ever"
+
+
+def test_a_trial_that_the_searcher_does_not_know_is_not_told_of() -> None:
+    search = searcher()
+    search.on_trial_result("lost", {"best_val_dice": 0.5, "training_iteration": 1})
+    search.on_trial_complete("lost", {"best_val_dice": 0.5, "whole": 1.0})
+    assert search.suggest("next") is not None
