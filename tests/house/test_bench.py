@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from tests.house.source import ROOT
 from trainables.registry import SYSTEMS
 
@@ -23,6 +25,7 @@ runpy.run_module("tests.bench", run_name="__main__")
 """
 
 
+@pytest.mark.slow
 def test_the_gpu_bench_runs_where_little_is_installed() -> None:
     done = subprocess.run(
         [sys.executable, "-c", CODE, json.dumps(ABSENT), "gpu", "--small"], cwd=ROOT,

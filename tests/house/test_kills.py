@@ -14,7 +14,7 @@ from trainables.checkpoint import BEST, LAST
 from trainables.loop import fit
 
 
-@pytest.mark.parametrize("every", [1, 2])
+@pytest.mark.parametrize("every", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_killed_anywhere_and_resumed_to_the_bit(
     whole: tuple[str, Whole], tmp_path: Path, every: int
 ) -> None:

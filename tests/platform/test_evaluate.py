@@ -100,6 +100,7 @@ def test_two_sets_a_bad_lesion_and_everything_it_leaves(
     assert "there is a result 'evening' already" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_system_from_elsewhere_told_a_box(
     ray_cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -34,6 +34,7 @@ class Liver(PDNetSystem):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_class_in_the_current_folder_is_swept(
     ray_cluster: Cluster, tiny_set: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]

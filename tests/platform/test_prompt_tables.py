@@ -189,6 +189,7 @@ def test_odd_names_and_what_lies_in_their_places_end_nothing(
         assert not path.is_file() or b"jane" not in path.read_bytes(), path
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_table_of_boxes_and_one_of_clicks_for_another_model(
     ray_cluster: Cluster, two_checkpoints: Checkpoints, tmp_path: Path,

@@ -24,7 +24,7 @@ from tests.platform.conftest import (
     wait_until,
 )
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 MADE = "tests.platform.made:Millimetres"
 RATE, ERROR = "training.learning_rate", "best_val_long_axis_error"
 EPOCHS = 3
@@ -91,7 +91,6 @@ def test_the_smallest_error_is_the_best(storage: Path) -> None:
         assert run.data.metrics[ERROR] == min(errors)
 
 
-@pytest.mark.slow
 def test_its_curve_is_that_of_a_training_with_two_workers(
     storage: Path, ray_cluster: Cluster, tiny_set: Path, tmp_path: Path
 ) -> None:
@@ -112,7 +111,6 @@ def words_for(storage: Path, data: Path, trials: int, epochs: int) -> tuple[obje
             "--config.training.epochs", epochs, *TINY)  # fmt: skip
 
 
-@pytest.mark.slow
 def test_a_killed_sweep_of_two_workers_goes_on(
     ray_cluster: Cluster, tiny_set: Path, tmp_path: Path
 ) -> None:
@@ -131,7 +129,6 @@ def test_a_killed_sweep_of_two_workers_goes_on(
         assert list(curve(storage, run)) == list(range(1, epochs + 1))
 
 
-@pytest.mark.slow
 def test_a_trial_that_loses_a_worker_is_taken_up_again(
     ray_cluster: Cluster, tiny_set: Path, tmp_path: Path
 ) -> None:
