@@ -1,5 +1,6 @@
 """The one error that bad input raises: it names the file, the row and the remedy."""
 
+import re
 from pathlib import Path
 
 
@@ -42,6 +43,11 @@ def _rebuild(reason: str, file: str | None, row: int | None, remedy: str | None)
 def printable(words: str) -> str:
     """Words from elsewhere as one line that a terminal only shows: no control characters."""
     return "".join(letter if letter.isprintable() else "?" for letter in words)
+
+
+def spoken(part: str) -> str:
+    """A part of a system, by its name, in a sentence: "stage 1" of "stage1"."""
+    return re.sub(r"(?<=[a-z])(?=\d+$)", " ", part.replace("_", " "))
 
 
 def shown(words: str) -> str:

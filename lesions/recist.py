@@ -115,6 +115,11 @@ class Recist:
         (x0, y0), (x1, y1) = self.points.min(axis=0), self.points.max(axis=0)
         return float(x0), float(y0), float(x1), float(y1)
 
+    def stretched(self, long: float, short: float) -> NDArray[np.float64]:
+        """The endpoints (4, 2) with each axis scaled about `centre` by a factor of its own."""
+        factors = np.array([long, long, short, short])[:, None]
+        return np.asarray((self.points - self.centre) * factors + self.centre)
+
     def at_offset(self, mm: float, spacing: ArrayLike = (1.0, 1.0)) -> "Recist | None":
         """The measurement estimated on a slice `mm` away, as if the lesion were a ball (WSSS 3.3).
 

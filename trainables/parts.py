@@ -1,6 +1,5 @@
 """Trained parts that answer together: the one way from a prompt to an answer."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from lesions import InputError, Recist
+from lesions.errors import spoken
 from lesions.masks.parts import part_at
 from lesions.prompts import Case, Telling
 from lesions.prompts.prompt import Point
@@ -124,7 +124,7 @@ def load_parts(
     order = list(system.parts) or [""]
     if len(found) > 1 and (missing := [part for part in order if part not in found]):
         raise InputError(
-            f"which {missing[0]} is to answer?", remedy=how_to_make(system, missing[0])
+            f"which {missing[0]} is to answer?", remedy=how_to_make(system.parts[missing[0]])
         )
     chosen = [found[part] for part in order if part in found]
     return Parts(
@@ -135,11 +135,10 @@ def load_parts(
     )
 
 
-def how_to_make(system: System, part: str) -> str:
-    """What a user says to train a part."""
-    fields = system.parts.get(part, {})
+def how_to_make(fields: Mapping[str, Any]) -> str:
+    """What a user says to train the part that these fields of the config make."""
     words = " ".join(f"--config.{name.replace('_', '-')} {value}" for name, value in fields.items())
-    return f"train it with {words}" if words else "train it"
+    return f"train it with {words}"
 
 
 def protocol(system: System, configs: Sequence[Any]) -> str:
@@ -151,11 +150,6 @@ def protocol(system: System, configs: Sequence[Any]) -> str:
         return f"Given are {given}."
     who = f"{names[0]} alone" if len(names) == 1 else f"{' and '.join(names)} in order"
     return f"{who[0].upper()}{who[1:]}: given are {given}."
-
-
-def spoken(part: str) -> str:
-    """A part's name in a sentence: "stage 2"."""
-    return re.sub(r"(?<=[a-z])(?=\d)", " ", part.replace("_", " "))
 
 
 def words_of(system: System, part: str) -> str:

@@ -1,12 +1,11 @@
 """What tables, plots and pages know of metrics: their words, units, digits, and their order."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
-from lesions.errors import shown
+from lesions.errors import shown, spoken
 
 MOST_UNKNOWN = 12  # columns of metrics that nobody here knows
 MISSED = "missed"
@@ -88,7 +87,7 @@ def metric_of(name: str) -> Metric:
 
 def part_words(part: str) -> str:
     """A part's name in words: "stage 1" of "stage1"."""
-    return shown(re.sub(r"(?<=[a-z])(?=\d+$)", " ", part.replace("_", " ")))
+    return shown(spoken(part))
 
 
 def columns_of(ours: Iterable[str], theirs: Iterable[str] = (), merit: str = "") -> dict[str, str]:

@@ -62,14 +62,9 @@ def remarked(lesion: Lesion, noise: MarksNoise) -> Lesion:
     long = float(np.hypot(*(points[1] - points[0])))
     turn, reach = random.uniform(0, 2 * np.pi), noise.place * long * np.sqrt(random.uniform())
     moved = reach * np.array([np.cos(turn), np.sin(turn)])
-    factors = 1 + random.uniform(-noise.length, noise.length, 2)
-    centre = lesion.recist.centre
-    axes = [
-        (points[at : at + 2] - centre) * factor + centre + moved
-        for at, factor in zip((0, 2), factors, strict=True)
-    ]
+    stretched = lesion.recist.stretched(*(1 + random.uniform(-noise.length, noise.length, 2)))
     last = np.array([lesion.shape[1], lesion.shape[0]]) - 0.5
-    return replace(lesion, recist=Recist(np.clip(np.concatenate(axes), -0.5, last)))
+    return replace(lesion, recist=Recist(np.clip(stretched + moved, -0.5, last)))
 
 
 def write_originals(table: Path, out: Path) -> None:

@@ -78,7 +78,5 @@ class TellMarks(Telling):
         """The lesion's marks."""
         if not self.noise:
             return Marks(recist=lesion.recist)
-        factors = 1 + lesion_rng(lesion).uniform(-self.noise, self.noise, size=2)
-        centre = lesion.recist.centre
-        points = centre + (lesion.recist.points - centre) * factors.repeat(2)[:, None]
-        return Marks(recist=Recist(points))
+        long, short = 1 + lesion_rng(lesion).uniform(-self.noise, self.noise, size=2)
+        return Marks(recist=Recist(lesion.recist.stretched(long, short)))

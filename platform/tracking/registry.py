@@ -19,6 +19,7 @@ from lesions.files import replace_with
 from lesions.names import inside
 from platform.tracking.store import FAULTS, Store, reaching, tracking_uri
 from trainables.checkpoint import BEST, RUN
+from trainables.parts import how_to_make
 from trainables.registry import SYSTEMS
 
 CHAMPION = "champion"
@@ -98,8 +99,7 @@ def _no_model(client: MlflowClient, name: str, there: list[str]) -> InputError:
     siblings = [other for other in there if base and other.startswith(f"{base}-")]
     for other in siblings[:LISTED]:
         if fields := _part(client, other, part):
-            words = " ".join(f"--config.{field} {value}" for field, value in fields.items())
-            return InputError(f"{base} has no {part_words(part)}", remedy=f"train it with {words}")
+            return InputError(f"{base} has no {part_words(part)}", remedy=how_to_make(fields))
     listed = ", ".join(map(shown, sorted(there)[:LISTED])) + (", …" if there[LISTED:] else "")
     remedy = f"choose of {listed}" if there else "none is registered: train one"
     return InputError(f"there is no registered model {name!r}", remedy=remedy)
