@@ -1,7 +1,8 @@
 """How well trained parts do on lesions: the papers' metrics in the slices' own pixels and mm."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import tee
 from typing import Any
 
 from lesions import Lesion, metrics
@@ -15,12 +16,16 @@ Row = dict[str, Any]
 
 def measure(parts: Parts, lesions: Sequence[Lesion]) -> list[Row]:
     """One row a lesion: its names, and the metrics of what is predicted from its prompt."""
+    return [row for row, _ in measured(parts, lesions)]
+
+
+def measured(parts: Parts, lesions: Iterable[Lesion]) -> Iterator[tuple[Row, Prediction]]:
+    """Each lesion's row, and what is predicted from its prompt; a lesion is read once."""
     telling, mask = parts.telling, parts.config.pseudo_mask
-    predictions = parts.predict(case_of(lesion, telling) for lesion in lesions)
-    return [
-        measure_one(parts.system, lesion, prediction, mask)
-        for lesion, prediction in zip(lesions, predictions, strict=True)
-    ]
+    asked, judged = tee(lesions)
+    predictions = parts.predict(case_of(lesion, telling) for lesion in asked)
+    for lesion, prediction in zip(judged, predictions, strict=True):
+        yield measure_one(parts.system, lesion, prediction, mask), prediction
 
 
 def measure_one(system: System, lesion: Lesion, prediction: Prediction, pseudo_mask: str) -> Row:

@@ -54,15 +54,21 @@ def relabel(
     if rank == 0:
         claim(root, {"model": digest(model.state_dict()), "lesions": len(lesions)})
     barrier()
-    for number, places in list(enumerate(chunks_of(len(lesions))))[rank::world]:
-        path = chunk_path(root, number)
-        if not path.exists():
-            write_chunk(path, mask_rows(parts, [lesions[place] for place in places]))
+    for number in range(rank, len(chunks_of(len(lesions))), world):
+        make_chunk(parts, lesions, root, number)
     barrier()
     if rank == 0:
         finish(root)
     barrier()
     return relabelled(lesions, root)
+
+
+def make_chunk(parts: Parts, lesions: Sequence[Lesion], root: Path, number: int) -> None:
+    """Make the new masks of a chunk of the lesions, unless they are there."""
+    path = chunk_path(root, number)
+    if not path.exists():
+        places = chunks_of(len(lesions))[number]
+        write_chunk(path, mask_rows(parts, [lesions[place] for place in places]))
 
 
 def relabelled(lesions: Sequence[Lesion], *roots: Path) -> Sequence[Lesion]:

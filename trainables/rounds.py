@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from lesions.prepared import PreparedSet
-from lesions.prepared.round_masks import chunk_path, chunks_of, write_chunk
 from trainables.parts import load_parts
 from trainables.registry import named_system
-from trainables.relabelling import mask_rows, relabelled
+from trainables.relabelling import make_chunk, relabelled
 from trainables.workers import use_assigned_resources
 
 
@@ -42,11 +41,9 @@ class MaskMaker:
 
     def __call__(self, item: dict[str, Any]) -> dict[str, Any]:
         """Make the chunk `item["chunk"]`, unless it is there; `error` says why it is not."""
-        path, error = chunk_path(self.plan.out, item["chunk"]), ""
+        error = ""
         try:
-            if not path.exists():
-                places = chunks_of(len(self.lesions))[item["chunk"]]
-                write_chunk(path, mask_rows(self.parts, [self.lesions[at] for at in places]))
+            make_chunk(self.parts, self.lesions, self.plan.out, item["chunk"])
         except OSError as failure:
             error = str(failure)
         return {"chunk": item["chunk"], "error": error}

@@ -16,12 +16,11 @@ import torch
 
 from lesions.files import write_text
 from lesions.prepared import PreparedSet
-from lesions.prompts import case_of
 from lesions.prompts.click import ellipse_box
 from lesions.readers.png import encode_labels
 from trainables import references
 from trainables.checkpoint import read_history
-from trainables.evaluate import measure_one
+from trainables.evaluate import measured
 from trainables.loop import Report, Run, fit
 from trainables.parts import Parts, load_parts
 from trainables.registry import named_system
@@ -92,12 +91,7 @@ def evaluate(
     """
     named_system(system)
     parts = load_parts(checkpoints, use_assigned_resources())
-    lesions, telling = PreparedSet(data, split), parts.telling
-    predictions = parts.predict(case_of(lesion, telling) for lesion in lesions)
-    return [
-        measure_one(parts.system, lesion, found, parts.config.pseudo_mask) | drawn(found)
-        for lesion, found in zip(lesions, predictions, strict=True)
-    ]
+    return [row | drawn(found) for row, found in measured(parts, PreparedSet(data, split))]
 
 
 def drawn(found: Prediction) -> dict[str, Any]:
@@ -116,20 +110,15 @@ def evaluate_references(job: Job, split: str) -> dict[str, list[dict[str, Any]]]
     torch.manual_seed(config.training.seed)
     untrained = Trained(config=config, model=system.model(config, pretrained=False).eval())
     parts = Parts(system=system, trained=(untrained,), how=How(device=torch.device("cpu")))
-    telling, mask = parts.telling, config.pseudo_mask
-    found = list(parts.predict(case_of(lesion, telling) for lesion in lesions))
+    mask = config.pseudo_mask
+    answers = list(measured(parts, lesions))
+    squares = [
+        _looked_at(found, lesion.shape) for lesion, (_, found) in zip(lesions, answers, strict=True)
+    ]
     boxes = [ellipse_box(lesion.recist, lesion.shape) for lesion in lesions]
     return {
-        "untrained network": [
-            measure_one(system, lesion, one, mask)
-            for lesion, one in zip(lesions, found, strict=True)
-        ],
-        "best centred disc": references.centred_disc(
-            system,
-            lesions,
-            [_looked_at(one, lesion.shape) for one, lesion in zip(found, lesions, strict=True)],
-            mask,
-        ),
+        "untrained network": [row for row, _ in answers],
+        "best centred disc": references.centred_disc(system, lesions, squares, mask),
         "true-centre disc (oracle)": references.centred_disc(system, lesions, boxes, mask),
         "RECIST ellipse (oracle)": references.recist_ellipse(system, lesions, mask),
     }
