@@ -155,10 +155,7 @@ class _Course:
             self.model.load_state_dict(before)
         for part in phase.takes:
             self._take(part)
-        progress.phase, progress.in_phase, progress.ended = number, 0, False
-        progress.plateau = Progress().plateau
-        progress.best_epoch, progress.best_value = 0, run.system.merit.worst
-        progress.best_model = {}
+        progress.enter(number, run.system.merit.worst)
         self.own = self._learner()
         if phase.goes_on and own is not None:
             for mine, theirs in zip(self.own.optimizers, own.optimizers, strict=True):

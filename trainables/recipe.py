@@ -29,23 +29,19 @@ class Optimizer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """A factor on the learning rates, epoch by epoch of a phase.
+class Rates:
+    """How learning rates change, by whichever kind of schedule.
 
     Attributes:
-        kind: "steps" multiplies by `decay` at each of `milestones`; "cosine" falls to zero;
-            "plateau" multiplies by `decay` whenever the validation figure has been stable, and
-            ends the phase at the drop after `drops`; "constant" stays.
-        milestones: fractions of the phase's epochs.
-        decay: the factor.
+        milestones: fractions of the epochs, 100 at most.
+        decay: factor at each milestone or plateau, up to 1000.
         warmup: epochs of linear rise from zero.
         patience: epochs without a gain that make a plateau.
-        gain: the least relative gain that counts.
-        drops: how many times "plateau" multiplies; the next plateau ends the phase.
+        gain: the least relative gain that counts, up to 1.
+        drops: how many times "plateau" multiplies, 100 at most; the next plateau is the end.
         longest: epochs that "plateau" stays at one rate at most; 0 = any.
     """
 
-    kind: Literal["steps", "cosine", "plateau", "constant"] = "steps"
     milestones: tuple[float, ...] = (0.5, 0.75)
     decay: float = 0.1
     warmup: int = 0
@@ -53,6 +49,19 @@ class Schedule:
     gain: float = 0.001
     drops: int = 2
     longest: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule(Rates):
+    """A factor on the learning rates, epoch by epoch of a phase.
+
+    Attributes:
+        kind: "steps" multiplies by `decay` at each of `milestones`; "cosine" falls to zero;
+            "plateau" multiplies by `decay` whenever the validation figure has been stable, and
+            ends the phase at the drop after `drops`; "constant" stays.
+    """
+
+    kind: Literal["steps", "cosine", "plateau", "constant"] = "steps"
 
 
 @dataclass(frozen=True, kw_only=True)

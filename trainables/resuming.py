@@ -56,6 +56,12 @@ class Progress:
     best_model: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
 
+    def enter(self, phase: int, worst: float) -> None:
+        """Be at the start of a phase: nothing of it is known, and `worst` is its best so far."""
+        self.phase, self.in_phase, self.ended = phase, 0, False
+        self.plateau = Plateau()
+        self.best_epoch, self.best_value, self.best_model = 0, worst, {}
+
 
 def save_checkpoint(
     directory: Path, system: System, config: Any, progress: Progress, learner: Learner

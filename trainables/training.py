@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import torch
@@ -15,6 +15,7 @@ from trainables.recipe import (
     Objective,
     Optimizer,
     Phase,
+    Rates,
     Recipe,
     Schedule,
 )
@@ -38,7 +39,7 @@ RANGES: dict[str, tuple[float, float]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
+class TrainingConfig(Rates):
     """Settings of the one training loop; the defaults are PDNet's (section 3).
 
     Attributes:
@@ -51,13 +52,6 @@ class TrainingConfig:
         schedule: "steps" multiplies by `decay` at each of `milestones`; "cosine" falls to zero;
             "plateau" multiplies by `decay` when the validation figure is stable, and ends the
             training at the plateau after `drops`; "constant" stays.
-        milestones: fractions of `epochs`, 100 at most.
-        decay: factor at each milestone, up to 1000.
-        warmup: epochs of linear rise from zero.
-        patience: epochs without a gain that make a plateau.
-        gain: the least relative gain that counts, up to 1.
-        drops: how many times "plateau" multiplies, 100 at most; the next plateau is the end.
-        longest: epochs that "plateau" stays at one rate at most; 0 = any.
         clip_norm: gradients are scaled down to this norm; 0 = never.
         precision: "auto" is bf16 on a GPU that has it, fp16 with loss scaling on one that has
             not, fp32 on a CPU.
@@ -74,13 +68,6 @@ class TrainingConfig:
     momentum: float = 0.9
     weight_decay: float = 0.0
     schedule: Literal["steps", "cosine", "plateau", "constant"] = "steps"
-    milestones: tuple[float, ...] = (0.5, 0.75)
-    decay: float = 0.1
-    warmup: int = 0
-    patience: int = 5
-    gain: float = 0.001
-    drops: int = 2
-    longest: int = 0
     clip_norm: float = 10.0
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     loader_workers: int | None = None
@@ -107,11 +94,8 @@ def optimizer_of(config: TrainingConfig) -> Optimizer:
 
 def schedule_of(config: TrainingConfig) -> Schedule:
     """The schedule that the settings say."""
-    return Schedule(
-        kind=config.schedule, milestones=config.milestones, decay=config.decay,
-        warmup=config.warmup, patience=config.patience, gain=config.gain, drops=config.drops,
-        longest=config.longest,
-    )  # fmt: skip
+    rates = {one.name: getattr(config, one.name) for one in fields(Rates)}
+    return Schedule(kind=config.schedule, **rates)
 
 
 def recipe_of(
