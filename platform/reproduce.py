@@ -18,7 +18,6 @@ from dashboards.pages.reproduction import (
 )
 from dashboards.tables.papers import PaperRow, paper_rows
 from dashboards.tables.terminal import say
-from platform.command_line.models import trained_parts
 from platform.command_line.options import parse_config, run, take_system
 from platform.running.cluster import cluster, has_gpu
 from platform.running.datasets import Data, find_data
@@ -202,8 +201,7 @@ def main() -> None:
         make=lambda config: ReproduceOptions(config=config, table=name),
     )
     storage = writable(options.storage or default_storage())
-    parts = trained_parts(system, options.parts, storage)
-    plan = start(Reproducing, system, preset, options, storage, prefix=name, parts=parts)
+    plan = start(Reproducing, system, preset, options, storage, prefix=name)
     external = None
     if place := options.external or plan.external:
         external = find_data(place, storage, plan.config.pseudo_mask)

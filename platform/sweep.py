@@ -8,7 +8,6 @@ from typing import Any, Generic, TypeVar
 
 from dashboards.tables.terminal import say
 from lesions.names import check_name
-from platform.command_line.models import trained_parts
 from platform.command_line.options import Outputs, check_positive, parse_system, run
 from platform.compare import compare
 from platform.running.cluster import cluster, has_gpu
@@ -125,8 +124,7 @@ def main() -> None:
     storage = writable(options.storage or default_storage())
     if preset == "tiny":
         say("no GPU here or tiny asked for: the tiny preset, the same structure made small")
-    parts = trained_parts(system, options.parts, storage)
-    sweep_and_compare(start(Sweep, system, preset, options, storage, parts=parts), storage)
+    sweep_and_compare(start(Sweep, system, preset, options, storage), storage)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from typing import Generic, TypeVar
 
 from dashboards.tables.terminal import say
 from lesions.names import check_name
-from platform.command_line.models import trained_parts
 from platform.command_line.options import Outputs, check_positive, parse_system, run
 from platform.running.cluster import cluster, has_gpu
 from platform.running.plans import start
@@ -96,8 +95,7 @@ def main() -> None:
     storage = writable(options.storage or default_storage())
     if preset == "tiny":
         say("no GPU here or tiny asked for: the tiny preset, the same structure made small")
-    parts = trained_parts(system, options.parts, storage)
-    train_and_record(start(Training, system, preset, options, storage, parts=parts), storage)
+    train_and_record(start(Training, system, preset, options, storage), storage)
 
 
 if __name__ == "__main__":

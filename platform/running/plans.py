@@ -12,6 +12,7 @@ from lesions.errors import shown
 from lesions.files import write_text
 from lesions.names import inside
 from lesions.readers.bounded import read_json
+from platform.command_line.models import trained_parts
 from platform.running.datasets import Data, find_data
 from trainables.configs import blaming, edited, flatten, typed
 from trainables.registry import word_of
@@ -68,13 +69,11 @@ class Planned:
 
 
 def start(
-    kind: type[P], system: System, preset: str, options: Any, storage: Path, prefix: str = "",
-    parts: Mapping[str, Path] | None = None,
-) -> P:  # fmt: skip
+    kind: type[P], system: System, preset: str, options: Any, storage: Path, prefix: str = ""
+) -> P:
     """A new run of this kind; or, with `--resume`, an old one as its plan says.
 
-    A run that the user does not name is called after `prefix`, or the system, and the time; `parts`
-    are those of a new run.
+    A run that the user does not name is called after `prefix`, or the system, and the time.
 
     Raises:
         InputError: the name is taken, or none that was started, or no name at all; or the plan is
@@ -94,7 +93,7 @@ def start(
         )
     else:
         plan = {name: getattr(options, name) for name in _own_fields(kind)}
-        plan["parts"] = parts or {}
+        plan["parts"] = trained_parts(system, options.parts, storage)
         config, data = options.config, options.data
     # A resumed run may be told to show less, never more.
     plan["pictures"] = plan.get("pictures", True) and options.pictures

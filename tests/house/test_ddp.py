@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-from torch.multiprocessing.spawn import spawn
 
 from tests.house.recipes import LESIONS, RECIPES, a_run
-from tests.trainables.runs import curve, one_thread
+from tests.trainables.runs import curve, one_thread, together
 from trainables.loop import fit
 
 WORLD, LEFT = 2, 4
@@ -49,9 +48,7 @@ Seen = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> list[Seen]:
-    root = tmp_path_factory.mktemp("ddp")
-    spawn(worker, (root,), nprocs=WORLD)  # type: ignore[no-untyped-call]
-    return [torch.load(root / f"seen-{rank}.pt") for rank in range(WORLD)]
+    return together(worker, tmp_path_factory.mktemp("ddp"), WORLD)
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -23,7 +23,7 @@ from trainables.pdnet.config import tiny
 OPTIONS = {
     "name": "run", "resume": None, "data": None, "trials": 1, "concurrent": None, "seed": 0,
     "cpus_per_trial": 1, "gpus_per_trial": None, "grace": 1, "register": None, "workers": 1,
-    "cpus_per_worker": 1, "workers_per_trial": 1, "rounds": 1, "table": "pdnet-3", "external": None,
+    "cpus_per_worker": 1, "workers_per_trial": 1, "parts": (), "table": "pdnet-3", "external": None,
 }  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """The smallest PDNet there is, and runs of it: what a test's own processes import as well."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.multiprocessing.spawn import spawn
 
 from lesions import Lesion, Recist
 from lesions.ellipse import ellipse
@@ -136,6 +137,12 @@ class FixedStatistics(Kept):
 def gradients(model: nn.Module) -> dict[str, Tensor]:
     """Every parameter's gradient."""
     return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+
+
+def together(worker: Callable[[int, Path], None], directory: Path, count: int) -> list[Any]:
+    """What each of some processes that train together has saved as `seen-RANK.pt`."""
+    spawn(worker, (directory,), nprocs=count)  # type: ignore[no-untyped-call]
+    return [torch.load(directory / f"seen-{rank}.pt") for rank in range(count)]
 
 
 def one_thread() -> None:

@@ -8,7 +8,6 @@ import pytest
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.multiprocessing.spawn import spawn
 
 from lesions import Lesion
 from lesions.readers.png import encode_labels
@@ -21,6 +20,7 @@ from tests.trainables.runs import (
     gradients,
     one_thread,
     small,
+    together,
 )
 from trainables.loop import fit, validate
 
@@ -90,9 +90,7 @@ Seen = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> list[Seen]:
-    directory = tmp_path_factory.mktemp("ddp")
-    spawn(worker, (directory,), nprocs=WORLD)  # type: ignore[no-untyped-call]
-    return [torch.load(directory / f"seen-{rank}.pt") for rank in range(WORLD)]
+    return together(worker, tmp_path_factory.mktemp("ddp"), WORLD)
 
 
 def test_the_step_is_that_of_one_process_on_the_joined_batch(
