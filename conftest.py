@@ -5,6 +5,8 @@ import os
 import secrets
 from pathlib import Path
 
+import pytest
+
 import platform
 
 ROOT = Path(__file__).parent
@@ -18,3 +20,14 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 # The same token for head, submitter and tests; otherwise it depends on the machine's state.
 os.environ["RAY_AUTH_MODE"] = "token"
 os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+# Ray's workers would wait for the tests beside them, and the longest part of the suite is theirs.
+os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (so Ray spells it)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a test of Ray's where `make test-ray` does not look for it."""
+    strays = [item.nodeid for item in items if item.get_closest_marker("ray")
+              and not item.nodeid.startswith("tests/platform/")]  # fmt: skip
+    if strays:
+        raise pytest.UsageError(f"tests that start Ray belong to tests/platform: {strays}")

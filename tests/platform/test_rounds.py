@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.platform.conftest import (
     TINY,
     Cluster,
     command,
+    open_to,
     started,
     wait_for_line,
     wait_until,
@@ -72,11 +74,14 @@ def test_the_last_rounds_checkpoint_is_the_trainings(tmp_path: Path) -> None:
         )
 
 
-def test_two_rounds(
+def test_two_rounds_by_two_workers(
     ray_cluster: Cluster, tiny_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command("train", *words_for(tmp_path, tiny_set, 2, 2)) == 0
+    assert command("train", *words_for(tmp_path, tiny_set, 2, 2), "--workers", 2) == 0
+    assert open_to(0o077, *tmp_path.iterdir()) == []
     shown = capsys.readouterr().out
+    assert re.findall(r"^epoch (\d)  loss [\d.]+  validation Dice", shown, re.M) == [*"1234"]
+    assert "registered pdnet-stage2:1, the champion: the first version" in shown
     masks = tmp_path / "trainings" / "run" / "masks-2"
     figures = read_figures(masks)
     assert (figures["lesions"], figures["human"], figures["kept"]) == (8, 8, 0)

@@ -55,6 +55,7 @@ def words_for(storage: Path, data: Path, epochs: int, workers: int) -> list[str]
     return list(map(str, words))
 
 
+@pytest.mark.slow  # test_rounds.py trains with two workers, test_toy.py without rounds
 def test_two_workers_train_one_model(
     ray_cluster: Cluster, tiny_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
