@@ -1,45 +1,19 @@
 """A paper's table with our rows beside its own: in the terminal, and as one HTML page."""
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from dashboards.pages.report import fill, versions, write_page
-from dashboards.recorded.numbers import number_of
-from dashboards.tables.comparison import Line, metrics_of, paper_lines
+from dashboards.tables.comparison import Line, paper_lines
+from dashboards.tables.differences import Difference, difference_notes, difference_table, pairs_of
 from dashboards.tables.metrics import metric_of
 from dashboards.tables.papers import WHOLE, PaperRow, title_of
+from dashboards.tables.results import Result
 from dashboards.tables.terminal import WIDE, lines_table, plain
-from lesions.metrics import summary
 from lesions.metrics.merit import DICE, Merit
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """Ours for one row of the paper's table.
-
-    Attributes:
-        method: as the paper calls it.
-        subgroup: "all", or the lesion type.
-        data: the short name of what it was measured on.
-        lesions: how many it was measured on.
-        values: (mean, standard deviation) by the paper's metric; only what was measured.
-    """
-
-    method: str
-    subgroup: str
-    data: str
-    lesions: int
-    values: Mapping[str, tuple[float, float | None]]
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """The names and numbers that the paper's own row has in MLflow."""
-        return metrics_of(self.values) | {"test_n": float(self.lesions)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +28,8 @@ class Reproduction:
         columns: the paper's metrics that are shown.
         data: what ours was measured on, in words.
         merit: ranks the methods, by each column that is it, or a part's.
+        seeds: with which ours was trained.
+        differences: of our rows from each other.
         remarks: what sets ours apart, in sentences.
         tags: of the MLflow run, for the page's provenance.
     """
@@ -65,6 +41,8 @@ class Reproduction:
     columns: Sequence[str]
     data: str
     merit: Merit = DICE
+    seeds: Sequence[int] = (0,)
+    differences: Sequence[Difference] = ()
     remarks: Sequence[str] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -84,7 +62,7 @@ class Reproduction:
             Line(
                 source="ours",
                 method=f"{result.method}, ours",
-                measured_on=_part(result.data, result.subgroup),
+                measured_on=result.measured_on,
                 lesions=result.lesions,
                 values=result.values,
             )
@@ -96,6 +74,12 @@ class Reproduction:
     def _published(self) -> list[PaperRow]:
         """The paper's rows that have figures."""
         return [row for row in self.rows if row.metrics]
+
+    @property
+    def caption(self) -> str:
+        """What stands in a cell."""
+        each = ", each with every seed" if len(self.seeds) > 1 else ""
+        return f"Mean ± standard deviation over lesions{each}."
 
     def notes(self) -> Iterator[str]:
         """What a reader has to know to read the table."""
@@ -133,46 +117,14 @@ class Reproduction:
                 )
 
 
-def summarised(
-    method: str,
-    subgroup: str,
-    data: str,
-    columns: Mapping[str, tuple[str, str]],
-    measured: Mapping[str, Sequence[Mapping[str, Any]]],
-) -> Result:
-    """One row of ours, from the rows of lesions that each part of it was measured on.
-
-    Args:
-        method, subgroup: as in the paper; a subgroup other than all is a lesion type.
-        data: the short name of what was measured on.
-        columns: (part, metric of ours), by the paper's metric.
-        measured: one row a test lesion, by part.
-    """
-    chosen = {
-        part: [row for row in rows if subgroup in WHOLE or row.get("lesion_type") == subgroup]
-        for part, rows in measured.items()
-    }
-    values: dict[str, tuple[float, float | None]] = {}
-    for name, (part, metric) in columns.items():
-        measured_here = [number_of(row.get(metric)) for row in chosen[part]]
-        found = summary([{metric: math.nan if x is None else x} for x in measured_here])
-        if math.isfinite(found.get(metric, math.nan)):
-            values[name] = (found[metric], found[f"{metric}_std"])
-    return Result(
-        method=method,
-        subgroup=subgroup,
-        data=data,
-        lesions=min(map(len, chosen.values())),
-        values=values,
-    )
-
-
 def print_reproduction(view: Reproduction, console: Console) -> None:
-    """Print the table and its notes."""
-    title = f"{plain(view.title)}: {plain(view.name)}"
-    console.print(lines_table(title, view.lines(), view.headings, console.width >= WIDE))
-    for note in view.notes():
-        console.print(f"[yellow]Note:[/] {plain(note)}")
+    """Print the table, how our rows differ, and the notes of both."""
+    title, wide = f"{plain(view.title)}: {plain(view.name)}", console.width >= WIDE
+    console.print(lines_table(title, view.lines(), view.headings, wide))
+    _print_notes([view.caption, *view.notes()], console)
+    if view.differences:
+        console.print(difference_table(view.differences, wide))
+        _print_notes(difference_notes(view.differences, view.seeds), console)
 
 
 def write_reproduction(view: Reproduction, path: Path) -> None:
@@ -188,12 +140,15 @@ def render_reproduction(view: Reproduction) -> str:
         lines=view.lines(),
         columns=view.headings,
         notes=list(view.notes()),
+        pairs=pairs_of(view.differences),
+        difference_notes=list(difference_notes(view.differences, view.seeds)),
         provenance=[*sorted(view.tags.items()), ("page written with", ", ".join(versions()))],
     )
 
 
-def _part(where: str, subgroup: str) -> str:
-    return where if subgroup in WHOLE else f"{where}, {subgroup.replace('_', ' ')}"
+def _print_notes(notes: Iterable[str], console: Console) -> None:
+    for note in notes:
+        console.print(f"[yellow]Note:[/] {plain(note)}")
 
 
 def _ranked(values: Mapping[str, float], merit: Merit) -> str:

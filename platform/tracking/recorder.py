@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dashboards.pages.reproduction import Result
 from dashboards.recorded.evidence import lesion_records
 from dashboards.tables.papers import PaperRow
+from dashboards.tables.results import Result
 from dashboards.tables.terminal import say
 from platform.running.datasets import Data
 from platform.running.rounds import record_rounds
@@ -17,8 +17,10 @@ from platform.tracking.runs import (
     PARENT,
     end_run,
     find_or_create_run,
+    find_run,
     is_finished,
     log_metrics,
+    reopen_for_news,
 )
 from platform.tracking.store import Store
 from trainables.configs import flatten
@@ -55,6 +57,11 @@ class Recorder:
             training.write()
             record_rounds(training, self.store, run_id, self.gpu, self.resources)
 
+    def is_trained(self, training: Training) -> bool:
+        """Whether nothing of a part is left to do."""
+        run_id = find_run(self.store, self._key(training))
+        return run_id is not None and is_finished(self.store, run_id)
+
     def measure(self, trainings: Sequence[Training], data: Data) -> Records:
         """The test lesions of a data set by a trained part, or by several in order."""
         name = " + ".join(training.name for training in trainings)
@@ -70,7 +77,8 @@ class Recorder:
             return lesion_records(self.store.client, run_id)
         key = {"lesion.kind": "measured", "lesion.reproduce": self.name, "lesion.measured": name,
                "lesion.data_fingerprint": data.fingerprint}  # fmt: skip
-        tags = {NAME: name, PARENT: self.parent, **self.tags, **data.tags()}
+        tags = {NAME: name, PARENT: self.parent, **self.tags, **data.tags(),
+                **_seed_tag(trainings[0])}  # fmt: skip
         run_id = find_or_create_run(self.store, key, tags, flatten(trainings[-1].config))
         if not is_finished(self.store, run_id):
             say(f"measuring {name}")
@@ -83,21 +91,44 @@ class Recorder:
             end_run(self.store, run_id, "finished")
         return lesion_records(self.store.client, run_id)
 
-    def row(self, paper: PaperRow, result: Result, params: Mapping[str, Any]) -> None:
-        """Ours in the paper's own metric names, as the paper's row has them in MLflow."""
+    def row(
+        self, paper: PaperRow, result: Result, params: Mapping[str, Any], seeds: Mapping[str, str]
+    ) -> None:
+        """Ours in the paper's own metric names, as the paper's row has them in MLflow.
+
+        Args:
+            paper: the paper's.
+            result: ours.
+            params: of its run.
+            seeds: the tag of those that made it; what others made is recorded over.
+        """
         key = {"lesion.kind": "row", PARENT: self.parent, "lesion.method": paper.method,
                "lesion.subgroup": paper.subgroup, "lesion.dataset": paper.dataset}  # fmt: skip
         name = f"ours: {paper.method} · {paper.subgroup}"
         tags = {NAME: name, "lesion.table": paper.table, **self.tags}
         run_id = find_or_create_run(self.store, key, tags, params)
+        reopen_for_news(self.store, run_id, seeds)
         if not is_finished(self.store, run_id):
             log_metrics(self.store, run_id, result.metrics)
             end_run(self.store, run_id, "finished")
 
     def _part(self, training: Training) -> tuple[str, bool]:
         """The run of a training, and whether it is finished."""
-        key = {"lesion.kind": "part", "lesion.reproduce": self.name, "lesion.train": training.name}
-        tags = {NAME: training.name, PARENT: self.parent, **self.tags,
+        tags = {NAME: training.name, PARENT: self.parent, **self.tags, **_seed_tag(training),
                 "lesion.protocol": protocol(training.system, [training.config])}  # fmt: skip
+        key = self._key(training)
         run_id = find_or_create_run(self.store, key, tags, flatten(training.config))
         return run_id, is_finished(self.store, run_id)
+
+    def _key(self, training: Training) -> dict[str, str]:
+        return {"lesion.kind": "part", "lesion.reproduce": self.name,
+                "lesion.train": training.name}  # fmt: skip
+
+
+def seeds_tag(seeds: Sequence[int]) -> dict[str, str]:
+    """What a table's and its rows' runs say of several seeds."""
+    return {"lesion.seeds": " ".join(map(str, seeds))} if len(seeds) > 1 else {}
+
+
+def _seed_tag(training: Training) -> dict[str, str]:
+    return {"lesion.seed": str(training.config.training.seed)}

@@ -70,6 +70,14 @@ def reopen_run(store: Store, run_id: str) -> None:
         store.client.update_run(run_id, status="RUNNING")
 
 
+def reopen_for_news(store: Store, run_id: str, tags: Mapping[str, str]) -> None:
+    """A run goes on where one of these tags is news to it; then it has them."""
+    known = store.client.get_run(run_id).data.tags
+    if any(known.get(name) != value for name, value in tags.items()):
+        reopen_run(store, run_id)
+        set_tags(store, run_id, tags)
+
+
 def end_run(store: Store, run_id: str, state: str, at: float | None = None) -> None:
     """Close a run as finished, pruned or failed; MLflow itself knows no pruned.
 

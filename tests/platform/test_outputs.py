@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from lesions.readers.png import encode_slice
-from platform.reproduce import Reproducing
 from platform.running.plans import Planned, start
+from platform.running.reproducing import Reproducing
 from platform.running.training import Training
 from platform.sweep import Sweep
 from tests.discs import Checkpoints, slice_with_discs
@@ -24,6 +24,7 @@ OPTIONS = {
     "name": "run", "resume": None, "data": None, "trials": 1, "concurrent": None, "seed": 0,
     "cpus_per_trial": 1, "gpus_per_trial": None, "grace": 1, "register": None, "workers": 1,
     "cpus_per_worker": 1, "workers_per_trial": 1, "parts": (), "table": "pdnet-3", "external": None,
+    "seeds": (),
 }  # fmt: skip
 
 
@@ -79,7 +80,7 @@ def test_a_resumed_run_shows_no_more_than_it_was_told(
     plan = begin(resume="run", pictures=later)
     assert plan.pictures is kept
     if isinstance(plan, Reproducing):
-        assert plan.training(*plan.contents.trainings[0]).pictures is kept
+        assert {one.pictures for one in plan.trainings(0)} == {kept}
 
 
 def run(cluster: Cluster | None, name: str, *words: object) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,14 @@ from mlflow.entities import Run
 
 from dashboards.recorded.runs import runs_of_kind
 from dashboards.tables.papers import paper_rows
+from lesions import InputError
+from platform.running.datasets import find_data
+from platform.running.plans import read_plan
+from platform.running.reproducing import Reproducing
 from tests.platform.conftest import TINY, Cluster, command, started, wait_for_line, wait_until
+from trainables.configs import edited
+from trainables.pdnet import PDNetSystem
+from trainables.pdnet.config import tiny
 from trainables.registry import find_variant, tables
 
 SMALL = (*TINY, "--config.nnunet.features", "4")
@@ -176,6 +184,39 @@ def test_table_3_has_five_rows_of_two_stages(
     assert "By Dice, stage 2, ours:" in " ".join(shown.split())
 
 
+@pytest.fixture
+def planned(tiny_set: Path, tmp_path: Path) -> Reproducing:
+    return Reproducing(
+        name="evening", folder=tmp_path / "evening", system=PDNetSystem(), preset="tiny",
+        config=edited(tiny(), {"training.seed": 4}), data=find_data(tiny_set, tmp_path, "snakes"),
+        table="pdnet-3", workers=1, cpus_per_worker=1,
+    )  # fmt: skip
+
+
+def test_a_plan_without_seeds_has_the_configs_own(planned: Reproducing) -> None:
+    """Its trainings have the names that they always had: an old run resumes."""
+    assert planned.every_seed == (4,)
+    own, other = planned.trainings(4), planned.trainings(1)
+    assert [one.name for one in own][:2] == ["base-stage1", "base-stage2"]
+    assert [one.name for one in other][:2] == ["base-stage1-seed1", "base-stage2-seed1"]
+    assert own[0].folder == planned.folder / "base-stage1"
+    assert len(own) == len(other) == 10
+    assert {one.config.training.seed for one in own} == {4}
+    for mine, theirs in zip(own, other, strict=True):
+        assert edited(mine.config, {"training.seed": 1}) == theirs.config
+
+
+def test_a_plan_keeps_its_seeds_and_takes_more(planned: Reproducing) -> None:
+    assert planned.seeds_with(()) == ()
+    assert planned.seeds_with((1, 4)) == (4, 1), "what is trained comes first"
+    more = replace(planned, seeds=(4, 1))
+    more.write()
+    assert read_plan(more.folder / more.file, Reproducing)["seeds"] == (4, 1)
+    assert more.seeds_with((4, 1, 0)) == (4, 1, 0)
+    with pytest.raises(InputError, match="evening is trained with the seed 4, which --seeds lacks"):
+        more.seeds_with((1, 0))
+
+
 @pytest.mark.parametrize("name", tables())
 def test_a_table_names_what_the_paper_and_the_system_have(name: str) -> None:
     system, table = tables()[name]
@@ -204,6 +245,8 @@ def test_table_3_is_whole() -> None:
         (["pdnet-3", "--variant", "base"], "--variant"),
         (["pdnet-3", "--workers", "0"], "--workers is 0; it must be above 0"),
         (["pdnet-3", "--table", "pdnet-1"], "--table"),
+        (["pdnet-3", "--seeds", "0", "1", "0"], "--seeds 0 1 0 has one twice"),
+        (["pdnet-3", "--seeds", "0", "-1"], "training.seed is -1; it must be at least 0"),
     ],
 )
 def test_mistakes(
@@ -226,4 +269,5 @@ def test_help_lists_the_options(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     assert "--config.training.epochs" in shown
     assert "--resume" in shown
+    assert "--seeds" in shown
     assert "--table" not in shown

@@ -100,3 +100,53 @@ def test_reproduce(storage: Path, tiny_set: Path, capsys: pytest.CaptureFixture[
     assert "Toy, Table 1" in shown
     assert "the paper's" not in shown
     assert (storage / "reports" / "all-toy-1.html").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # four starts of Ray Train
+def test_seeds_are_added_to_a_table(
+    storage: Path, tiny_set: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What one seed trained stays; the rows are then over both, and each seed's is kept."""
+    words = ("toy-1", "--system", TOY, "--storage", storage)
+    own = ("--data", tiny_set, "--name", "more", *SHORT)
+    again = (*words, "--resume", "more")
+    assert command("reproduce", *words, *own) == 0
+    capfd.readouterr()
+    before = {run.info.run_id: run.info.end_time for run in _of("more", storage, "part")}
+
+    assert command("reproduce", *again, "--seeds", 0, 1) == 0
+    shown = capfd.readouterr().out
+    assert "whole is finished" in shown
+    assert shown.count("Toy, Table 1") == 2, "the first seed's table, then that of both"
+    assert "Differences" in shown
+    parts = _of("more", storage, "part")
+    seeds = {run.data.tags["lesion.train"]: run.data.tags["lesion.seed"] for run in parts}
+    assert seeds == {"whole": "0", "narrow": "0", "whole-seed1": "1", "narrow-seed1": "1"}
+    assert all(run.data.params["training.seed"] == run.data.tags["lesion.seed"] for run in parts)
+    ended = {run.info.run_id: run.info.end_time for run in parts}
+    assert before.items() <= ended.items()
+    (table,) = _of("more", storage, "reproduce")
+    assert (table.info.status, table.data.tags["lesion.seeds"]) == ("FINISHED", "0 1")
+    rows = [run for run in runs(storage, "row")
+            if run.data.tags["mlflow.parentRunId"] == table.info.run_id]  # fmt: skip
+    assert sorted(run.data.tags["lesion.method"] for run in rows) == ["Toy", "Toy, narrow"]
+    dice = {run.data.tags["lesion.train"]: run.data.metrics["dice"] for run in parts}
+    for row in rows:
+        variant = "narrow" if "narrow" in row.data.tags["lesion.method"] else "whole"
+        each = [row.data.metrics[f"dice_seed{seed}"] for seed in (0, 1)]
+        assert each == pytest.approx([dice[variant], dice[f"{variant}-seed1"]])
+        assert row.data.metrics["dice"] == pytest.approx(sum(each) / 2)
+        assert row.info.status == "FINISHED"
+
+    assert command("reproduce", *again) == 0
+    shown = capfd.readouterr().out
+    assert "epoch" not in shown.partition("Toy, Table 1")[0]
+    assert shown.count("Toy, Table 1") == 1
+    assert command("reproduce", *again, "--seeds", 1, 2) == 2
+    assert "more is trained with the seed 0, which --seeds lacks" in capfd.readouterr().err
+
+
+def _of(name: str, storage: Path, kind: str) -> list[Run]:
+    """The runs of one reproduction."""
+    return [run for run in runs(storage, kind) if run.data.tags["lesion.reproduce"] == name]

@@ -1,35 +1,20 @@
-"""Ours beside the paper's table: hand-computed rows, in the terminal and on the page."""
+"""Ours beside the paper's table, in the terminal and on the page; how ours differ below."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from dashboards.pages.reproduction import (
     Reproduction,
-    Result,
     print_reproduction,
     render_reproduction,
-    summarised,
 )
+from dashboards.tables.differences import differences
 from dashboards.tables.papers import paper_rows, shown_rows
+from dashboards.tables.results import Result, summarised
 from lesions.metrics.merit import Merit
-
-STAGES = {
-    "dice_stage1": ("stage1", "dice"),
-    "dice_stage2": ("stage2", "dice"),
-    "long_axis_error": ("stage2", "long_axis_error"),
-}
-
-
-def lesion(dice: float, error: float, kind: str = "lung") -> dict[str, object]:
-    return {"dice": dice, "long_axis_error": error, "lesion_type": kind, "file": "a.png"}
-
-
-MEASURED = {
-    "stage1": [lesion(0.5, 9.0), lesion(0.7, 9.0, "liver")],
-    "stage2": [lesion(0.8, 1.0), lesion(0.9, float("nan"), "liver")],
-}
 
 
 def result(method: str, dice: float, subgroup: str = "all") -> Result:
@@ -49,29 +34,6 @@ def view_of(table: str, results: list[Result], columns: list[str]) -> Reproducti
         data="the shipped sample, 63 test slices of 4 patients",
         remarks=["Ours: <tiny>."],
     )
-
-
-def test_a_row_takes_each_column_from_its_part() -> None:
-    row = summarised("base", "all", "here", STAGES, MEASURED)
-    assert row.lesions == 2
-    assert row.values["dice_stage1"] == pytest.approx((0.6, 0.1))
-    assert row.values["dice_stage2"] == pytest.approx((0.85, 0.05))
-    assert row.values["long_axis_error"] == pytest.approx((1.0, 0.0)), "NaN is left out"
-    assert row.metrics["dice_stage1_std"] == pytest.approx(0.1)
-    assert row.metrics["test_n"] == 2
-
-
-def test_a_subgroup_is_a_lesion_type() -> None:
-    row = summarised("base", "liver", "here", STAGES, MEASURED)
-    assert row.lesions == 1
-    assert row.values["dice_stage2"] == (0.9, 0.0)
-    assert "long_axis_error" not in row.values
-    assert summarised("base", "kidney", "here", STAGES, MEASURED).values == {}
-
-
-def test_nothing_measured_is_a_row_of_dashes() -> None:
-    row = summarised("base", "all", "here", STAGES, {"stage1": [], "stage2": []})
-    assert (row.lesions, row.values) == (0, {})
 
 
 @pytest.mark.parametrize("width", [80, 160])
@@ -151,3 +113,58 @@ def test_the_page() -> None:
     assert "0.924 ± 0.045" in html
     assert "Ours: &lt;tiny&gt;." in html
     assert html == render_reproduction(view_of("3", [result("base", 0.7)], ["dice_stage2"]))
+
+
+def of_seeds(method: str, dice: dict[int, list[float]]) -> Result:
+    """A row of ours whose lesions are of a patient each."""
+    rows = {
+        seed: {"": [{"dice": one, "patient": f"p{at}", "file": "a.png", "row": at}
+                    for at, one in enumerate(values)]}
+        for seed, values in dice.items()
+    }  # fmt: skip
+    return summarised(method, "all", "here", {"dice_stage2": ("", "dice")}, rows)
+
+
+BASE = of_seeds("base", {0: [0.5] * 9, 1: [0.5] * 9, 2: [0.5] * 9})
+PE = of_seeds("base+PE", {0: [0.6] * 9, 1: [0.7] * 9, 2: [0.8] * 9})
+
+
+def view_of_seeds(results: list[Result], seeds: tuple[int, ...]) -> Reproduction:
+    found = differences(results, ["dice_stage2"])
+    return replace(view_of("3", results, ["dice_stage2"]), differences=found, seeds=seeds)
+
+
+WHOLE = replace(PE, method="PDNet (base+PE+T2D+B2U+SA)")
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_names_and_verdicts_stay_whole(width: int) -> None:
+    out = io.StringIO()
+    print_reproduction(
+        view_of_seeds([PE, BASE, WHOLE, BASE, BASE], (0, 1, 2)), Console(file=out, width=width)
+    )
+    shown = out.getvalue().partition("Differences")[2]
+    assert all(word in shown for word in ("(base+PE+T2D+B2U+SA)", "▲ better", "apart", "+0.200"))
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_differences_stand_below_with_their_interval_and_each_seed(width: int) -> None:
+    out = io.StringIO()
+    print_reproduction(view_of_seeds([BASE, PE], (0, 1, 2)), Console(file=out, width=width))
+    shown = " ".join(out.getvalue().partition("Differences")[2].split())
+    for words in ("+0.200", "+0.200 … +0.200", "+0.100 +0.200 +0.300", "▲ better", "9 of them"):
+        assert all(word in shown for word in words.split()), words
+    assert "1 of 1 intervals exclude zero" in shown
+    assert "not a finding" not in shown
+    assert "each with every seed" in out.getvalue()
+    assert max(map(len, out.getvalue().splitlines())) <= width
+
+
+def test_the_page_marks_what_is_told_apart() -> None:
+    html = render_reproduction(view_of_seeds([BASE, PE, BASE], (0, 1, 2)))
+    assert html.count('<tr class="better">') == 1
+    assert html.count('<tr class="worse">') == 1
+    assert html.count("not told apart") == 1, "the third row is the first again"
+    assert "+0.100 +0.200 +0.300" in html
+    assert "9 lesions of 9 patients" in html
+    assert 'id="differences"' not in render_reproduction(view_of("3", [BASE], ["dice_stage2"]))

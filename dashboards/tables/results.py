@@ -1,0 +1,113 @@
+"""Ours for the rows of a paper's table, from what was measured of each lesion with each seed."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dashboards.recorded.numbers import number_of
+from dashboards.tables.comparison import metrics_of
+from dashboards.tables.papers import WHOLE
+from lesions.metrics import summary
+from lesions.metrics.paired import Measured, Which
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """Ours for one row of the paper's table.
+
+    Attributes:
+        method: as the paper calls it.
+        subgroup: "all", or the lesion type.
+        data: the short name of what it was measured on.
+        lesions: how many it was measured on.
+        values: (mean, standard deviation) over the lesions, each with every seed, by the paper's
+            metric; only what was measured.
+        single: what the values are of: each lesion's with each seed, by the paper's metric.
+    """
+
+    method: str
+    subgroup: str
+    data: str
+    lesions: int
+    values: Mapping[str, tuple[float, float | None]]
+    single: Mapping[str, Measured] = field(default_factory=dict)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The names and numbers that the paper's own row has in MLflow.
+
+        Of several seeds also each one's mean: `dice_seed0`.
+        """
+        return metrics_of(self.values) | {"test_n": float(self.lesions)} | self._by_seed()
+
+    @property
+    def measured_on(self) -> str:
+        """The data and the lesion type, in words."""
+        kind = "" if self.subgroup in WHOLE else f", {self.subgroup.replace('_', ' ')}"
+        return f"{self.data}{kind}"
+
+    def _by_seed(self) -> dict[str, float]:
+        found = {}
+        for name in self.values:
+            for seed, lesions in self.single.get(name, {}).items():
+                values = [value for value in lesions.values() if not math.isnan(value)]
+                if values and len(self.single[name]) > 1:
+                    found[f"{name}_seed{seed}"] = float(np.mean(values))
+        return found
+
+
+def summarised(
+    method: str,
+    subgroup: str,
+    data: str,
+    columns: Mapping[str, tuple[str, str]],
+    measured: Mapping[int, Mapping[str, Sequence[Row]]],
+) -> Result:
+    """One row of ours, from the rows of lesions that each part of it was measured on.
+
+    Args:
+        method, subgroup: as in the paper; a subgroup other than all is a lesion type.
+        data: the short name of what was measured on.
+        columns: (part, metric of ours), by the paper's metric.
+        measured: one row a test lesion, by seed and part.
+    """
+    chosen = {
+        seed: {
+            part: [row for row in rows if subgroup in WHOLE or row.get("lesion_type") == subgroup]
+            for part, rows in parts.items()
+        }
+        for seed, parts in measured.items()
+    }
+    values: dict[str, tuple[float, float | None]] = {}
+    single: dict[str, Measured] = {}
+    for name, (part, metric) in columns.items():
+        every = [{metric: _number(row, metric)} for parts in chosen.values() for row in parts[part]]
+        found = summary(every)
+        if math.isfinite(found.get(metric, math.nan)):
+            values[name] = (found[metric], found[f"{metric}_std"])
+        single[name] = {
+            seed: {_which(row): _number(row, metric) for row in parts[part]}
+            for seed, parts in chosen.items()
+        }
+    return Result(
+        method=method,
+        subgroup=subgroup,
+        data=data,
+        lesions=min(len(rows) for parts in chosen.values() for rows in parts.values()),
+        values=values,
+        single=single,
+    )
+
+
+def _number(row: Row, metric: str) -> float:
+    value = number_of(row.get(metric))
+    return math.nan if value is None else value
+
+
+def _which(row: Row) -> Which:
+    return Which(*(str(row.get(name, "")) for name in Which._fields))
