@@ -10,7 +10,7 @@ project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 print("\n".join(project["dependencies"] + project["optional-dependencies"]["dev"]))
 endef
 
-.PHONY: setup sweep test test-ray test-lesions test-rest test-all bench sample
+.PHONY: setup sweep test test-ray test-types test-lesions test-rest test-all bench sample
 
 setup: .venv/installed
 
@@ -27,13 +27,15 @@ sweep: setup
 test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive $(CODE)
-	$(MAKE) --jobs=3 --output-sync=target test-ray test-lesions test-rest
+	$(MAKE) --jobs=4 --output-sync=target test-ray test-types test-lesions test-rest
 
 # Side by side: those that start processes are the longest, and the others fill their waits.
 test-ray: setup
 	$(BIN)/python -m pytest tests/platform -m "ray and not slow"
+
+test-types: setup
+	$(BIN)/mypy
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive $(CODE)
 
 test-lesions: setup
 	nice -n 19 $(BIN)/python -m pytest tests/lesions -m "not ray and not slow"

@@ -16,6 +16,7 @@ four_points = st.lists(st.tuples(eighths, eighths), min_size=4, max_size=4).filt
     lambda p: p[0] != p[1] and p[2] != p[3]
 )
 blob_seeds = st.integers(0, 10_000)
+SLOW = pytest.mark.slow
 
 
 def disc(radius, shape=(64, 64), centre=(31.0, 31.0)):
@@ -208,7 +209,7 @@ class TestFromMask:
             Recist.from_mask(drop, (1, 1)).points, expected.points, atol=1e-6
         )
 
-    @pytest.mark.parametrize("batch", range(4))
+    @pytest.mark.parametrize("batch", [0, *(pytest.param(n, marks=SLOW) for n in (1, 2, 3))])
     def test_agrees_with_brute_force_on_200_masks(self, batch):
         for seed in range(50 * batch, 50 * batch + 50):
             spacing = np.random.default_rng(seed + 1).uniform(0.5, 1.5, 2)

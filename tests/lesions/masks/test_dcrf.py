@@ -12,6 +12,8 @@ from lesions.readers.deeplesion import read_deeplesion
 from lesions.recist import Recist
 from lesions.sample import ROOT
 
+SLOW = pytest.mark.slow
+OTHERS = [split for split in SPLITS if split != "test"]
 WINDOW = (-175.0, 275.0)
 RECIST = Recist([(20, 32), (44, 32), (32, 22), (32, 42)])
 
@@ -116,7 +118,7 @@ def test_refuses_by_name(hu, window, reason):
         dcrf(hu, RECIST, window)
 
 
-@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("split", ["test", *(pytest.param(n, marks=SLOW) for n in OTHERS)])
 def test_scores_on_the_sample_as_written_down(split):
     """Dice 0.85 on the patients that its parameters are from, and no less on the others."""
     lesions = [lesion for lesion in read_deeplesion(ROOT)[0] if lesion.split == split][::6]
