@@ -1,11 +1,13 @@
 """A made data set: whole, in DeepLesion's layout, and known as what it is."""
 
 import csv
+import hashlib
 import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -18,6 +20,7 @@ from lesions.sample import ROOT as SAMPLE
 from tests.lesions.phantom.torso import write_torso
 
 LESIONS = 60
+KEY_SLICES = "fae0568b59f1e29db62d9cb4cbc16aa2a9520d83fdf4014616cfd694410d5158"  # digest
 
 
 def made(plan: PhantomPlan) -> Path:
@@ -124,3 +127,22 @@ def test_a_scan_without_room_is_told(plan: PhantomPlan, tmp_path: Path) -> None:
     empty = replace(plan, scans=(air,), out=tmp_path / "out")
     (outcome,) = make_patients([{"patient": 1, "lesions": 2}], empty)
     assert "no room for lesions" in outcome["error"]
+
+
+def test_key_slices_alone_stay_as_they_were(phantom: Path) -> None:
+    """What --volumes and --timepoints brought changes no byte of a set without them.
+
+    Pixels and not PNG bytes: how well zlib packs is no matter. Whoever changes what a lesion looks
+    like writes the new digest down.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(phantom.rglob("*")):
+        if path.suffix in (".csv", ".png"):
+            digest.update(str(path.relative_to(phantom)).encode())
+        if path.suffix == ".csv":
+            digest.update(path.read_bytes())
+        if path.suffix == ".png":
+            digest.update(cv2.imread(str(path), cv2.IMREAD_UNCHANGED).tobytes())
+    assert digest.hexdigest() == KEY_SLICES
+    identity = json.loads((phantom / "plan.json").read_text())
+    assert list(identity) == ["lesions", "seed", "readers", "distractors", "backgrounds"]
