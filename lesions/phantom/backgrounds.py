@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesions.errors import InputError
-from lesions.phantom.noise import Noise, deviation_of, noise_of
+from lesions.phantom.noise import Noise, deviation_of, neighbours_of, noise_of
 from lesions.readers.nifti import reaches, read_nifti
 from lesions.volume import Volume
 
@@ -72,6 +72,12 @@ def read_scan(path: Path) -> Volume:
 def _scan_noise(path: Path) -> Noise:
     scan = read_scan(path)
     return noise_of(scan.hu[:: max(1, len(scan.hu) // 12)])
+
+
+@lru_cache(maxsize=8)
+def scan_neighbours(path: Path) -> float:
+    """How far the noise of a scan's neighbouring slices correlates."""
+    return neighbours_of(read_scan(path).hu)
 
 
 @lru_cache(maxsize=64)

@@ -5,7 +5,7 @@ direction, h being a random function of spherical harmonics up to `DEGREE`. The 
 such that the cut through the middle has the outline harmonics that people's masks have.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -119,6 +119,28 @@ class Fractions:
     def mask(self) -> NDArray[np.bool_]:
         """(D, H, W): the voxels of which more than half is lesion."""
         return np.asarray(self.values > 0.5)
+
+    @property
+    def mask_volume_mm3(self) -> float:
+        """The volume of its mask's voxels."""
+        return float(self.mask.sum() * np.prod(self.spacing))
+
+    def moved(self, voxels: NDArray[np.int_]) -> "Fractions":
+        """The same shares so many whole voxels (x, y, z) away."""
+        return replace(self, first=self.first + voxels)
+
+    def on(self, at: int) -> NDArray[np.float32]:
+        """(H, W): the shares on slice `at`, 0 beyond the box."""
+        z = at - int(self.first[2])
+        return self.values[z] if 0 <= z < len(self.values) else np.zeros_like(self.values[0])
+
+    def mask_on(self, at: int, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """(H, W) of that shape: the mask on slice `at`, within a whole slice that holds it."""
+        x, y = map(int, self.first[:2])
+        own = self.on(at) > 0.5
+        mask = np.zeros(shape, np.bool_)
+        mask[y : y + own.shape[0], x : x + own.shape[1]] = own
+        return mask
 
 
 def ball(radius_mm: float) -> Shape:

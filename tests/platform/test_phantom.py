@@ -8,7 +8,8 @@ import pytest
 
 from lesions import InputError
 from lesions.phantom.backgrounds import SCANS
-from lesions.phantom.making import PhantomPlan, claim, gather, make_patients
+from lesions.phantom.making import claim, gather, make_patients
+from lesions.phantom.plan import PhantomPlan
 from lesions.prepared.manifest import claim as claim_set
 from lesions.prepared.manifest import write_manifest
 from lesions.prepared.preparing import Plan, parts_of, prepare_part

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from lesions import InputError
-from lesions.phantom.making import PhantomPlan, claim, gather, make_patients
+from lesions.phantom.making import claim, gather, make_patients
+from lesions.phantom.plan import PhantomPlan
 from lesions.prepared.preparing import Table
 from lesions.readers.deeplesion import EXACT_MASKS, is_phantom, read_deeplesion
 from lesions.recist import Recist

@@ -8,11 +8,16 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 
 from lesions.phantom.noise import PATCH, Noise, deviation_of, noise_of
-from lesions.phantom.tissues import KINDS, Tissue, draw_tissue, insert
+from lesions.phantom.tissues import KINDS, Surroundings, Tissue, draw_tissue, insert
 
 SILENT = Noise(amplitude=np.ones((PATCH, PATCH)), deviation=0.0)
 PLAIN = Tissue(kind="solid", outer=100, texture=0, texture_mm=1, psf_mm=0.01)
 SPACING = (1.0, 1.0, 5.0)
+
+
+def among(*noises: Noise) -> Surroundings:
+    """So many slices."""
+    return Surroundings(slices=range(len(noises)), spacing=SPACING, noises=noises)
 
 
 def inserted(share: np.ndarray, tissue: Tissue, core: np.ndarray | None = None) -> np.ndarray:
@@ -20,8 +25,8 @@ def inserted(share: np.ndarray, tissue: Tissue, core: np.ndarray | None = None) 
     core = np.zeros_like(share) if core is None else core
     slice_hu = np.full(share.shape, 20)
     random = np.random.default_rng(0)
-    return insert(slice_hu, share.astype(np.float32), core.astype(np.float32), tissue,
-                  noise=SILENT, spacing=SPACING, random=random)  # fmt: skip
+    return insert(slice_hu[None], share[None].astype(np.float32), core[None].astype(np.float32),
+                  tissue, surroundings=among(SILENT), random=random)[0]  # fmt: skip
 
 
 def test_a_voxel_is_mixed_by_the_lesions_share() -> None:
@@ -51,8 +56,8 @@ def test_noise_is_as_strong_at_the_boundary_as_beside_it() -> None:
     random = np.random.default_rng(1)
     around = random.normal(20, 10, (400, 400))
     share = np.full((400, 400), 0.4, np.float32)
-    made = insert(np.rint(around).astype(int), share, share * 0, replace(PLAIN, outer=20),
-                  noise=noise, spacing=SPACING, random=random)  # fmt: skip
+    (made,) = insert(np.rint(around).astype(int)[None], share[None], share[None] * 0,
+                     replace(PLAIN, outer=20), surroundings=among(noise), random=random)  # fmt: skip
     assert made[100:300, 100:300].std() == pytest.approx(10, rel=0.03)
 
 

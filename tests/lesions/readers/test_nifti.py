@@ -202,6 +202,5 @@ def test_how_far_values_reach_is_told_by_as_little_as_tells_it(tmp_path: Path) -
         reaches(packed, -500, 800)
     labels = save(tmp_path / "labels.nii", np.full((4, 4, 4), 255, np.uint8))
     assert not reaches(labels, -500, 300)
-    scaling = struct.pack("<ff", 8.0, -1024.0)
-    assert reaches(patched(save(tmp_path / "b.nii", np.array([[[0, 255]]], np.uint8)), 112, scaling),
-                   -500, 300)  # fmt: skip
+    scaled = save(tmp_path / "scaled.nii", np.array([[[0, 255]]], np.uint8))
+    assert reaches(patched(scaled, 112, struct.pack("<ff", 8.0, -1024.0)), -500, 300)
