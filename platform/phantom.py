@@ -80,7 +80,7 @@ def main() -> None:
     say(f"{manifest['lesions']} phantom lesions of {manifest['patients']} made patients "
         f"in {plan.out}")  # fmt: skip
     if plan.timepoints > 1:
-        say(f"with {manifest['rows']} marks at {plan.timepoints} times; every lesion at every time: "
+        say(f"{manifest['rows']} marks at {plan.timepoints} times; what became of every lesion: "
             f"{plan.out / FOLLOWUP}")  # fmt: skip
     say(f"next: python -m platform.prepare --source {plan.out} --out DIR")
     if plan.volumes:

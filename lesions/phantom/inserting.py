@@ -79,7 +79,7 @@ def draw_host(background: Background, random: np.random.Generator) -> str:
 def tissue_at(
     hu: NDArray[np.int16], place: Place, share: NDArray[np.float32], random: np.random.Generator
 ) -> Tissue:
-    """A tissue for a place of a slice (H, W), where a lesion has this share (h, w) of each pixel."""
+    """A tissue for a place of a slice (H, W); `share` (h, w) is the lesion's there."""
     (left, top), (height, width) = place.corner, share.shape
     box = hu[top : top + height, left : left + width]
     around = float(np.median(box[share > 0.5])) if (share > 0.5).any() else 0.0

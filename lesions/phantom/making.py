@@ -17,6 +17,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +85,12 @@ def gather(plan: PhantomPlan, patients: int) -> dict[str, Any]:
 
     No more than one patient's rows and one table's text are held at a time.
     """
-    columns = list(next(row for _, _, row in _marked(plan, patients))["facts"])
+    marked = partial(_marked, plan, patients)
+    columns = list(next(row for _, _, row in marked())["facts"])
     write_csv(plan.out / "phantom.csv", ["File_name", "row", *columns],
-              ([name, at, *row["facts"].values()] for at, name, row in _marked(plan, patients)))  # fmt: skip
+              ([name, at, *row["facts"].values()] for at, name, row in marked()))  # fmt: skip
     write_csv(plan.out / "readers.csv", ["File_name", "row", "reader", *READINGS],
-              ([name, at, reader, *points] for at, name, row in _marked(plan, patients)
+              ([name, at, reader, *points] for at, name, row in marked()
                for reader, points in enumerate(row["readings"], 1)))  # fmt: skip
     if plan.timepoints > 1:
         _write_followup(plan, patients)
@@ -96,7 +98,7 @@ def gather(plan: PhantomPlan, patients: int) -> dict[str, Any]:
     writer = csv.DictWriter(text, [*HEADER, PHANTOM], lineterminator="\n")
     writer.writeheader()
     rows = 0
-    for rows, _, row in _marked(plan, patients):  # noqa: B007
+    for rows, _, row in marked():  # noqa: B007 - the last number is how many
         writer.writerow(row["table"] | {PHANTOM: 1})
     write_text(plan.out / TABLE, text.getvalue())
     manifest = plan.identity() | {"phantom": True, "patients": patients}

@@ -33,14 +33,24 @@ class Noise:
 
     def draw(self, shape: tuple[int, int], random: np.random.Generator) -> NDArray[np.float32]:
         """Noise (H, W) with this spectrum, its phases random."""
+        return self._drawn(_response(self.amplitude, shape), shape, random)
+
+    def _drawn(
+        self, response: NDArray[np.float64], shape: tuple[int, int], random: np.random.Generator
+    ) -> NDArray[np.float32]:
         height, width = (max(side, PATCH) for side in shape)
-        rows = np.fft.fftfreq(height)[:, None] * PATCH
-        columns = np.fft.rfftfreq(width)[None, :] * PATCH
-        places = np.broadcast_arrays(rows % PATCH, columns % PATCH)
-        amplitude = ndimage.map_coordinates(self.amplitude, places, order=1, mode="grid-wrap")
-        waves = np.fft.rfft2(random.standard_normal((height, width))) * amplitude
+        waves = np.fft.rfft2(random.standard_normal((height, width))) * response
         made = np.fft.irfft2(waves, (height, width)) * self.deviation
         return np.asarray(made[: shape[0], : shape[1]], np.float32)
+
+
+def _response(amplitude: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
+    """An amplitude of `PATCH` frequencies at those of a larger slice, as `rfft2` has them."""
+    height, width = (max(side, PATCH) for side in shape)
+    rows = np.fft.fftfreq(height)[:, None] * PATCH
+    columns = np.fft.rfftfreq(width)[None, :] * PATCH
+    places = np.broadcast_arrays(rows % PATCH, columns % PATCH)
+    return np.asarray(ndimage.map_coordinates(amplitude, places, order=1, mode="grid-wrap"))
 
 
 def draw_through(
@@ -59,7 +69,11 @@ def draw_through(
         shape: (H, W).
         random: the source.
     """
-    fields = np.stack([noise.draw(shape, random) for noise in noises])
+    # Slices of one scan share its spectrum: to bring it to their size takes as long as a slice.
+    shared = {id(noise.amplitude): noise.amplitude for noise in noises}
+    responses = {key: _response(amplitude, shape) for key, amplitude in shared.items()}
+    fields = np.stack([noise._drawn(responses[id(noise.amplitude)], shape, random)
+                       for noise in noises])  # fmt: skip
     if len(fields) == 1:
         return fields
     apart = distances(slices)

@@ -1,4 +1,4 @@
-"""A series at one time: its slices with all that lies in them, as files and as rows of the tables."""
+"""A series at one time: slices with all that lies in them, as files and as rows of tables."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -65,7 +65,7 @@ class There:
 def show(
     who: Patient,
     series: Series,
-    visit: Visit,
+    time: int,
     implants: Sequence[Implant],
     there: Sequence[There],
     plan: PhantomPlan,
@@ -75,11 +75,12 @@ def show(
     Args:
         who: the patient.
         series: its numbers.
-        visit: how the patient lies.
+        time: counted from 0.
         implants: all that lie in the series at any time.
         there: those that are there now.
         plan: of the phantom.
     """
+    visit = who.visits[time]
     asked = [one for one in there if one.implant.number]
     slices = sorted({one.at for one in asked})
     if plan.volumes:
@@ -97,10 +98,11 @@ def show(
         row = row_of(made, background, series, number, ends or (number, number), who.readers,
                      who.random)  # fmt: skip
         row["facts"] |= {
-            "distractors": sum(not other.implant.number and other.whole.on(one.at).any()
+            "distractors": sum(not other.implant.number and bool(other.whole.on(one.at).any())
                                for other in there),
             "lesion": lesion_name(who, one.implant), "label": one.implant.number,
             "mask_volume_mm3": round(one.whole.mask_volume_mm3, 3),
+            "volume_factor": round(one.implant.course.factors[time], 6),
         }  # fmt: skip
         rows[one.implant] = row
         nth[number] += 1
@@ -129,10 +131,8 @@ def _with_lesions(
     who: Patient, visit: Visit, slices: Sequence[int], there: Sequence[There]
 ) -> NDArray[np.int16]:
     scan = read_scan(who.scan)
-    if len(who.visits) > 1:
-        hu = seen(who.scan, slices, visit, who.random)
-    else:
-        hu = scan.hu[list(slices)]
+    again = len(who.visits) > 1
+    hu = seen(who.scan, slices, visit, who.random) if again else scan.hu[list(slices)]
     surroundings = Surroundings(
         slices=slices, spacing=scan.spacing, neighbours=scan_neighbours(who.scan),
         noises=[read_background(who.scan, at).noise for at in slices],

@@ -124,7 +124,7 @@ def _over_time(
             at = int(whole.first[2]) + marked_slice(whole.mask.sum(axis=(1, 2)), who.random)
             there.append(There(implant=one, whole=whole, core=core, at=at))
         series = (who.number, time + 1, group) if len(who.visits) > 1 else (who.number, group, 1)
-        marked = show(who, series, visit, implants, there, plan)
+        marked = show(who, series, time, implants, there, plan)
         unmarked: dict[str, Any] = {"table": None, "facts": {}, "readings": []}
         for one in implants:
             if one.number:

@@ -56,7 +56,7 @@ class Implant:
         if not self.course.factors[time]:
             return None
         shape = self.shape.scaled(float(np.cbrt(self.course.factors[time])))
-        centre = self.centre + [*shift, 0.0]
+        centre = self.centre + np.array([*shift, 0.0])
         whole = shape.fractions(spacing, centre)
         if whole.mask.sum(axis=(1, 2)).max() < SMALLEST_MASK:
             return None
@@ -121,7 +121,7 @@ class Slab:
             left, top = np.array(place.corner) + self._margin - widest.first[:2]
             self._take(layers, place)
             return Implant(
-                number=number, shape=drawn.shape, centre=drawn.centre + [left, top, rise],
+                number=number, shape=drawn.shape, centre=drawn.centre + np.array([left, top, rise]),
                 place=place, tissue=tissue, course=course, reach=(min(layers), max(layers)),
             )  # fmt: skip
         return None

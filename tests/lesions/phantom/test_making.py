@@ -1,6 +1,5 @@
 """A made data set: whole, in DeepLesion's layout, and known as what it is."""
 
-import csv
 import hashlib
 import json
 from collections import Counter
@@ -12,25 +11,17 @@ import numpy as np
 import pytest
 
 from lesions import InputError
-from lesions.phantom.making import claim, gather, make_patients
+from lesions.phantom.making import claim, make_patients
 from lesions.phantom.plan import PhantomPlan
 from lesions.prepared.preparing import Table
 from lesions.readers.deeplesion import EXACT_MASKS, is_phantom, read_deeplesion
 from lesions.recist import Recist
 from lesions.sample import ROOT as SAMPLE
+from tests.lesions.phantom.made import made, table
 from tests.lesions.phantom.torso import write_torso
 
 LESIONS = 60
 KEY_SLICES = "fae0568b59f1e29db62d9cb4cbc16aa2a9520d83fdf4014616cfd694410d5158"  # digest
-
-
-def made(plan: PhantomPlan) -> Path:
-    claim(plan)
-    counts = plan.patients()
-    items = [{"patient": number, "lesions": count} for number, count in enumerate(counts, 1)]
-    assert [one["error"] for one in make_patients(items, plan)] == [""] * len(counts)
-    gather(plan, len(counts))
-    return plan.out
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +35,6 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> PhantomPlan:
 @pytest.fixture(scope="module")
 def phantom(plan: PhantomPlan) -> Path:
     return made(plan)
-
-
-def table(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_every_lesion_is_read_as_deeplesions_are(phantom: Path) -> None:
