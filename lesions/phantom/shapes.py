@@ -16,11 +16,13 @@ from scipy.special import gammaln, lpmv
 from lesions.phantom.measured import HARMONICS, LONG_AXIS_MM, SHORT_BY_LONG, Z_EXTENT_BY_LONG
 
 Numbers = NDArray[np.float64]
+_Floats = NDArray[np.float32]
 
 DEGREE = 10
 FIRST = 2  # the harmonics of degree 1 would only move the lesion
 FINENESS = 12  # sub-samples along the smallest half axis
 MOST_SAMPLES = 20  # of a voxel, along one axis
+_ROUNDING = 1e-5  # of a radius between two others in 32 bits, and more
 _HEIGHTS, _ANGLES = 64, 128  # of the table of radii: polar angle, and around
 
 
@@ -53,6 +55,17 @@ class Shape:
         """
         x, y, z = np.moveaxis((points @ np.linalg.inv(self.axes)).astype(np.float32), -1, 0)
         across = np.hypot(x, y)
+        reach = np.hypot(across, z)
+        inside = np.asarray(reach <= self.radii.min() * (1 - _ROUNDING))
+        # Angles take most of the time: only where the surface is nearer here and farther there.
+        open_ = ~inside & (reach <= self.radii.max() * (1 + _ROUNDING))
+        inside[open_] = reach[open_] <= self._surface_at(
+            x[open_], y[open_], z[open_], across[open_]
+        )
+        return inside
+
+    def _surface_at(self, x: _Floats, y: _Floats, z: _Floats, across: _Floats) -> _Floats:
+        """The radius (N,) in the direction of points (N,), in units of the half axes."""
         height = np.arctan2(across, z) * np.float32(_HEIGHTS / np.pi)
         around = np.arctan2(y, x) * np.float32(_ANGLES / 2 / np.pi)
         around[around < 0] += _ANGLES
@@ -63,7 +76,7 @@ class Shape:
         upper = flat[at] * (1 - right) + flat[at + 1] * right
         at += _ANGLES + 1
         lower = flat[at] * (1 - right) + flat[at + 1] * right
-        return np.asarray(np.hypot(across, z) <= upper * (1 - down) + lower * down)
+        return np.asarray(upper * (1 - down) + lower * down)
 
     def fractions(self, spacing: tuple[float, float, float], centre: Numbers) -> "Fractions":
         """Its share of each voxel of a grid, by super-sampling the voxels at its surface.
@@ -180,8 +193,8 @@ def shape_of(sizes: tuple[float, float, float], random: np.random.Generator) -> 
 
 def _corrected(outline: Numbers, long: float, short: float) -> Numbers:
     """The map (3, 3) of the plane that gives an outline (N, 2) these axes."""
-    between = outline[:, None] - outline
-    a, b = np.unravel_index(np.argmax((between**2).sum(axis=-1)), between.shape[:2])
+    x, y = (side[:, None] - side for side in outline.T)
+    a, b = np.unravel_index(np.argmax(x * x + y * y), x.shape)
     along = outline[b] - outline[a]
     reach = float(np.hypot(*along))
     along = along / reach
