@@ -19,7 +19,7 @@ from lesions.phantom.slices import SLICES_PER_STUDY, draw_wanted, no_room
 from lesions.phantom.visits import SHIFT_MM, draw_visits
 
 SLAB_MM = 30.0  # from a series' middle slice to those that are marked first
-SERIES_TRIES = 40  # that had no room, one after the other
+SERIES_TRIES = 8  # that had no room, one after the other
 
 
 def make_series(patient: int, count: int, plan: PhantomPlan) -> list[dict[str, Any]]:
@@ -41,7 +41,7 @@ def make_series(patient: int, count: int, plan: PhantomPlan) -> list[dict[str, A
             if failed > SERIES_TRIES:
                 raise no_room(who.scan)
             continue
-        group += 1
+        failed, group = 0, group + 1
         numbers += len(asked)
         begun += sum(one.course.first == 0 for one in asked)
         rows += _over_time(who, group, implants, plan)
@@ -68,7 +68,8 @@ def _fill(who: Patient, most: int, numbers: int, plan: PhantomPlan) -> list[Impl
     """
     random, times = who.random, plan.timepoints
     spacing = read_scan(who.scan).spacing
-    margin = int(np.ceil(SHIFT_MM / min(spacing[:2]))) if times > 1 else 0
+    # Moved by part of a pixel, a lesion may touch one more.
+    margin = int(np.ceil(SHIFT_MM / min(spacing[:2]))) + 1 if times > 1 else 0
     slab = Slab(who.scan, margin)
     near = _near(who)
     made: list[Implant] = []

@@ -58,7 +58,8 @@ class Implant:
         shape = self.shape.scaled(float(np.cbrt(self.course.factors[time])))
         centre = self.centre + np.array([*shift, 0.0])
         whole = shape.fractions(spacing, centre)
-        if whole.mask.sum(axis=(1, 2)).max() < SMALLEST_MASK:
+        small = whole.mask.sum(axis=(1, 2)).max() < SMALLEST_MASK
+        if small and time > self.course.first:
             return None
         if not self.tissue.core:
             return whole, None
@@ -100,6 +101,8 @@ class Slab:
             like: one of whose host and tissue it shall be, a distractor.
         """
         background = read_background(self.scan, at)
+        if not any(host.any() for host in background.hosts.values()):
+            return None
         for _ in range(TRIES):
             drawn = draw_lesion(self.spacing, random)
             if drawn is None:
@@ -109,11 +112,9 @@ class Slab:
             widest = self._widest(drawn, course).moved(np.array([0, 0, rise]))
             host = like.place.host if like else draw_host(background, random)
             layers = self._layers(widest)
-            place = (
-                find_place([*layers.values()], [*layers].index(at), host, random)
-                if layers
-                else None
-            )
+            if not layers:
+                continue
+            place = find_place([*layers.values()], [*layers].index(at), host, random)
             if place is None:
                 continue
             share = np.pad(widest.on(at), self._margin)
@@ -156,9 +157,8 @@ class Slab:
         left, top = place.corner
         reach = 2 * int(np.ceil(APART_MM / min(self.spacing[:2]))) + 1
         up = max(1, int(np.ceil(APART_MM / self.spacing[2])))
-        for at in range(
-            max(0, min(layers) - up), min(max(layers) + up + 1, len(read_scan(self.scan).hu))
-        ):
+        depth = len(read_scan(self.scan).hu)
+        for at in range(max(0, min(layers) - up), min(max(layers) + up + 1, depth)):
             near = [layer.footprint for other, layer in layers.items() if abs(other - at) <= up]
             own = np.zeros(self._taken_on(at).shape, np.uint8)
             height, width = near[0].shape

@@ -111,9 +111,10 @@ def test_a_scan_without_room_is_told(plan: PhantomPlan, tmp_path: Path) -> None:
 
     air = tmp_path / "air.nii.gz"
     nibabel.Nifti1Image(np.full((32, 32, 4), -1000, np.int16), np.eye(4)).to_filename(air)
-    empty = replace(plan, scans=(air,), out=tmp_path / "out")
-    (outcome,) = make_patients([{"patient": 1, "lesions": 2}], empty)
-    assert "no room for lesions" in outcome["error"]
+    for volumes in (False, True):
+        empty = replace(plan, scans=(air,), out=tmp_path / "out", volumes=volumes)
+        (outcome,) = make_patients([{"patient": 1, "lesions": 2}], empty)
+        assert "no room for lesions" in outcome["error"]
 
 
 def test_key_slices_alone_stay_as_they_were(phantom: Path) -> None:

@@ -16,7 +16,7 @@ from lesions.readers.nifti import read_nifti
 from tests.lesions.phantom.made import made, table
 from tests.lesions.phantom.torso import SPACING, write_torso
 
-LESIONS, TIMES, DEPTH = 16, 4, 20
+LESIONS, TIMES, DEPTH = 12, 4, 20
 
 
 def test_a_course_says_what_became_of_a_lesion() -> None:
