@@ -18,6 +18,7 @@ from lesions.phantom.shapes import Fractions
 from lesions.phantom.slabs import Implant
 from lesions.phantom.tissues import Surroundings
 from lesions.phantom.visits import SHIFT_SLICES, Visit, seen
+from lesions.readers.nifti import PHANTOM_NOTE
 from lesions.writers.volumes import write_nifti
 
 VOLUMES = "Volumes"  # the folder
@@ -170,4 +171,5 @@ def _write_volumes(
     assert affine is not None
     placed = affine @ np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, first], [0, 0, 0, 1]])
     for kind, voxels in (("ct", hu), ("mask", labels)):
-        write_nifti(voxels, placed, plan.out / VOLUMES / f"{folder_of(series)}_{kind}.nii.gz")
+        path = plan.out / VOLUMES / f"{folder_of(series)}_{kind}.nii.gz"
+        write_nifti(voxels, placed, path, PHANTOM_NOTE)

@@ -21,6 +21,7 @@ from lesions.volume import MOST_VOXELS, Volume
 
 # NIfTI's world points right, front, head; DICOM's and ours left, back, head.
 TO_LEFT_BACK_HEAD = np.diag([-1.0, -1.0, 1.0, 1.0])
+PHANTOM_NOTE = b"phantom: lesions are made ones"  # in a header's free text
 _MOST_DEFLATED = 1032  # gzip shrinks nothing further
 _MOST_FRONT = 1 << 22  # bytes of the header and its extensions
 _MOST_BYTES = 8 * MOST_VOXELS + _MOST_FRONT
@@ -55,6 +56,11 @@ def read_nifti_header(path: str | Path) -> Any:
     """Its nibabel header, of at most a few MB; InputError for all that it tells `read_nifti`."""
     with _opened(Path(path)) as (_, header):
         return header
+
+
+def is_phantom_volume(path: str | Path) -> bool:
+    """Whether a file's header says that lesions in it are made ones; InputError as `read_nifti`."""
+    return bytes(read_nifti_header(path)["descrip"].item()).startswith(PHANTOM_NOTE)
 
 
 def reaches(path: str | Path, low: float, high: float) -> bool:

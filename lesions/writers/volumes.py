@@ -12,7 +12,7 @@ from lesions.files import replace_with
 from lesions.readers.nifti import TO_LEFT_BACK_HEAD
 
 
-def write_nifti(voxels: NDArray[Any], affine: NDArray[np.float64], path: Path) -> None:
+def write_nifti(voxels: NDArray[Any], affine: NDArray[np.float64], path: Path, note: bytes) -> None:
     """A compressed NIfTI file of a volume in display order.
 
     `lesions.readers.nifti.read_nifti` reads the same voxels with the same affine.
@@ -21,9 +21,11 @@ def write_nifti(voxels: NDArray[Any], affine: NDArray[np.float64], path: Path) -
         voxels: (D, H, W), HU as int16 or labels as uint8.
         affine: (4, 4), voxel index (x, y, z, 1) → patient position (left, back, head, 1) in mm.
         path: ends in .nii.gz.
+        note: free text of the header, 79 bytes at most.
     """
     image = nibabel.Nifti1Image(voxels.T, TO_LEFT_BACK_HEAD @ affine)
     image.header.set_xyzt_units("mm")
+    image.header["descrip"] = note
     write_packed(image, path)
 
 

@@ -12,11 +12,12 @@ import pytest
 from scipy import ndimage
 
 from lesions import InputError
-from lesions.judging.pairs import pairs_by_name
+from lesions.judging.pairs import are_phantom, pairs_by_name
 from lesions.lesion import Lesion
 from lesions.phantom.making import claim, make_patients
 from lesions.phantom.plan import PhantomPlan
-from lesions.readers.deeplesion import read_deeplesion
+from lesions.prepared.pairs import source_of
+from lesions.readers.deeplesion import EXACT_MASKS, read_deeplesion
 from lesions.readers.nifti import read_nifti
 from lesions.readers.png import decode_slice
 from lesions.volume import Volume
@@ -96,6 +97,20 @@ def test_pairs_are_read_as_any_volumes_are(phantom: Path) -> None:
         found = list(one.read())
         assert all(isinstance(lesion, Lesion) for lesion in found)
         assert len(found) == sum(series_of(row) == one.name for row in rows)
+
+
+def test_a_set_of_volumes_is_known_as_a_phantom_and_never_mixed(
+    phantom: Path, plan: PhantomPlan, tmp_path: Path
+) -> None:
+    folder = phantom / "Volumes"
+    pairs = pairs_by_name(f"{folder}/*_ct.nii.gz", f"{folder}/*_mask.nii.gz", (-160.0, 240.0))
+    assert source_of(folder, pairs).identity()["phantom"] == EXACT_MASKS
+    damaged = replace(pairs[0], mask=tmp_path / "none.nii.gz")
+    assert are_phantom([damaged, *pairs])
+    real = replace(pairs[0], mask=plan.scans[0])
+    assert "phantom" not in source_of(folder, [real]).identity()
+    with pytest.raises(InputError, match="never measured together with real lesions"):
+        source_of(folder, [real, *pairs])
 
 
 def test_where_no_lesion_is_the_scan_is_as_it_was_and_where_it_was(
