@@ -139,6 +139,30 @@ def test_a_patient_has_all_its_studies_in_one_split(phantom: Path) -> None:
     assert set.union(*studies.values()) == {"1", "2", "3", "4"}
 
 
+def test_a_lesion_moves_with_its_patient(phantom: Path) -> None:
+    """The middle of its mask in the patient, by what `followup.csv` says; to a voxel's part."""
+    if not (phantom / "Volumes").exists():
+        pytest.skip("made on slices alone")
+    labels = {fact["row"]: int(fact["label"]) for fact in table(phantom / "phantom.csv")}
+    off = []
+    for course in courses_of(phantom).values():
+        middles = {}
+        for one in course:
+            if one["row"]:
+                volume = read_nifti(phantom / "Volumes" / f"{one['File_name'][:12]}_mask.nii.gz")
+                z, y, x = np.argwhere(volume.hu == labels[one["row"]]).mean(axis=0)
+                middles[one["time"]] = (np.asarray(volume.affine) @ (x, y, z, 1))[:3]
+        shifts = {one["time"]: np.array([float(one["shift_x_mm"]), float(one["shift_y_mm"]),
+                                         float(one["shift_slices"]) * SPACING[2]])
+                  for one in course}  # fmt: skip
+        first = next(iter(middles))
+        off += [(middles[time] - middles[first]) - (shifts[time] - shifts[first])
+                for time in middles if time != first]  # fmt: skip
+    assert len(off) > 20
+    assert np.abs(off).mean(axis=0) == pytest.approx(0, abs=0.5)  # mm, of voxels of 2, 2 and 4
+    assert np.abs(off).max() < 4
+
+
 def test_volumes_hold_every_lesion_that_is_there_at_that_time(phantom: Path) -> None:
     volumes = sorted(phantom.glob("Volumes/*_mask.nii.gz"))
     if not volumes:
