@@ -81,10 +81,10 @@ def test_volumes_over_time_survive_a_kill(
     """A worker's volume that the kill cut short is made again; the rest is left as it is."""
     scans, out = tmp_path / "scans", tmp_path / "out"
     write_torso(scans / "a.nii.gz", 0, 16)
-    words = ("--lesions", 60, "--backgrounds", scans, "--out", out, "--distractors", 1,
+    words = ("--lesions", 36, "--backgrounds", scans, "--out", out, "--distractors", 1,
              "--volumes", "--timepoints", 2)  # fmt: skip
     with started(tmp_path / "log", "phantom", *words, address=ray_cluster.address) as driver:
-        wait_until(lambda: len([*out.glob("parts/*.json")]) >= 2, 60, "two patients")
+        wait_until(lambda: len([*out.glob("parts/*.json")]) >= 1, 60, "a patient")
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
     assert not (out / "phantom.json").exists()
@@ -94,7 +94,7 @@ def test_volumes_over_time_survive_a_kill(
     said = "".join(capfd.readouterr().out.split())
     assert f"--images'{out}/Volumes/*_ct.nii.gz'--human-masks" in said
     assert f"whatbecameofeverylesion:{out}/followup.csv" in said
-    made_here(tmp_path / "here", scans, 60, volumes=True, timepoints=2)
+    made_here(tmp_path / "here", scans, 36, volumes=True, timepoints=2)
     found = {name: one for name, one in files_of(out).items() if not name.endswith(".partial")}
     assert found == files_of(tmp_path / "here")
 
