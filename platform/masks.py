@@ -19,7 +19,7 @@ from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.judging.batches import Batch, deeplesion_batches
 from lesions.judging.measuring import Key, Measured, measure, with_masks
-from lesions.judging.pairs import pairs_by_name
+from lesions.judging.pairs import are_phantom, pairs_by_name
 from lesions.lesion import SPLITS
 from lesions.masks import PSEUDO_MASKS
 from lesions.names import check_name
@@ -39,6 +39,7 @@ FROM_MASKS = (
     "The RECIST marks here were measured from the human masks themselves: they fit better than "
     "marks that a radiologist sets."
 )
+PHANTOM = " (phantom)"  # after a name
 AHEAD = 4  # batches a core that wait for it
 
 
@@ -114,7 +115,8 @@ def subject_of(options: MasksOptions) -> Subject:
     if options.images is not None and options.human_masks is not None:
         pairs = pairs_by_name(options.images, options.human_masks, options.window, options.label)
         folder = Path(options.images.partition("*")[0] + "*").expanduser().absolute().parent
-        return Subject(batches=pairs, name=folder.name, marks=FROM_MASKS)
+        made = PHANTOM if are_phantom(pairs) else ""
+        return Subject(batches=pairs, name=folder.name + made, marks=FROM_MASKS)
     if options.source is None:
         say("no --source: taking the shipped sample (CC BY 3.0, see lesions/sample)")
     source = (options.source or SAMPLE).expanduser().absolute()
@@ -124,7 +126,7 @@ def subject_of(options: MasksOptions) -> Subject:
     )
     if table_digest(source) == table_digest(SAMPLE):
         return Subject(batches=rows, name="the shipped sample", marks=FROM_MASKS)
-    made = " (phantom)" if is_phantom(source) else ""
+    made = PHANTOM if is_phantom(source) else ""
     return Subject(batches=rows, name=source.name + made, marks="")
 
 

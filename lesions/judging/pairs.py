@@ -6,7 +6,8 @@ file or a DICOM SEG. What a path is its name says: .nii and .nii.gz are NIfTI, a
 
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from lesions.lesion import LESION_TYPES, Lesion
 from lesions.readers.deeplesion import Rejected
 from lesions.readers.dicom import read_segmentation
 from lesions.readers.from_mask import lesions_from_mask
-from lesions.readers.nifti import is_nifti, read_nifti
+from lesions.readers.nifti import is_nifti, is_phantom_volume, read_nifti
 from lesions.readers.prompted import read_volumes
 from lesions.volume import Volume
 
@@ -127,6 +128,25 @@ def pairs_by_name(
         Pair(name=name, image=found[name], mask=theirs[name], window=window, label=label)
         for name in sorted(found)
     ]
+
+
+def are_phantom(pairs: Sequence[Pair]) -> bool:
+    """Whether the lesions of pairs are made ones, as their masks' headers say.
+
+    Raises:
+        InputError: some are, and others not.
+    """
+    said = {}
+    for pair in pairs:
+        if is_nifti(pair.mask):
+            with suppress(InputError):  # its own reading says what is wrong with it
+                said[is_phantom_volume(pair.mask)] = pair.mask
+    if len(said) > 1:
+        raise InputError(
+            "a phantom's, which is never measured together with real lesions", file=said[True],
+            remedy="call once for each kind",
+        )  # fmt: skip
+    return True in said
 
 
 def _matches(pattern: str) -> dict[str, Path]:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesions.errors import InputError
-from lesions.phantom.noise import Noise, deviation_of, noise_of
-from lesions.readers.nifti import read_nifti
+from lesions.phantom.noise import Noise, deviation_of, neighbours_of, noise_of
+from lesions.readers.nifti import reaches, read_nifti
 from lesions.volume import Volume
 
 SCANS = Path(__file__).parent / "scans"  # shipped; see its ATTRIBUTION.md
@@ -54,17 +54,12 @@ def find_scans(folder: Path) -> tuple[Path, ...]:
     if not folder.is_dir():
         raise InputError("there is no such folder", file=folder, remedy="say --backgrounds")
     files = sorted(path for path in folder.rglob("*.nii*") if path.name.endswith((".nii", ".gz")))
-    scans = tuple(path for path in files if _is_ct(path))
+    scans = tuple(path for path in files if reaches(path, TYPICAL_AIR, TYPICAL_BONE))
     if not scans:
         raise InputError(
             "holds no CT as NIfTI", file=folder, remedy="name a folder of whole .nii.gz CT"
         )
     return scans
-
-
-def _is_ct(path: Path) -> bool:
-    hu = read_nifti(path).hu
-    return bool(hu.min() < TYPICAL_AIR and hu.max() > TYPICAL_BONE)
 
 
 @lru_cache(maxsize=8)
@@ -77,6 +72,12 @@ def read_scan(path: Path) -> Volume:
 def _scan_noise(path: Path) -> Noise:
     scan = read_scan(path)
     return noise_of(scan.hu[:: max(1, len(scan.hu) // 12)])
+
+
+@lru_cache(maxsize=8)
+def scan_neighbours(path: Path) -> float:
+    """How far the noise of a scan's neighbouring slices correlates."""
+    return neighbours_of(read_scan(path).hu)
 
 
 @lru_cache(maxsize=64)

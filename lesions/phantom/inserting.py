@@ -1,4 +1,4 @@
-"""A lesion made and put into a slice: shape, place, tissue and mask, in this order."""
+"""A lesion drawn, and put into slices: its shape first, then place, tissue and pixels."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from lesions.phantom.backgrounds import HOSTS, Background
 from lesions.phantom.marks import marked_slice
-from lesions.phantom.places import APART_MM, Place, find_place
+from lesions.phantom.places import APART_MM, Layer, Place, find_place
 from lesions.phantom.shapes import Fractions, Shape, draw_shape
-from lesions.phantom.tissues import PSF_MM, Tissue, draw_tissue, insert
+from lesions.phantom.tissues import PSF_MM, Surroundings, Tissue, draw_tissue, insert
 
 # How often lesions are where, of those tissues that a slice has; as DeepLesion's kinds about.
 OFTEN = {"lung": 0.35, "parenchyma": 0.25, "muscle": 0.15, "fat": 0.25}
@@ -39,6 +39,102 @@ class Made:
     largest: int
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Drawn:
+    """A shape that is nowhere yet.
+
+    Attributes:
+        shape: what it is.
+        centre: (x, y, z), where between voxels its middle lies.
+        whole: its shares about there.
+        key: which of their slices is marked.
+    """
+
+    shape: Shape
+    centre: NDArray[np.float64]
+    whole: Fractions
+    key: int
+
+
+def draw_lesion(spacing: tuple[float, float, float], random: np.random.Generator) -> Drawn | None:
+    """A shape on voxels of this size; None where a person would not mark it."""
+    shape = draw_shape(random)
+    # Half a slice off the middle at most: where between slices it lies is chance.
+    centre = np.array([*random.uniform(-0.5, 0.5, 2), random.uniform(-0.5, 0.5)])
+    whole = shape.fractions(spacing, centre)
+    areas = whole.mask.sum(axis=(1, 2))
+    if areas.max() < SMALLEST_MASK:
+        return None  # thinner than half a slice, or smaller than a person would mark
+    return Drawn(shape=shape, centre=centre, whole=whole, key=marked_slice(areas, random))
+
+
+def draw_host(background: Background, random: np.random.Generator) -> str:
+    """Of the tissues that a slice has, one where lesions are."""
+    there = np.array([OFTEN[one] * background.hosts[one].any() for one in HOSTS])
+    if not there.any():
+        return HOSTS[0]
+    return str(random.choice(HOSTS, p=there / there.sum()))
+
+
+def tissue_at(
+    hu: NDArray[np.int16], place: Place, share: NDArray[np.float32], random: np.random.Generator
+) -> Tissue:
+    """A tissue for a place of a slice (H, W); `share` (h, w) is the lesion's there."""
+    (left, top), (height, width) = place.corner, share.shape
+    box = hu[top : top + height, left : left + width]
+    around = float(np.median(box[share > 0.5])) if (share > 0.5).any() else 0.0
+    return draw_tissue(place.host, around, random)
+
+
+def put(
+    hu: NDArray[np.int16],
+    surroundings: Surroundings,
+    whole: Fractions,
+    core: Fractions | None,
+    tissue: Tissue,
+    random: np.random.Generator,
+) -> None:
+    """Put a lesion into those of some slices that it reaches.
+
+    Args:
+        hu: (D, H, W), changed.
+        surroundings: of these slices.
+        whole: its shares, in the scan's voxels.
+        core: its core's; None without.
+        tissue: what it consists of.
+        random: the source.
+    """
+    first = int(whole.first[2])
+    reached = [n for n, at in enumerate(surroundings.slices) if whole.on(at).any()]
+    if not reached:
+        return
+    where = surroundings.some(reached)
+    margin = int(np.ceil(4 * PSF_MM[1] / min(where.spacing[:2])))
+    share = np.pad(
+        whole.values[[at - first for at in where.slices]], ((0, 0), *2 * [2 * (margin,)])
+    )
+    core_share = np.zeros_like(share)
+    if core is not None:
+        x, y = (core.first - whole.first)[:2]
+        height, width = core.values.shape[1:]
+        rows, columns = (
+            slice(margin + y, margin + y + height),
+            slice(margin + x, margin + x + width),
+        )
+        for n, at in enumerate(where.slices):
+            core_share[n, rows, columns] = core.on(at)
+    # What of the margin lies beyond the slice's border is cut off.
+    left, top = (int(corner) - margin for corner in whole.first[:2])
+    rows = slice(max(0, -top), min(share.shape[1], hu.shape[1] - top))
+    columns = slice(max(0, -left), min(share.shape[2], hu.shape[2] - left))
+    box = (reached, slice(top + rows.start, top + rows.stop),
+           slice(left + columns.start, left + columns.stop))  # fmt: skip
+    hu[box] = insert(
+        hu[box], share[:, rows, columns], core_share[:, rows, columns], tissue,
+        surroundings=where, random=random,
+    )  # fmt: skip
+
+
 class Canvas:
     """A slice that lesions are put into.
 
@@ -51,6 +147,9 @@ class Canvas:
         self.background = background
         self.hu = background.hu.copy()
         self._taken = np.zeros(self.hu.shape, np.bool_)
+        self._surroundings = Surroundings(
+            slices=(0,), spacing=background.spacing, noises=(background.noise,)
+        )
 
     def add(self, random: np.random.Generator, like: Made | None = None) -> Made | None:
         """Make a lesion and put it in; None where there was no room in `TRIES`.
@@ -60,78 +159,40 @@ class Canvas:
             like: one of whose host and tissue it shall be, a distractor.
         """
         for _ in range(TRIES):
-            shape = draw_shape(random)
-            # Half a slice off the middle at most: where between slices it lies is chance.
-            centre = np.array([*random.uniform(-0.5, 0.5, 2), random.uniform(-0.5, 0.5)])
-            whole = shape.fractions(self.background.spacing, centre)
-            areas = whole.mask.sum(axis=(1, 2))
-            if areas.max() < SMALLEST_MASK:
-                continue  # thinner than half a slice, or smaller than a person would mark
-            key = marked_slice(areas, random)
-            host = like.place.host if like else self._draw_host(random)
-            footprint = whole.values.max(axis=0) > 0
-            place = find_place(self.background, footprint, host, self._taken, random)
+            drawn = draw_lesion(self.background.spacing, random)
+            if drawn is None:
+                continue
+            footprint = drawn.whole.values.max(axis=0) > 0
+            host = like.place.host if like else draw_host(self.background, random)
+            layer = Layer(background=self.background, footprint=footprint, taken=self._taken)
+            place = find_place([layer], 0, host, random)
             if place is None:
                 continue
-            tissue = like.tissue if like else self._draw_tissue(place, whole, key, random)
-            core = None
-            if tissue.core:
-                core = shape.scaled(tissue.core).fractions(whole.spacing, centre)
-            mask = self._insert(whole, core, key, place, tissue, random)
-            self._take(footprint, place)
-            return Made(
-                mask=mask, place=place, tissue=tissue, shape=shape, volume_mm3=whole.volume_mm3,
+            share = drawn.whole.values[drawn.key]
+            tissue = like.tissue if like else tissue_at(self.hu, place, share, random)
+            areas = drawn.whole.mask.sum(axis=(1, 2))
+            made = Made(
+                mask=self._insert(drawn, place, tissue, random), place=place, tissue=tissue,
+                shape=drawn.shape, volume_mm3=drawn.whole.volume_mm3,
                 slices=int((areas > 0).sum()), largest=int(areas.max()),
             )  # fmt: skip
+            self._take(footprint, place)
+            return made
         return None
 
-    def _draw_host(self, random: np.random.Generator) -> str:
-        there = np.array([OFTEN[one] * self.background.hosts[one].any() for one in HOSTS])
-        if not there.any():
-            return HOSTS[0]
-        return str(random.choice(HOSTS, p=there / there.sum()))
-
-    def _draw_tissue(
-        self, place: Place, whole: Fractions, key: int, random: np.random.Generator
-    ) -> Tissue:
-        (left, top), (height, width) = place.corner, whole.values.shape[1:]
-        box = self.hu[top : top + height, left : left + width]
-        around = float(np.median(box[whole.values[key] > 0.5])) if whole.mask[key].any() else 0.0
-        return draw_tissue(place.host, around, random)
-
     def _insert(
-        self,
-        whole: Fractions,
-        core: Fractions | None,
-        key: int,
-        place: Place,
-        tissue: Tissue,
-        random: np.random.Generator,
+        self, drawn: Drawn, place: Place, tissue: Tissue, random: np.random.Generator
     ) -> NDArray[np.bool_]:
-        """Put slice `key` of the lesion in; its mask there."""
-        spacing = whole.spacing
-        margin = int(np.ceil(4 * PSF_MM[1] / min(spacing[:2])))
-        share = np.pad(whole.values[key], margin)
-        core_share = np.zeros_like(share)
-        if core is not None:
-            x, y, z = core.first - whole.first
-            if 0 <= key - z < len(core.values):
-                part = core.values[key - z]
-                rows = slice(margin + y, margin + y + part.shape[0])
-                core_share[rows, margin + x : margin + x + part.shape[1]] = part
-        # What of the margin lies beyond the slice's border is cut off.
-        left, top = (corner - margin for corner in place.corner)
-        rows = slice(max(0, -top), min(share.shape[0], self.hu.shape[0] - top))
-        columns = slice(max(0, -left), min(share.shape[1], self.hu.shape[1] - left))
-        box = (slice(top + rows.start, top + rows.stop),
-               slice(left + columns.start, left + columns.stop))  # fmt: skip
-        self.hu[box] = insert(
-            self.hu[box], share[rows, columns], core_share[rows, columns], tissue,
-            noise=self.background.noise, spacing=spacing, random=random,
-        )  # fmt: skip
-        mask = np.zeros(self.hu.shape, np.bool_)
-        mask[box] = share[rows, columns] > 0.5
-        return mask
+        """Put the key slice of the lesion in; its mask there."""
+        # Its key slice becomes slice 0, the only one of this canvas.
+        moved = np.array([*place.corner, -drawn.key]) - drawn.whole.first
+        core = None
+        if tissue.core:
+            scaled = drawn.shape.scaled(tissue.core)
+            core = scaled.fractions(drawn.whole.spacing, drawn.centre).moved(moved)
+        whole = drawn.whole.moved(moved)
+        put(self.hu[None], self._surroundings, whole, core, tissue, random)
+        return whole.mask_on(0, self.hu.shape)
 
     def _take(self, footprint: NDArray[np.bool_], place: Place) -> None:
         (left, top), (height, width) = place.corner, footprint.shape

@@ -1,5 +1,6 @@
 """Where a made lesion goes: in tissue where such lesions are, near walls and vessels too."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,49 +31,62 @@ class Place:
     near: bool
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layer:
+    """One of the slices that a lesion reaches.
+
+    Attributes:
+        background: the slice.
+        footprint: bool (h, w), the pixels that the lesion touches, within a box that is the same
+            on all its slices.
+        taken: bool (H, W), what other lesions have and what is near them.
+    """
+
+    background: Background
+    footprint: NDArray[np.bool_]
+    taken: NDArray[np.bool_]
+
+
 def find_place(
-    background: Background,
-    footprint: NDArray[np.bool_],
-    host: str,
-    taken: NDArray[np.bool_],
-    random: np.random.Generator,
+    layers: Sequence[Layer], key: int, host: str, random: np.random.Generator
 ) -> Place | None:
-    """A place for a lesion in a slice; None where none was found in `TRIES`.
+    """A place for a lesion in its slices; None where none was found in `TRIES`.
 
     A lesion never lies across air, but one of the lung may touch its wall.
 
     Args:
-        background: the slice.
-        footprint: bool (h, w), the pixels that it touches on any slice.
+        layers: the slices that count: of a lesion on its key slice alone that one, with all the
+            pixels that it touches on any.
+        key: which of them is its key slice.
         host: a name of `backgrounds.HOSTS`.
-        taken: bool (H, W), what other lesions have and what is near them.
         random: the source.
     """
-    inside = background.hosts[host]
+    inside = layers[key].background.hosts[host]
     middles = np.flatnonzero(inside)
-    if len(middles) < footprint.sum():
+    if len(middles) < layers[key].footprint.sum():
         return None
     near = bool(random.uniform() < HOW_OFTEN_NEAR)
-    height, width = footprint.shape
+    height, width = layers[key].footprint.shape
     for middle in random.choice(middles, TRIES):
         y, x = divmod(int(middle), inside.shape[1])
         top, left = y - height // 2, x - width // 2
         if min(top, left) < 0 or top + height > inside.shape[0] or left + width > inside.shape[1]:
             continue
         box = slice(top, top + height), slice(left, left + width)
-        if _fits(background, footprint, host, box, near) and not taken[box][footprint].any():
+        if _fits(layers, host, box, near) and not any(
+            layer.taken[box][layer.footprint].any() for layer in layers
+        ):
             return Place(host=host, corner=(left, top), near=near)
     return None
 
 
-def _fits(
-    background: Background,
-    footprint: NDArray[np.bool_],
-    host: str,
-    box: tuple[slice, slice],
-    near: bool,
-) -> bool:
-    share = background.hosts[host][box][footprint].mean()
-    if share < (NEAR if near else DEEP) or background.bone[box][footprint].mean() > MOST_BONE:
+def _fits(layers: Sequence[Layer], host: str, box: tuple[slice, slice], near: bool) -> bool:
+    grounds = [(layer.background, layer.footprint) for layer in layers]
+    pixels = sum(int(footprint.sum()) for _, footprint in grounds)
+    inside = sum(int(one.hosts[host][box][footprint].sum()) for one, footprint in grounds)
+    if inside / pixels < (NEAR if near else DEEP):
         return False
-    return host == "lung" or not background.air[box][footprint].any()
+    bone = sum(int(one.bone[box][footprint].sum()) for one, footprint in grounds)
+    if bone / pixels > MOST_BONE:
+        return False
+    return host == "lung" or not any(one.air[box][footprint].any() for one, footprint in grounds)

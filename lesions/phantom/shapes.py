@@ -5,7 +5,7 @@ direction, h being a random function of spherical harmonics up to `DEGREE`. The 
 such that the cut through the middle has the outline harmonics that people's masks have.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -16,11 +16,13 @@ from scipy.special import gammaln, lpmv
 from lesions.phantom.measured import HARMONICS, LONG_AXIS_MM, SHORT_BY_LONG, Z_EXTENT_BY_LONG
 
 Numbers = NDArray[np.float64]
+_Floats = NDArray[np.float32]
 
 DEGREE = 10
 FIRST = 2  # the harmonics of degree 1 would only move the lesion
 FINENESS = 12  # sub-samples along the smallest half axis
 MOST_SAMPLES = 20  # of a voxel, along one axis
+_ROUNDING = 1e-5  # of a radius between two others in 32 bits, and more
 _HEIGHTS, _ANGLES = 64, 128  # of the table of radii: polar angle, and around
 
 
@@ -53,6 +55,17 @@ class Shape:
         """
         x, y, z = np.moveaxis((points @ np.linalg.inv(self.axes)).astype(np.float32), -1, 0)
         across = np.hypot(x, y)
+        reach = np.hypot(across, z)
+        inside = np.asarray(reach <= self.radii.min() * (1 - _ROUNDING))
+        # Angles take most of the time: only where the surface is nearer here and farther there.
+        open_ = ~inside & (reach <= self.radii.max() * (1 + _ROUNDING))
+        inside[open_] = reach[open_] <= self._surface_at(
+            x[open_], y[open_], z[open_], across[open_]
+        )
+        return inside
+
+    def _surface_at(self, x: _Floats, y: _Floats, z: _Floats, across: _Floats) -> _Floats:
+        """The radius (N,) in the direction of points (N,), in units of the half axes."""
         height = np.arctan2(across, z) * np.float32(_HEIGHTS / np.pi)
         around = np.arctan2(y, x) * np.float32(_ANGLES / 2 / np.pi)
         around[around < 0] += _ANGLES
@@ -63,7 +76,7 @@ class Shape:
         upper = flat[at] * (1 - right) + flat[at + 1] * right
         at += _ANGLES + 1
         lower = flat[at] * (1 - right) + flat[at + 1] * right
-        return np.asarray(np.hypot(across, z) <= upper * (1 - down) + lower * down)
+        return np.asarray(upper * (1 - down) + lower * down)
 
     def fractions(self, spacing: tuple[float, float, float], centre: Numbers) -> "Fractions":
         """Its share of each voxel of a grid, by super-sampling the voxels at its surface.
@@ -120,6 +133,28 @@ class Fractions:
         """(D, H, W): the voxels of which more than half is lesion."""
         return np.asarray(self.values > 0.5)
 
+    @property
+    def mask_volume_mm3(self) -> float:
+        """The volume of its mask's voxels."""
+        return float(self.mask.sum() * np.prod(self.spacing))
+
+    def moved(self, voxels: NDArray[np.int_]) -> "Fractions":
+        """The same shares so many whole voxels (x, y, z) away."""
+        return replace(self, first=self.first + voxels)
+
+    def on(self, at: int) -> NDArray[np.float32]:
+        """(H, W): the shares on slice `at`, 0 beyond the box."""
+        z = at - int(self.first[2])
+        return self.values[z] if 0 <= z < len(self.values) else np.zeros_like(self.values[0])
+
+    def mask_on(self, at: int, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """(H, W) of that shape: the mask on slice `at`, within a whole slice that holds it."""
+        x, y = map(int, self.first[:2])
+        own = self.on(at) > 0.5
+        mask = np.zeros(shape, np.bool_)
+        mask[y : y + own.shape[0], x : x + own.shape[1]] = own
+        return mask
+
 
 def ball(radius_mm: float) -> Shape:
     """A ball."""
@@ -158,8 +193,8 @@ def shape_of(sizes: tuple[float, float, float], random: np.random.Generator) -> 
 
 def _corrected(outline: Numbers, long: float, short: float) -> Numbers:
     """The map (3, 3) of the plane that gives an outline (N, 2) these axes."""
-    between = outline[:, None] - outline
-    a, b = np.unravel_index(np.argmax((between**2).sum(axis=-1)), between.shape[:2])
+    x, y = (side[:, None] - side for side in outline.T)
+    a, b = np.unravel_index(np.argmax(x * x + y * y), x.shape)
     along = outline[b] - outline[a]
     reach = float(np.hypot(*along))
     along = along / reach

@@ -5,13 +5,15 @@ boundary has partial volume; where the lesion takes the background's place, nois
 spectrum is put back, as much as went with it.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lesions.phantom.noise import Noise
+from lesions.phantom.noise import Noise, draw_through
+from lesions.phantom.stacks import along_z, distances
 
 Image = NDArray[np.float32]
 
@@ -26,6 +28,33 @@ CONTRAST = (20.0, 55.0)  # HU to either side, of tissue in tissue
 DARKER = {"parenchyma": 0.8, "muscle": 0.5}  # how often; else brighter
 SOFT = {"lung": (-20.0, 60.0), "fat": (20.0, 90.0)}  # HU, where the host is no soft tissue
 PSF_MM = (0.45, 0.75)  # standard deviation in the plane
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Surroundings:
+    """The slices of a scan that a lesion is put into.
+
+    Attributes:
+        slices: which they are, ascending.
+        spacing: (x, y, z) mm.
+        noises: of each slice.
+        neighbours: how far the noise of one correlates with the next one's.
+    """
+
+    slices: Sequence[int]
+    spacing: tuple[float, float, float]
+    noises: Sequence[Noise]
+    neighbours: float = 0.0
+
+    def some(self, numbers: Sequence[int]) -> "Surroundings":
+        """Those of the slices alone."""
+        return replace(
+            self, slices=[self.slices[n] for n in numbers], noises=[self.noises[n] for n in numbers]
+        )
+
+    def noise(self, shape: tuple[int, int], random: np.random.Generator) -> Image:
+        """Noise (D, H, W) as theirs."""
+        return draw_through(self.noises, self.slices, self.neighbours, shape, random)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,45 +132,50 @@ def insert(
     core_share: Image,
     tissue: Tissue,
     *,
-    noise: Noise,
-    spacing: tuple[float, ...],
+    surroundings: Surroundings,
     random: np.random.Generator,
 ) -> NDArray[np.int16]:
-    """A slice with the lesion in it.
+    """Slices with the lesion in them.
 
     Args:
-        around: HU (H, W) of the part of the slice that holds the lesion and its blur.
-        share: (H, W) 0…1, the lesion's share of each voxel.
+        around: HU (D, H, W) of the part of the slices that holds the lesion and its blur.
+        share: (D, H, W) 0…1, the lesion's share of each voxel.
         core_share: the same of its core.
         tissue: what it consists of.
-        noise: of the background.
-        spacing: (x, y, …) mm.
+        surroundings: the slices' own geometry and noise.
         random: the source.
     """
+    spacing = surroundings.spacing
     across, down = (tissue.psf_mm / side for side in spacing[:2])
-    blurred = [cv2.GaussianBlur(one, (0, 0), across, sigmaY=down) for one in (share, core_share)]
+    blurred = [_blurred(one, across, down) for one in (share, core_share)]
     lesion = np.full(share.shape, tissue.outer, np.float32)
     if tissue.core:
         # Both are shares of the voxel: the core's is that of the lesion's part of it.
         part = np.clip(blurred[1] / np.maximum(blurred[0], 1e-3), 0, 1)
         lesion += part * np.float32(tissue.inner - tissue.outer)
-    lesion += tissue.texture * _grain(share.shape, tissue.texture_mm, spacing, random)
+    lesion += tissue.texture * _grain(share.shape, tissue.texture_mm, surroundings, random)
     if tissue.specks:
-        dots = _grain(share.shape, 0.9, spacing, random)
+        dots = _grain(share.shape, 0.9, surroundings, random)
         lesion += np.float32(tissue.specks) * np.clip((dots - 1.6) / 0.8, 0, 1)
     kept = 1 - blurred[0]
     lost = np.sqrt(np.maximum(0, 1 - kept**2))
-    made = kept * around + blurred[0] * lesion + lost * noise.draw(share.shape, random)
+    made = kept * around + blurred[0] * lesion + lost * surroundings.noise(share.shape[1:], random)
     return np.asarray(np.clip(np.rint(made), -32768, 32767), np.int16)
 
 
+def _blurred(slices: Image, across: float, down: float) -> Image:
+    return np.stack([cv2.GaussianBlur(one, (0, 0), across, sigmaY=down) for one in slices])
+
+
 def _grain(
-    shape: tuple[int, ...], size_mm: float, spacing: tuple[float, ...], random: np.random.Generator
+    shape: tuple[int, ...], size_mm: float, where: Surroundings, random: np.random.Generator
 ) -> Image:
-    """A smooth random field (H, W) of unit deviation."""
+    """A smooth random field (D, H, W) of unit deviation."""
     white = random.standard_normal(shape).astype(np.float32)
-    sigma = [size_mm / side for side in spacing[:2]]
+    sigma = [size_mm / side for side in where.spacing[:2]]
     # A Gaussian of σ leaves white noise 1 / (4π σ²) of its power.
     norm = np.sqrt(4 * np.pi * sigma[0] * sigma[1])
-    field = cv2.GaussianBlur(white, (0, 0), sigma[0], sigmaY=sigma[1]) * np.float32(max(norm, 1))
-    return np.asarray(field, np.float32)
+    fields = _blurred(white, *sigma) * np.float32(max(norm, 1))
+    # As far along z as in the plane: two slices' middles correlate as its own values do.
+    apart = distances(where.slices) * where.spacing[2] / size_mm
+    return along_z(fields, np.exp(-(apart**2) / 4))

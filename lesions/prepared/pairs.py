@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from lesions.errors import InputError, shown
-from lesions.judging.pairs import Pair
+from lesions.judging.pairs import Pair, are_phantom
 from lesions.lesion import Lesion
 from lesions.prepared.facts import lesion_type
 from lesions.readers.csv_rows import read_csv
-from lesions.readers.deeplesion import Rejected
+from lesions.readers.deeplesion import EXACT_MASKS, Rejected
 
 CATEGORY_COLUMNS = ("name", "category")
 _NAMED = 3  # pairs that an error names
@@ -30,17 +30,20 @@ class Pairs:
         place: the folder of the images.
         pairs: all of them, in order.
         digest: of what they are; see `pairs_digest`.
+        phantom: whether the lesions are made ones.
     """
 
     place: Path
     pairs: tuple[Pair, ...]
     digest: str
+    phantom: bool = False
     item = "pair"
     one_each = False
 
     def identity(self) -> dict[str, str]:
         """See `Source`."""
-        return {"pairs": self.digest}
+        made = {"phantom": EXACT_MASKS} if self.phantom else {}
+        return {"pairs": self.digest, **made}
 
     def options(self) -> dict[str, Any]:
         """None: the digest covers each pair's."""
@@ -60,8 +63,13 @@ class Pairs:
 
 
 def source_of(place: Path, pairs: Sequence[Pair]) -> Pairs:
-    """The source of these pairs, as their files are now."""
-    return Pairs(place=place, pairs=tuple(pairs), digest=pairs_digest(pairs))
+    """The source of these pairs, as their files are now.
+
+    Raises:
+        InputError: made lesions and real ones together.
+    """
+    return Pairs(place=place, pairs=tuple(pairs), digest=pairs_digest(pairs),
+                 phantom=are_phantom(pairs))  # fmt: skip
 
 
 def pairs_digest(pairs: Sequence[Pair]) -> str:

@@ -21,6 +21,7 @@ from lesions.volume import MOST_VOXELS, Volume
 
 # NIfTI's world points right, front, head; DICOM's and ours left, back, head.
 TO_LEFT_BACK_HEAD = np.diag([-1.0, -1.0, 1.0, 1.0])
+PHANTOM_NOTE = b"phantom: lesions are made ones"  # in a header's free text
 _MOST_DEFLATED = 1032  # gzip shrinks nothing further
 _MOST_FRONT = 1 << 22  # bytes of the header and its extensions
 _MOST_BYTES = 8 * MOST_VOXELS + _MOST_FRONT
@@ -55,6 +56,35 @@ def read_nifti_header(path: str | Path) -> Any:
     """Its nibabel header, of at most a few MB; InputError for all that it tells `read_nifti`."""
     with _opened(Path(path)) as (_, header):
         return header
+
+
+def is_phantom_volume(path: str | Path) -> bool:
+    """Whether a file's header says that lesions in it are made ones; InputError as `read_nifti`."""
+    return bytes(read_nifti_header(path)["descrip"].item()).startswith(PHANTOM_NOTE)
+
+
+def reaches(path: str | Path, low: float, high: float) -> bool:
+    """Whether some voxel lies below `low` and another above `high`.
+
+    No more is read than tells it: of a CT mostly one slice, of labels of 8 bits nothing. What is
+    damaged further on is told by `read_nifti`.
+
+    Raises:
+        InputError: for all that the header tells `read_nifti`, and what is damaged so far.
+    """
+    with _opened(Path(path)) as (stream, header):
+        shape = header.get_data_shape()[:3]
+        # Room that nobody fills takes no memory; this says whether the slices are axial.
+        empty_in_display_order(shape, TO_LEFT_BACK_HEAD @ header.get_best_affine())
+        kind = header.get_data_dtype()
+        if kind.kind == "u" and header.get_slope_inter() == (None, None) and low <= 0:
+            return False
+        below = above = False
+        for _, found in _stored(shape, stream, header):
+            below, above = below or found.min() < low, above or found.max() > high
+            if below and above:
+                return True
+    return False
 
 
 @contextmanager
@@ -129,15 +159,9 @@ def _check_voxels(header: Any, most_bytes: int) -> None:
 
 def _fill(stored: NDArray[np.int16], stream: IO[bytes], header: Any) -> None:
     """Read, scale and round the voxels box by box: a whole volume as float64 is four of them."""
-    kind, lost, low, high = header.get_data_dtype(), 0, math.inf, -math.inf
-    scaling = [None if given is None else np.float64(given) for given in header.get_slope_inter()]
-    for box in _boxes(stored.shape, _AT_ONCE):
+    lost, low, high = 0, math.inf, -math.inf
+    for box, found in _stored(stored.shape, stream, header):
         into = stored[box]
-        packed = stream.read(into.size * kind.itemsize)
-        if len(packed) < into.size * kind.itemsize:
-            raise InputError("no readable NIfTI: it ends before its last voxel")
-        found = np.frombuffer(packed, kind).reshape(into.shape, order="F")
-        found = apply_read_scaling(found, *scaling)
         least, most = np.rint(found.min()), np.rint(found.max())
         if not np.isfinite([least, most]).all():
             lost += int(np.count_nonzero(~np.isfinite(found)))
@@ -149,6 +173,21 @@ def _fill(stored: NDArray[np.int16], stream: IO[bytes], header: Any) -> None:
         raise InputError(f"{lost} voxels are not finite")
     if low < -32768 or high > 32767:
         raise InputError(f"values from {low:g} to {high:g} do not fit 16 bits")
+
+
+def _stored(
+    shape: tuple[int, ...], stream: IO[bytes], header: Any
+) -> Iterator[tuple[tuple[slice, ...], NDArray[Any]]]:
+    """Box by box, in the order in which they are stored: the scaled voxels."""
+    kind = header.get_data_dtype()
+    scaling = [None if given is None else np.float64(given) for given in header.get_slope_inter()]
+    for box in _boxes(shape, _AT_ONCE):
+        sides = tuple(len(range(*one.indices(side))) for one, side in zip(box, shape, strict=True))
+        packed = stream.read(math.prod(sides) * kind.itemsize)
+        if len(packed) < math.prod(sides) * kind.itemsize:
+            raise InputError("no readable NIfTI: it ends before its last voxel")
+        found = np.frombuffer(packed, kind).reshape(sides, order="F")
+        yield box, apply_read_scaling(found, *scaling)
 
 
 def _boxes(shape: tuple[int, ...], most: int) -> Iterator[tuple[slice, ...]]:

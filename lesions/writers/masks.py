@@ -1,6 +1,5 @@
 """Masks in the geometry of the image that they are of, and with nothing else of it."""
 
-import gzip
 from pathlib import Path
 
 import nibabel
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from lesions.files import replace_with
 from lesions.readers.nifti import read_nifti_header
 from lesions.readers.png import encode_labels
+from lesions.writers.volumes import write_packed
 
 GEOMETRY = (
     "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y",
@@ -40,10 +40,4 @@ def write_nifti_mask(mask: NDArray[np.uint8], image: Path, path: Path) -> None:
     header["pixdim"][: mask.ndim + 1] = stored["pixdim"][: mask.ndim + 1]
     for name in GEOMETRY:
         header[name] = stored[name]
-    encoded = nibabel.Nifti1Image(mask, None, header)
-    with (
-        replace_with(path) as file,
-        # nibabel itself would note the name and the time.
-        gzip.GzipFile(fileobj=file, filename="", mode="wb", compresslevel=1, mtime=0) as packed,
-    ):
-        encoded.to_stream(packed)
+    write_packed(nibabel.Nifti1Image(mask, None, header), path)

@@ -3,12 +3,13 @@
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lesions import InputError
 from lesions.phantom.backgrounds import SCANS
-from lesions.phantom.making import PhantomPlan, claim, gather, make_patients
+from lesions.phantom.plan import PhantomPlan
 from lesions.prepared.manifest import claim as claim_set
 from lesions.prepared.manifest import write_manifest
 from lesions.prepared.preparing import Plan, parts_of, prepare_part
@@ -17,6 +18,7 @@ from lesions.sample import ROOT as SAMPLE
 from platform.masks import MasksOptions, subject_of
 from platform.phantom import PhantomOptions
 from platform.running.datasets import check_one_kind, find_data
+from tests.lesions.phantom.made import made
 from tests.lesions.phantom.torso import write_torso
 from tests.platform.conftest import Cluster, command, started, wait_until
 
@@ -29,16 +31,10 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def made_here(out: Path, scans: Path, lesions: int) -> Path:
+def made_here(out: Path, scans: Path, lesions: int, **more: Any) -> Path:
     """By this process alone."""
-    plan = PhantomPlan(out=out, scans=tuple(sorted(scans.iterdir())), lesions=lesions,
-                       distractors=1)  # fmt: skip
-    claim(plan)
-    counts = plan.patients()
-    items = [{"patient": number, "lesions": count} for number, count in enumerate(counts, 1)]
-    make_patients(items, plan)
-    gather(plan, len(counts))
-    return out
+    return made(PhantomPlan(out=out, scans=tuple(sorted(scans.iterdir())), lesions=lesions,
+                            distractors=1, **more))  # fmt: skip
 
 
 def files_of(root: Path) -> dict[str, bytes]:
@@ -78,6 +74,31 @@ def test_a_kill_loses_no_finished_patient(
     assert found == files_of(tmp_path / "here")
 
 
+@pytest.mark.ray
+def test_volumes_over_time_survive_a_kill(
+    ray_cluster: Cluster, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A worker's volume that the kill cut short is made again; the rest is left as it is."""
+    scans, out = tmp_path / "scans", tmp_path / "out"
+    write_torso(scans / "a.nii.gz", 0, 16)
+    words = ("--lesions", 36, "--backgrounds", scans, "--out", out, "--distractors", 1,
+             "--volumes", "--timepoints", 2)  # fmt: skip
+    with started(tmp_path / "log", "phantom", *words, address=ray_cluster.address) as driver:
+        wait_until(lambda: len([*out.glob("parts/*.json")]) >= 1, 60, "a patient")
+        os.kill(driver.pid, signal.SIGKILL)
+        driver.wait()
+    assert not (out / "phantom.json").exists()
+    kept = {path: path.stat().st_mtime_ns for path in out.glob("parts/*.json")}
+    assert command("phantom", *words) == 0
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    said = "".join(capfd.readouterr().out.split())
+    assert f"--images'{out}/Volumes/*_ct.nii.gz'--human-masks" in said
+    assert f"whatbecameofeverylesion:{out}/followup.csv" in said
+    made_here(tmp_path / "here", scans, 36, volumes=True, timepoints=2)
+    found = {name: one for name, one in files_of(out).items() if not name.endswith(".partial")}
+    assert found == files_of(tmp_path / "here")
+
+
 def test_without_backgrounds_the_shipped_ct_is_taken(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -98,7 +119,12 @@ def test_a_folder_without_ct_says_what_to_do(
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(("--lesions", 0), "--lesions is 0"), (("--lesions", 5, "--seed", -1), "--seed is -1")],
+    [
+        (("--lesions", 0), "--lesions is 0"),
+        (("--lesions", 5, "--seed", -1), "--seed is -1"),
+        (("--lesions", 5, "--timepoints", 0), "--timepoints is 0; it must be 1 to 24"),
+        (("--lesions", 5, "--timepoints", 25), "--timepoints is 25; it must be 1 to 24"),
+    ],
 )
 def test_numbers_that_cannot_be_are_refused(
     words: tuple[object, ...], said: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]

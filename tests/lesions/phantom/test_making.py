@@ -1,32 +1,27 @@
 """A made data set: whole, in DeepLesion's layout, and known as what it is."""
 
-import csv
+import hashlib
 import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from lesions import InputError
-from lesions.phantom.making import PhantomPlan, claim, gather, make_patients
+from lesions.phantom.making import claim, make_patients
+from lesions.phantom.plan import PhantomPlan
 from lesions.prepared.preparing import Table
 from lesions.readers.deeplesion import EXACT_MASKS, is_phantom, read_deeplesion
 from lesions.recist import Recist
 from lesions.sample import ROOT as SAMPLE
+from tests.lesions.phantom.made import made, table
 from tests.lesions.phantom.torso import write_torso
 
 LESIONS = 60
-
-
-def made(plan: PhantomPlan) -> Path:
-    claim(plan)
-    counts = plan.patients()
-    items = [{"patient": number, "lesions": count} for number, count in enumerate(counts, 1)]
-    assert [one["error"] for one in make_patients(items, plan)] == [""] * len(counts)
-    gather(plan, len(counts))
-    return plan.out
+KEY_SLICES = "fae0568b59f1e29db62d9cb4cbc16aa2a9520d83fdf4014616cfd694410d5158"  # digest
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +35,6 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> PhantomPlan:
 @pytest.fixture(scope="module")
 def phantom(plan: PhantomPlan) -> Path:
     return made(plan)
-
-
-def table(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_every_lesion_is_read_as_deeplesions_are(phantom: Path) -> None:
@@ -121,6 +111,26 @@ def test_a_scan_without_room_is_told(plan: PhantomPlan, tmp_path: Path) -> None:
 
     air = tmp_path / "air.nii.gz"
     nibabel.Nifti1Image(np.full((32, 32, 4), -1000, np.int16), np.eye(4)).to_filename(air)
-    empty = replace(plan, scans=(air,), out=tmp_path / "out")
-    (outcome,) = make_patients([{"patient": 1, "lesions": 2}], empty)
-    assert "no room for lesions" in outcome["error"]
+    for volumes in (False, True):
+        empty = replace(plan, scans=(air,), out=tmp_path / "out", volumes=volumes)
+        (outcome,) = make_patients([{"patient": 1, "lesions": 2}], empty)
+        assert "no room for lesions" in outcome["error"]
+
+
+def test_key_slices_alone_stay_as_they_were(phantom: Path) -> None:
+    """What --volumes and --timepoints brought changes no byte of a set without them.
+
+    Pixels and not PNG bytes: how well zlib packs is no matter. Whoever changes what a lesion looks
+    like writes the new digest down.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(phantom.rglob("*")):
+        if path.suffix in (".csv", ".png"):
+            digest.update(str(path.relative_to(phantom)).encode())
+        if path.suffix == ".csv":
+            digest.update(path.read_bytes())
+        if path.suffix == ".png":
+            digest.update(cv2.imread(str(path), cv2.IMREAD_UNCHANGED).tobytes())
+    assert digest.hexdigest() == KEY_SLICES
+    identity = json.loads((phantom / "plan.json").read_text())
+    assert list(identity) == ["lesions", "seed", "readers", "distractors", "backgrounds"]

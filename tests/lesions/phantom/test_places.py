@@ -1,5 +1,6 @@
 """Backgrounds know what lies where, and lesions go where such lesions are."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from lesions import InputError
 from lesions.phantom.backgrounds import HOSTS, Background, find_scans, read_background
 from lesions.phantom.inserting import Canvas, Made
-from lesions.phantom.places import DEEP, NEAR, find_place
+from lesions.phantom.places import DEEP, NEAR, Layer, find_place
 from tests.lesions.phantom.torso import SIDE, SLICES, SPACING, write_torso
 
 ABDOMEN, CHEST = 0, SLICES - 1
@@ -55,10 +56,11 @@ def test_a_lesion_lies_in_its_host_and_not_across_air(scan: Path, at: int, host:
     y, x = np.mgrid[:9, :9] - 4
     footprint = np.hypot(x, y) <= 4
     random = np.random.default_rng(0)
-    taken = np.zeros((SIDE, SIDE), bool)
+    free = np.zeros((SIDE, SIDE), bool)
+    layer = Layer(background=background, footprint=footprint, taken=free)
     shares = []
     for _ in range(40):
-        place = find_place(background, footprint, host, taken, random)
+        place = find_place([layer], 0, host, random)
         if place is None:
             continue
         left, top = place.corner
@@ -74,9 +76,26 @@ def test_a_lesion_lies_in_its_host_and_not_across_air(scan: Path, at: int, host:
 def test_there_is_no_place_where_all_is_taken_or_the_host_is_absent(scan: Path) -> None:
     background = read_background(scan, ABDOMEN)
     footprint, taken = np.ones((5, 5), bool), np.ones((SIDE, SIDE), bool)
+    full = Layer(background=background, footprint=footprint, taken=taken)
+    free = replace(full, taken=~taken)
     random = np.random.default_rng(0)
-    assert find_place(background, footprint, "parenchyma", taken, random) is None
-    assert find_place(background, footprint, "lung", ~taken, random) is None
+    assert find_place([full], 0, "parenchyma", random) is None
+    assert find_place([free, full], 0, "parenchyma", random) is None
+    assert find_place([free], 0, "lung", random) is None
+
+
+def test_a_lesion_fits_on_all_its_slices(scan: Path) -> None:
+    """Where the next slice has lung, nothing of the liver reaches."""
+    below, above = (read_background(scan, at) for at in (SLICES // 2 - 1, SLICES // 2))
+    footprint, free = np.ones((9, 9), bool), np.zeros((SIDE, SIDE), bool)
+    layers = [Layer(background=one, footprint=footprint, taken=free) for one in (below, above)]
+    random = np.random.default_rng(0)
+    found = [find_place(layers, 0, "muscle", random) for _ in range(30)]
+    places = [place for place in found if place]
+    assert places
+    for place in places:
+        left, top = place.corner
+        assert not above.air[top : top + 9, left : left + 9].any()
 
 
 @pytest.fixture(scope="module")

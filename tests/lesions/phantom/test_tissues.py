@@ -7,12 +7,17 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 
-from lesions.phantom.noise import PATCH, Noise, deviation_of, noise_of
-from lesions.phantom.tissues import KINDS, Tissue, draw_tissue, insert
+from lesions.phantom.noise import PATCH, Noise, deviation_of, draw_through, neighbours_of, noise_of
+from lesions.phantom.tissues import KINDS, Surroundings, Tissue, draw_tissue, insert
 
 SILENT = Noise(amplitude=np.ones((PATCH, PATCH)), deviation=0.0)
 PLAIN = Tissue(kind="solid", outer=100, texture=0, texture_mm=1, psf_mm=0.01)
 SPACING = (1.0, 1.0, 5.0)
+
+
+def among(*noises: Noise) -> Surroundings:
+    """So many slices."""
+    return Surroundings(slices=range(len(noises)), spacing=SPACING, noises=noises)
 
 
 def inserted(share: np.ndarray, tissue: Tissue, core: np.ndarray | None = None) -> np.ndarray:
@@ -20,8 +25,8 @@ def inserted(share: np.ndarray, tissue: Tissue, core: np.ndarray | None = None) 
     core = np.zeros_like(share) if core is None else core
     slice_hu = np.full(share.shape, 20)
     random = np.random.default_rng(0)
-    return insert(slice_hu, share.astype(np.float32), core.astype(np.float32), tissue,
-                  noise=SILENT, spacing=SPACING, random=random)  # fmt: skip
+    return insert(slice_hu[None], share[None].astype(np.float32), core[None].astype(np.float32),
+                  tissue, surroundings=among(SILENT), random=random)[0]  # fmt: skip
 
 
 def test_a_voxel_is_mixed_by_the_lesions_share() -> None:
@@ -50,10 +55,36 @@ def test_noise_is_as_strong_at_the_boundary_as_beside_it() -> None:
     noise = Noise(amplitude=np.ones((PATCH, PATCH)), deviation=10.0)
     random = np.random.default_rng(1)
     around = random.normal(20, 10, (400, 400))
-    share = np.full((400, 400), 0.4, np.float32)
-    made = insert(np.rint(around).astype(int), share, share * 0, replace(PLAIN, outer=20),
-                  noise=noise, spacing=SPACING, random=random)  # fmt: skip
+    share = np.full((1, 400, 400), 0.4, np.float32)
+    (made,) = insert(np.rint(around).astype(int)[None], share, share * 0, replace(PLAIN, outer=20),
+                     surroundings=among(noise), random=random)  # fmt: skip
     assert made[100:300, 100:300].std() == pytest.approx(10, rel=0.03)
+
+
+def test_texture_hangs_together_along_z_as_in_the_plane() -> None:
+    """Grain of 5 mm on slices 5 mm apart: neighbours correlate by e^(-1/4), the next by e^(-1)."""
+    share = np.ones((3, 200, 200), np.float32)
+    made = insert(np.zeros(share.shape, int), share, share * 0,
+                  replace(PLAIN, texture=20.0, texture_mm=5.0), surroundings=among(*[SILENT] * 3),
+                  random=np.random.default_rng(4))  # fmt: skip
+    alike = np.corrcoef(made[:, 30:170, 30:170].reshape(3, -1))
+    assert_allclose(alike[0], (1, np.exp(-0.25), np.exp(-1)), atol=0.08)
+
+
+def test_noise_of_neighbouring_slices_correlates_as_the_scans() -> None:
+    """Each slice is shared with the next: 0.4 of their noise, and none with the one after."""
+    random = np.random.default_rng(5)
+    white = random.normal(size=(13, 256, 256))
+    scan = np.rint(60 + 10 * (white[1:] + 0.5 * white[:-1]) / np.sqrt(1.25)).astype(np.int16)
+    neighbours = neighbours_of(scan)
+    assert neighbours == pytest.approx(0.4, abs=0.05)
+    assert neighbours_of(np.full((4, 64, 64), -1000, np.int16)) == 0
+    noises = [Noise(amplitude=np.ones((PATCH, PATCH)), deviation=one) for one in (5.0, 10.0, 20.0)]
+    made = draw_through(noises, (7, 8, 10), neighbours, (200, 200), random)
+    assert_allclose(made.std(axis=(1, 2)), (5, 10, 20), rtol=0.03)
+    alike = np.corrcoef(made.reshape(3, -1))
+    assert_allclose(alike[0], (1, neighbours, 0), atol=0.03)
+    assert alike[1, 2] == pytest.approx(0, abs=0.03)  # two slices apart
 
 
 def spectrum(image: np.ndarray) -> np.ndarray:

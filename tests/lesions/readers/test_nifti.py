@@ -1,5 +1,6 @@
 """NIfTI: the same volume whatever the file's axis order; wrong things refused by name."""
 
+import gzip
 import random
 import struct
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from lesions import InputError
-from lesions.readers.nifti import read_nifti
+from lesions.readers.nifti import reaches, read_nifti
 
 # (left, back, head) in patient axes, as display order wants them.
 HU = np.arange(2 * 3 * 4, dtype=np.int16).reshape(2, 3, 4)  # (D, H, W)
@@ -181,3 +182,25 @@ def test_mutated_headers_are_read_or_refused_by_name(tmp_path: Path) -> None:
         except InputError:
             outcomes.add("InputError")
     assert outcomes == {"int16", "InputError"}
+
+
+def test_how_far_values_reach_is_told_by_as_little_as_tells_it(tmp_path: Path) -> None:
+    voxels = np.random.default_rng(0).integers(0, 300, (300, 300, 8), np.int16)
+    voxels[0, 0, 0], voxels[0, 1, 0] = -900, 700
+    path = save(tmp_path / "ct.nii", voxels)
+    assert reaches(path, -500, 300)
+    assert not reaches(path, -900, 300)
+    assert not reaches(path, -500, 700)
+    cut = path.read_bytes()[: 352 + 2 * 300 * 300 * 4]
+    path.write_bytes(cut)
+    with pytest.raises(InputError, match="too short"):  # what the header promises is checked
+        reaches(path, -500, 300)
+    packed = tmp_path / "ct.nii.gz"
+    packed.write_bytes(gzip.compress(cut))
+    assert reaches(packed, -500, 300)
+    with pytest.raises(InputError, match="ends before its last voxel"):
+        reaches(packed, -500, 800)
+    labels = save(tmp_path / "labels.nii", np.full((4, 4, 4), 255, np.uint8))
+    assert not reaches(labels, -500, 300)
+    scaled = save(tmp_path / "scaled.nii", np.array([[[0, 255]]], np.uint8))
+    assert reaches(patched(scaled, 112, struct.pack("<ff", 8.0, -1024.0)), -500, 300)
