@@ -56,6 +56,17 @@ def test_noise_is_as_strong_at_the_boundary_as_beside_it() -> None:
     assert made[100:300, 100:300].std() == pytest.approx(10, rel=0.03)
 
 
+@pytest.mark.parametrize("there", [6.0, 14.0])
+def test_noise_is_as_strong_as_at_the_lesions_place(there: float) -> None:
+    """The slice's noise has 10 HU, that of the place less or more."""
+    random = np.random.default_rng(4)
+    noise = Noise(amplitude=np.ones((PATCH, PATCH)), deviation=10.0)
+    share = np.ones((200, 200), np.float32)
+    around = np.rint(random.normal(20, there, share.shape)).astype(int)
+    made = insert(around, share, share * 0, PLAIN, noise=noise, spacing=SPACING, random=random)
+    assert made.std() == pytest.approx(there, rel=0.03)
+
+
 def spectrum(image: np.ndarray) -> np.ndarray:
     """Power by distance from frequency 0, in eight rings, of unit sum."""
     power = np.abs(np.fft.fft2(image - image.mean())) ** 2
