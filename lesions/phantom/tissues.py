@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from lesions.phantom.noise import Noise, draw_through
 from lesions.phantom.stacks import along_z, distances
@@ -28,6 +29,7 @@ CONTRAST = (20.0, 55.0)  # HU to either side, of tissue in tissue
 DARKER = {"parenchyma": 0.8, "muscle": 0.5}  # how often; else brighter
 SOFT = {"lung": (-20.0, 60.0), "fat": (20.0, 90.0)}  # HU, where the host is no soft tissue
 PSF_MM = (0.45, 0.75)  # standard deviation in the plane
+STRENGTH = (0.4, 1.6)  # of the slice's noise: further off is structure, or nothing
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -159,8 +161,22 @@ def insert(
         lesion += np.float32(tissue.specks) * np.clip((dots - 1.6) / 0.8, 0, 1)
     kept = 1 - blurred[0]
     lost = np.sqrt(np.maximum(0, 1 - kept**2))
-    made = kept * around + blurred[0] * lesion + lost * surroundings.noise(share.shape[1:], random)
+    drawn = surroundings.noise(share.shape[1:], random)
+    drawn *= np.float32(_strength(around, drawn, share > 0.5))
+    made = kept * around + blurred[0] * lesion + lost * drawn
     return np.asarray(np.clip(np.rint(made), -32768, 32767), np.int16)
+
+
+def _strength(around: NDArray[np.integer], drawn: Image, within: NDArray[np.bool_]) -> float:
+    """How much stronger the noise of the place is than what was drawn, by their fine detail.
+
+    A limb's or a shoulder's noise is not the same all over a slice.
+    """
+    there, ours = (np.abs(one - ndimage.gaussian_filter(one, 1.0, axes=(-2, -1)))
+                   for one in (around.astype(np.float32), drawn))  # fmt: skip
+    if not within.any() or not ours.any():
+        return 1.0
+    return float(np.clip(np.median(there[within]) / np.median(ours), *STRENGTH))
 
 
 def _blurred(slices: Image, across: float, down: float) -> Image:

@@ -139,10 +139,9 @@ def test_a_patient_has_all_its_studies_in_one_split(phantom: Path) -> None:
     assert set.union(*studies.values()) == {"1", "2", "3", "4"}
 
 
+@pytest.mark.parametrize("phantom", [True], indirect=True, ids=["volumes"])
 def test_a_lesion_moves_with_its_patient(phantom: Path) -> None:
     """The middle of its mask in the patient, by what `followup.csv` says; to a voxel's part."""
-    if not (phantom / "Volumes").exists():
-        pytest.skip("made on slices alone")
     labels = {fact["row"]: int(fact["label"]) for fact in table(phantom / "phantom.csv")}
     off = []
     for course in courses_of(phantom).values():

@@ -87,6 +87,18 @@ def test_noise_of_neighbouring_slices_correlates_as_the_scans() -> None:
     assert alike[1, 2] == pytest.approx(0, abs=0.03)  # two slices apart
 
 
+@pytest.mark.parametrize("there", [6.0, 14.0])
+def test_noise_is_as_strong_as_at_the_lesions_place(there: float) -> None:
+    """The slice's noise has 10 HU, that of the place less or more."""
+    random = np.random.default_rng(4)
+    noise = Noise(amplitude=np.ones((PATCH, PATCH)), deviation=10.0)
+    share = np.ones((200, 200), np.float32)
+    around = np.rint(random.normal(20, there, share.shape)).astype(int)
+    made = insert(around[None], share[None], share[None] * 0, PLAIN, surroundings=among(noise),
+                  random=random)[0]  # fmt: skip
+    assert made.std() == pytest.approx(there, rel=0.03)
+
+
 def spectrum(image: np.ndarray) -> np.ndarray:
     """Power by distance from frequency 0, in eight rings, of unit sum."""
     power = np.abs(np.fft.fft2(image - image.mean())) ** 2

@@ -1,0 +1,1 @@
+"""Made lesions beside real ones: how they differ, and how well a network tells them."""
