@@ -24,6 +24,9 @@ from lesions.windows import windowed
 
 ITERATIONS = 10
 SMOOTHING = 2
+# Curvature steps and pixels' staircases eat small lesions: below this side (the square root of the
+# ellipse's area, pixels) the snake runs on finer pixels, up to so many times.
+SIDE, MOST_TIMES = 20, 8
 # The neighbourhood: the snake covers the smaller ellipse and stays in the larger; times the area.
 INNER, OUTER = 0.5, 2.0
 # What the HU say against where the start lies, of 1 in all.
@@ -66,16 +69,56 @@ def refine(
         raise ValueError(f"the mask is {np.shape(initial)}, the slice {shape}")
     most = ellipse(recist, shape, OUTER)
     x, y, width, height = cv2.boundingRect(most.view(np.uint8))
-    box = np.s_[max(y - 2, 0) : y + height + 2, max(x - 2, 0) : x + width + 2]
+    left, top = max(x - 2, 0), max(y - 2, 0)
+    box = np.s_[top : y + height + 2, left : x + width + 2]
     oval, least, most = ellipse(recist, shape)[box], ellipse(recist, shape, INNER)[box], most[box]
-    start = (np.asarray(initial)[box] == 1) & most
-    start = (start | least) if (start & oval).any() else oval
-    image = windowed(slice_hu[box], window)
-    snake = chan_vese(_evidence(image, start, most), start, least=least, most=most)
+    image, start = windowed(slice_hu[box], window), np.asarray(initial)[box] == 1
+    if not (start & oval).any():
+        start = oval
+    times = _enlargement(oval)
+    if times == 1:
+        snake = _moved(image, start, least, most)
+    else:
+        here = recist.transformed([[1, 0, -left], [0, 1, -top]])
+        snake = _moved_finer(image, start, here, times)
     refined = np.zeros(shape, dtype=np.uint8)
-    found = np.count_nonzero(least) < np.count_nonzero(snake) < np.count_nonzero(most)
-    refined[box] = _one_part(snake, least) if found else oval
+    refined[box] = oval if snake is None else _one_part(snake, least)
     return refined
+
+
+def _moved(image: NDArray[np.float64], start: Mask, least: Mask, most: Mask) -> Mask | None:
+    """The snake; None where it shrinks or grows to the very limits."""
+    start = (start & most) | least
+    snake = chan_vese(_evidence(image, start, most), start, least=least, most=most)
+    found = np.count_nonzero(least) < np.count_nonzero(snake) < np.count_nonzero(most)
+    return snake if found else None
+
+
+def _enlargement(oval: Mask) -> int:
+    """How many times finer the pixels of a small lesion have to be."""
+    side = float(np.sqrt(np.count_nonzero(oval)))
+    return int(np.clip(np.ceil(SIDE / side), 1, MOST_TIMES))
+
+
+def _moved_finer(
+    image: NDArray[np.float64], start: Mask, recist: Recist, times: int
+) -> Mask | None:
+    """`_moved`, made on pixels so many times finer; those covered by half and more are lesion."""
+    height, width = image.shape
+    size = width * times, height * times
+    half = (times - 1) / 2  # pixel centres are at integers
+    finer = recist.transformed([[times, 0, half], [0, times, half]])
+    larger, lesion = (
+        cv2.resize(one, size, interpolation=cv2.INTER_LINEAR)
+        for one in (image, start.astype(np.float64))
+    )
+    limits = [ellipse(finer, size[::-1], scale) for scale in (INNER, OUTER)]
+    snake = _moved(larger, lesion >= 0.5, *limits)
+    if snake is None:
+        return None
+    share = cv2.resize(snake.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    least, most = (ellipse(recist, image.shape, scale) for scale in (INNER, OUTER))
+    return np.asarray((share >= 0.5) & most | least)
 
 
 def _evidence(image: NDArray[np.float64], start: Mask, most: Mask) -> NDArray[np.float64]:

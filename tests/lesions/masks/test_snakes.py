@@ -27,6 +27,14 @@ def bright_square(noise=15.0):
     return hu.astype(np.int16), truth
 
 
+def disc(radius, middle=20.3, noise=15.0):
+    """A disc of 100 HU in fat, blurred a little as by a scanner."""
+    y, x = np.mgrid[:64, :64]
+    share = gaussian_filter(np.clip(radius + 0.5 - np.hypot(x - middle, y - middle), 0, 1), 0.6)
+    hu = 200 * share - 100 + np.random.default_rng(0).normal(scale=noise, size=share.shape)
+    return hu.astype(np.int16), (np.hypot(x - middle, y - middle) <= radius).astype(np.uint8)
+
+
 @st.composite
 def any_slice_and_recist(draw):
     rng = np.random.default_rng(draw(st.integers(0, 9999)))
@@ -75,6 +83,17 @@ class TestSnakes:
         expected = np.zeros((512, 512), np.uint8)
         expected[200:264, 100:164] = snakes(hu, RECIST, WINDOW)
         assert (snakes(wide, moved, WINDOW) == expected).all()
+
+    @pytest.mark.parametrize("drawn_in", [1.0, 0.92])
+    @pytest.mark.parametrize("radius", [3.3, 4.4, 6.1, 8.7])
+    def test_a_small_lesion_is_not_eaten(self, radius, drawn_in):
+        """On the slice's own pixels the snakes had 0.55, 0.79, 0.91 and 0.96 of the disc."""
+        hu, truth = disc(radius)
+        ends = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])
+        recist = Recist(drawn_in * radius * ends + 20.3)
+        oval, found = ellipse(recist, hu.shape), snakes(hu, recist, WINDOW)
+        assert found.sum() >= 0.95 * oval.sum()
+        assert segmentation(found, truth)["dice"] > segmentation(oval, truth)["dice"] - 0.03
 
     @pytest.mark.parametrize("window", [(100, 100), (200, -100)])
     def test_refuses_a_window_that_is_none(self, window):
