@@ -2,33 +2,36 @@
 
 import hashlib
 import time
-from collections import Counter, deque
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import track
 
-from dashboards.pages.masks import draw, write_mask_report, write_rows
+from dashboards.pages.masks import write_mask_report, write_rows
 from dashboards.recorded.artifacts import files_of
 from dashboards.tables.masks import MaskTable, in_paper_order, print_masks
 from dashboards.tables.papers import masks_table
 from dashboards.tables.terminal import say
 from lesions import InputError
-from lesions.judging.batches import Batch, deeplesion_batches
-from lesions.judging.measuring import Key, Measured, measure, with_masks
+from lesions.judging.batches import Batch, MarksFrom, deeplesion_batches
+from lesions.judging.measuring import Key, Measured
 from lesions.judging.pairs import are_phantom, pairs_by_name
+from lesions.judging.tissues import tissues_of
 from lesions.lesion import SPLITS
 from lesions.masks import PSEUDO_MASKS
 from lesions.names import check_name
 from lesions.prepared.preparing import table_digest
-from lesions.readers.deeplesion import Rejected, is_phantom
+from lesions.prepared.remarking import MarksNoise
+from lesions.readers.deeplesion import EXACT_MASKS, Rejected, is_phantom
 from lesions.readers.from_mask import SOFT_TISSUE
 from lesions.sample import ROOT as SAMPLE
 from platform.command_line.options import Outputs, parse, run
 from platform.running.cluster import cluster
+from platform.running.judging import measure_all, pictures_of
 from platform.running.storage import default_storage, new_result, writable
 from platform.tracking.provenance import provenance
 from platform.tracking.runs import NAME, PARENT, end_run, log_metrics, log_params
@@ -40,7 +43,7 @@ FROM_MASKS = (
     "marks that a radiologist sets."
 )
 PHANTOM = " (phantom)"  # after a name
-AHEAD = 4  # batches a core that wait for it
+HUMAN_MASKS = "human masks"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +66,12 @@ class MasksOptions(Outputs):
         key_slices: of each patient's series in --source take the slice with the largest human
             mask alone: in the sample, where a tumour has many slices, each tumour then counts once.
         keep_noisy: take rows that the data set flags as possibly noisy.
+        marks_from_masks: measure the marks of --source from its human masks.
+        marks_noise: LENGTH,PLACE, as 0.1,0.05: change each mark of --source as another person's
+            would differ, lengths by up to the first fraction and places by up to the second of
+            the long axis.
+        against: one of the methods: tell how each other one differs from it, by tissue or type,
+            with intervals over patients.
         name: of the result; without it one is made from the time.
         pictures: of lesions in MLflow; `--no-pictures` keeps the page that has them out of it.
         storage: where everything is kept.
@@ -77,6 +86,9 @@ class MasksOptions(Outputs):
     splits: str | None = None
     key_slices: bool = False
     keep_noisy: bool = False
+    marks_from_masks: bool = False
+    marks_noise: str | None = None
+    against: str | None = None
     name: str | None = None
     pictures: bool = True
     storage: Path | None = None
@@ -87,6 +99,8 @@ class MasksOptions(Outputs):
             raise InputError("--images and --human-masks go together: one of them is absent")
         if self.images is not None and (self.source or self.splits or self.key_slices):
             raise InputError("--source, --splits and --key-slices are not for --images")
+        if self.images is not None and (self.marks_from_masks or self.marks_noise):
+            raise InputError("--marks-from-masks and --marks-noise are not for --images")
         if self.window[0] >= self.window[1]:
             raise InputError(f"--window is not low, high: {self.window}")
 
@@ -99,11 +113,15 @@ class Subject:
         batches: its lesions, as the workers read them.
         name: for people.
         marks: where its RECIST marks come from, in a sentence; empty where that is not known.
+        tissues: what its lesions are made of, where that is known.
+        truth: what the masks are judged by.
     """
 
     batches: Sequence[Batch]
     name: str
     marks: str
+    tissues: Mapping[Key, str] = field(default_factory=dict)
+    truth: str = HUMAN_MASKS
 
 
 def subject_of(options: MasksOptions) -> Subject:
@@ -115,19 +133,27 @@ def subject_of(options: MasksOptions) -> Subject:
     if options.images is not None and options.human_masks is not None:
         pairs = pairs_by_name(options.images, options.human_masks, options.window, options.label)
         folder = Path(options.images.partition("*")[0] + "*").expanduser().absolute().parent
-        made = PHANTOM if are_phantom(pairs) else ""
-        return Subject(batches=pairs, name=folder.name + made, marks=FROM_MASKS)
+        made = are_phantom(pairs)
+        return Subject(
+            batches=pairs, name=folder.name + (PHANTOM if made else ""), marks=FROM_MASKS,
+            truth=EXACT_MASKS if made else HUMAN_MASKS,
+        )  # fmt: skip
     if options.source is None:
         say("no --source: taking the shipped sample (CC BY 3.0, see lesions/sample)")
     source = (options.source or SAMPLE).expanduser().absolute()
     splits = _listed(options.splits, SPLITS, "split")
+    noise = MarksNoise.read(options.marks_noise) if options.marks_noise else None
     rows = deeplesion_batches(
-        source, splits, keep_noisy=options.keep_noisy, largest=options.key_slices
-    )
-    if table_digest(source) == table_digest(SAMPLE):
-        return Subject(batches=rows, name="the shipped sample", marks=FROM_MASKS)
-    made = PHANTOM if is_phantom(source) else ""
-    return Subject(batches=rows, name=source.name + made, marks="")
+        source, splits, keep_noisy=options.keep_noisy, largest=options.key_slices,
+        marks=MarksFrom(masks=options.marks_from_masks, noise=noise),
+    )  # fmt: skip
+    shipped, made = table_digest(source) == table_digest(SAMPLE), is_phantom(source)
+    name = "the shipped sample" if shipped else source.name + (PHANTOM if made else "")
+    return Subject(
+        batches=rows, name=name + (f" (marks noise {noise})" if noise else ""),
+        marks=FROM_MASKS if (shipped or options.marks_from_masks) and not noise else "",
+        tissues=tissues_of(source) if made else {}, truth=EXACT_MASKS if made else HUMAN_MASKS,
+    )  # fmt: skip
 
 
 def _listed(text: str | None, known: Collection[str], what: str) -> list[str]:
@@ -139,42 +165,8 @@ def _listed(text: str | None, known: Collection[str], what: str) -> list[str]:
     return names or list(known)
 
 
-def measure_all(
-    batches: Sequence[Batch], methods: Sequence[str], resources: dict[str, float]
-) -> Iterator[list[Measured | Rejected]]:
-    """Measure on the cluster's cores, a few batches ahead; each one's outcome, in order."""
-    import ray
-
-    task, waiting = ray.remote(num_cpus=1)(measure), deque[tuple[Batch, Any]]()
-    for batch in batches:
-        if len(waiting) >= AHEAD * max(1, resources.get("CPU", 1)):
-            yield _outcome(*waiting.popleft())
-        waiting.append((batch, task.remote(batch, methods)))
-    while waiting:
-        yield _outcome(*waiting.popleft())
-
-
-def _outcome(batch: Batch, reference: Any) -> list[Measured | Rejected]:
-    import ray
-
-    try:
-        found: list[Measured | Rejected] = ray.get(reference)
-    except ray.exceptions.RayError as error:  # a worker that died must not end the others' work
-        return [*batch.aside(f"the worker ended: {type(error).__name__}")]
-    return found
-
-
-def pictures_of(shown: dict[Key, Batch], methods: Sequence[str]) -> dict[Key, dict[str, bytes]]:
-    """Pictures of these lesions by every method, from the batches that hold them."""
-    import ray
-
-    task = ray.remote(num_cpus=1)(with_masks)
-    found = ray.get([task.remote(batch, [key], methods) for key, batch in shown.items()])
-    return {(lesion.file, lesion.row): draw(lesion, methods) for some in found for lesion in some}
-
-
 def judge(
-    subject: Subject, methods: Sequence[str], name: str
+    subject: Subject, methods: Sequence[str], name: str, against: str | None = None
 ) -> tuple[MaskTable, dict[Key, dict[str, bytes]]]:
     """Measure the subject by these methods; the table, and pictures of a few lesions.
 
@@ -204,7 +196,9 @@ def judge(
             methods=methods,
             lesions=lesions,
             aside=aside,
-            tags={"data_fingerprint": _fingerprint(lesions), "truth": "human masks"}
+            tissues=subject.tissues,
+            against=against,
+            tags={"data_fingerprint": _fingerprint(lesions), "truth": subject.truth}
             | {tag.removeprefix("lesion."): text for tag, text in provenance().items()},
         )
         return table, pictures_of({one.key: origin[one.key] for one in table.shown()}, methods)
@@ -272,12 +266,14 @@ def main() -> None:
     options = parse(MasksOptions, prog="python -m platform.masks")
     options.check()
     methods = in_paper_order(_listed(options.methods, PSEUDO_MASKS, "pseudo mask"))
+    if options.against is not None:
+        _listed(options.against, methods, "measured pseudo mask")
     name = check_name(options.name or f"masks-{time.strftime('%Y%m%d-%H%M%S')}")
     storage = writable(options.storage or default_storage())
     report, rows = new_result(storage / "masks" / name)
     subject = subject_of(options)
     store = open_store(storage, EXPERIMENT, masks_table()[0])
-    table, pictures = judge(subject, methods, name)
+    table, pictures = judge(subject, methods, name, options.against)
     write_rows(table, rows)
     write_mask_report(table, pictures, report)
     print_masks(table, Console())

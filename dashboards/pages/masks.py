@@ -8,13 +8,14 @@ import numpy as np
 
 from dashboards.pages.report import data_uri, fill, versions, write_page
 from dashboards.plots.overlays import crop_of, overlay
-from dashboards.tables.masks import MaskTable, dice_cells, notes, records
+from dashboards.tables.masks import MaskTable, dice_cells, difference_cells, notes, records
 from dashboards.tables.papers import masks_table, title_of
 from lesions.judging.measuring import METRICS, Key, Measured
 from lesions.lesion import Lesion
 from lesions.writers.csv_rows import write_csv
 
-ROWS = ("file", "row", "patient", "lesion_type", "method", *METRICS, "uncertain", "ms", "reason")
+ROWS = ("file", "row", "patient", "lesion_type", "tissue", "method", *METRICS, "uncertain", "ms",
+        "reason")  # fmt: skip
 LISTED = 200  # lesions set aside, and failures, that the page names
 
 
@@ -76,7 +77,8 @@ def render_masks(table: MaskTable, pictures: Mapping[Key, Mapping[str, bytes]]) 
         lines=table.lines(),
         columns=table.columns(),
         notes=list(notes(table)),
-        by_type=dice_cells(table, "lesion_type"),
+        by_kind=dice_cells(table, table.kind),
+        differences=None if table.against is None else difference_cells(table),
         by_patient=dice_cells(table, "patient"),
         shown=[(lesion, _pictures(table, lesion, pictures)) for lesion in table.shown()],
         reasons=table.reasons(),

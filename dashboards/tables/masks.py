@@ -14,8 +14,9 @@ from dashboards.tables.comparison import MISSING, Line, paper_lines
 from dashboards.tables.metrics import metric_of
 from dashboards.tables.papers import PaperRow, known_rows, masks_table
 from dashboards.tables.terminal import lines_table, plain, text_table
-from lesions.judging.measuring import METRICS, Measured
+from lesions.judging.measuring import METRICS, Key, Measured
 from lesions.metrics import summary, summary_by
+from lesions.metrics.paired import interval
 from lesions.readers.deeplesion import Rejected
 
 PAPER_METHODS = {
@@ -41,6 +42,8 @@ class MaskTable:
         methods: the pseudo masks, in the order shown.
         lesions: those with a human mask.
         aside: the rest, with reasons.
+        tissues: what the lesions of a phantom are made of.
+        against: the method that the others are told apart from; None tells none.
         tags: of the MLflow run, for the report's provenance.
     """
 
@@ -50,7 +53,20 @@ class MaskTable:
     methods: Sequence[str]
     lesions: Sequence[Measured]
     aside: Sequence[Rejected]
+    tissues: Mapping[Key, str] = field(default_factory=dict)
+    against: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """The column that tells kinds of lesions apart."""
+        return "tissue" if self.tissues else "lesion_type"
+
+    def value(self, lesion: Measured, column: str) -> str:
+        """What a lesion has in a column: `tissue`, or one of its own."""
+        if column == "tissue":
+            return self.tissues.get(lesion.key, "unknown")
+        return str(getattr(lesion, column))
 
     @property
     def short_data(self) -> str:
@@ -109,7 +125,7 @@ class MaskTable:
 
     def dice_by(self, column: str) -> dict[str, tuple[int, dict[str, float]]]:
         """For each value of a lesion's column how many lesions, and each method's mean Dice."""
-        counts = Counter(getattr(lesion, column) for lesion in self.lesions)
+        counts = Counter(self.value(lesion, column) for lesion in self.lesions)
         means = {method: self._mean_dice(method, column) for method in self.methods}
         return {
             value: (count, {name: dice[value] for name, dice in means.items() if value in dice})
@@ -118,7 +134,7 @@ class MaskTable:
 
     def _mean_dice(self, method: str, column: str) -> dict[str, float]:
         rows = [
-            {"value": getattr(lesion, column), "dice": lesion.scores[method]["dice"]}
+            {"value": self.value(lesion, column), "dice": lesion.scores[method]["dice"]}
             for lesion in self.lesions
             if method in lesion.scores
         ]
@@ -188,14 +204,19 @@ def rankings(table: MaskTable) -> dict[str, list[str]]:
 
 def print_masks(table: MaskTable, console: Console) -> None:
     """Print the table, its notes, the Dice of each lesion type and what was set aside."""
-    title = f"Pseudo masks against human masks: {plain(table.name)}"
+    truth = table.tags.get("truth", "human masks")
+    title = f"Pseudo masks against {truth}: {plain(table.name)}"
     console.print(lines_table(title, table.lines(), table.columns(), console.width >= WIDE))
     for note in notes(table):
         console.print(f"[yellow]Note:[/] {plain(note)}")
-    kinds = table.dice_by("lesion_type")
+    kinds = table.dice_by(table.kind)
     if len(kinds) > 1:
         console.print()
-        console.print(text_table("Dice by lesion type", *dice_cells(table, "lesion_type")))
+        title = f"Dice by {table.kind.replace('_', ' ')}"
+        console.print(text_table(title, *dice_cells(table, table.kind)))
+    if table.against is not None:
+        console.print()
+        console.print(text_table(f"Dice less that of {table.against}", *difference_cells(table)))
     for reason, count in table.reasons().items():
         console.print(f"{count} set aside: {plain(reason)}")
 
@@ -213,6 +234,33 @@ def dice_cells(table: MaskTable, column: str) -> tuple[list[str], list[list[str]
     return [column.replace("_", " ").capitalize(), "n", *table.methods], rows
 
 
+def difference_cells(table: MaskTable) -> tuple[list[str], list[list[str]]]:
+    """Heading and rows: each other method's Dice less that of `against`, paired by lesion.
+
+    Means over lesions with their 95 % intervals over patients, of all lesions and of each kind.
+    """
+    others = [method for method in table.methods if method != table.against]
+    by_kind = {kind: [one for one in table.lesions if table.value(one, table.kind) == kind]
+               for kind in table.dice_by(table.kind)}  # fmt: skip
+    rows = [
+        [kind.replace("_", " "), str(len(of)), str(len({one.patient for one in of})),
+         *(_difference(of, method, str(table.against)) for method in others)]
+        for kind, of in {"all": table.lesions, **by_kind}.items()
+    ]  # fmt: skip
+    return [table.kind.replace("_", " ").capitalize(), "n", "patients", *others], rows
+
+
+def _difference(lesions: Sequence[Measured], method: str, against: str) -> str:
+    dice = {one.key: [one.scores[name]["dice"] for name in (method, against) if name in one.scores]
+            for one in lesions}  # fmt: skip
+    of = [one for one in lesions if len(dice[one.key]) == 2 and np.isfinite(dice[one.key]).all()]
+    if not of:
+        return MISSING
+    less = np.array([dice[one.key][0] - dice[one.key][1] for one in of])
+    found = interval(less, [one.patient for one in of])
+    return f"{less.mean():+.3f}" + (f" ({found[0]:+.3f} to {found[1]:+.3f})" if found else "")
+
+
 def records(table: MaskTable) -> Iterator[dict[str, Any]]:
     """One row a lesion and method, and one a lesion set aside: what the CSV file holds."""
     for lesion in table.lesions:
@@ -221,6 +269,7 @@ def records(table: MaskTable) -> Iterator[dict[str, Any]]:
             "row": lesion.row,
             "patient": lesion.patient,
             "lesion_type": lesion.lesion_type,
+            "tissue": table.tissues.get(lesion.key, ""),
         }
         for method in table.methods:
             scores = lesion.scores.get(method, {})

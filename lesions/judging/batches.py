@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -10,7 +10,9 @@ import numpy as np
 
 from lesions.errors import InputError
 from lesions.lesion import Lesion
+from lesions.prepared.remarking import MarksNoise, remarked
 from lesions.readers.deeplesion import SPLIT_CODES, Rejected, TableRow, read_lesion, read_table
+from lesions.recist import Recist
 
 ROWS_PER_BATCH = 8
 SERIES = ("Patient_index", "Study_index", "Series_ID")
@@ -27,6 +29,25 @@ class Batch(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MarksFrom:
+    """Which marks the pseudo masks are told.
+
+    Attributes:
+        masks: measured from the human mask, in place of the table's.
+        noise: then changed by that much; None leaves them as they are.
+    """
+
+    masks: bool = False
+    noise: MarksNoise | None = None
+
+    def __call__(self, lesion: Lesion) -> Lesion:
+        """The lesion with these marks; one without a human mask has nothing to measure."""
+        if self.masks and (human := lesion.mask("human") == 1).any():
+            lesion = replace(lesion, recist=Recist.from_mask(human, lesion.spacing))
+        return remarked(lesion, self.noise) if self.noise else lesion
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rows:
     """Rows of a table in DeepLesion's layout.
 
@@ -35,12 +56,14 @@ class Rows:
         rows: some of its rows; with `largest` all rows of one series.
         keep_noisy: take rows that the data set flags as possibly noisy.
         largest: take the slice with the largest human mask alone.
+        marks: which ones.
     """
 
     root: Path
     rows: tuple[TableRow, ...]
     keep_noisy: bool = False
     largest: bool = False
+    marks: MarksFrom = MarksFrom()
 
     def read(self) -> Iterator[Lesion | Rejected]:
         """See `Batch`."""
@@ -64,7 +87,7 @@ class Rows:
         if not (self.root / "Masks_png" / folder / f"{index}_{row.nth}.png").is_file():
             return _rejected(row, "no human mask in Masks_png")
         try:
-            return read_lesion(row, self.root, keep_noisy=self.keep_noisy)
+            return self.marks(read_lesion(row, self.root, keep_noisy=self.keep_noisy))
         except InputError as error:
             return _rejected(row, error.reason)
         except Exception as error:  # one row must not end a batch; its reason says what happened
@@ -72,7 +95,12 @@ class Rows:
 
 
 def deeplesion_batches(
-    root: Path, splits: Sequence[str], *, keep_noisy: bool, largest: bool
+    root: Path,
+    splits: Sequence[str],
+    *,
+    keep_noisy: bool,
+    largest: bool,
+    marks: MarksFrom = MarksFrom(),
 ) -> list[Rows]:
     """The table's rows of these splits, in batches that depend on the table alone.
 
@@ -81,6 +109,7 @@ def deeplesion_batches(
         splits: of `lesions.lesion.SPLITS`; a row with no known split is in all of them.
         keep_noisy: take rows that the data set flags as possibly noisy.
         largest: of each patient's series, take the slice with the largest human mask alone.
+        marks: which ones the pseudo masks are told.
 
     Raises:
         InputError: the table itself cannot be used.
@@ -95,7 +124,7 @@ def deeplesion_batches(
         starts = range(0, len(rows), ROWS_PER_BATCH)
         groups = [rows[at : at + ROWS_PER_BATCH] for at in starts]
     return [
-        Rows(root=root, rows=tuple(group), keep_noisy=keep_noisy, largest=largest)
+        Rows(root=root, rows=tuple(group), keep_noisy=keep_noisy, largest=largest, marks=marks)
         for group in groups
     ]
 

@@ -18,7 +18,11 @@ from lesions.judging.measuring import METRICS, Measured, measure
 from lesions.lesion import Lesion
 from lesions.masks import PSEUDO_MASKS, pseudo_mask
 from lesions.metrics import segmentation
-from lesions.readers.deeplesion import Rejected, read_deeplesion
+from lesions.prepared.remarking import MarksNoise, remarked
+from lesions.readers.deeplesion import EXACT_MASKS, PHANTOM, Rejected, read_deeplesion
+from lesions.sample import ROOT as SAMPLE
+from lesions.writers.csv_rows import write_csv
+from platform.masks import FROM_MASKS, MasksOptions, subject_of
 from tests.platform.conftest import Cluster, command, open_to, sample_rows, write_source
 
 METHODS = ("ellipse", "snakes")
@@ -133,7 +137,7 @@ def without_ms(found: list[Measured | Rejected]) -> list[Any]:
 
 @pytest.mark.ray
 def test_two_workers_measure_what_one_does(ray_cluster: Cluster, source: Path) -> None:
-    from platform.masks import measure_all
+    from platform.running.judging import measure_all
 
     splits = ("train", "validation", "test")
     batches = deeplesion_batches(source, splits, keep_noisy=False, largest=True)
@@ -147,7 +151,7 @@ def test_two_workers_measure_what_one_does(ray_cluster: Cluster, source: Path) -
 
 @pytest.mark.ray
 def test_a_worker_that_dies_sets_its_batch_aside(ray_cluster: Cluster, source: Path) -> None:
-    from platform.masks import measure_all
+    from platform.running.judging import measure_all
 
     class Deadly:  # defined here: travels whole, so the worker needs not import this file
         def read(self) -> Iterator[Lesion | Rejected]:
@@ -214,6 +218,43 @@ def test_a_taken_name_is_told(judged: Path, capfd: pytest.CaptureFixture[str]) -
     assert "there is a result 'six' already (choose another --name)" in capfd.readouterr().err
 
 
+@pytest.mark.ray
+def test_made_lesions_by_tissue_with_other_marks(
+    judged: Path, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same slices as if they were a phantom's: another name, truth, grouping and marks."""
+    folder = tmp_path / "made"
+    folder.mkdir()
+    for name in ("Images_png", "Masks_png"):
+        (folder / name).symlink_to(source / name)
+    rows = [*csv.DictReader((source / "DL_info.csv").open(newline=""))]
+    write_csv(folder / "DL_info.csv", [*rows[0], PHANTOM], ([*row.values(), 1] for row in rows))
+    write_csv(folder / "phantom.csv", ["File_name", "row", "tissue", "host"],
+              ([row["File_name"], at, "rim" if at < 3 else "solid", "fat"]
+               for at, row in enumerate(rows, 1)))  # fmt: skip
+    words = ("--source", folder, "--methods", "ellipse,snakes", "--against", "snakes",
+             "--marks-noise", "0.2,0.1", "--name", "made", "--storage", judged)  # fmt: skip
+    assert command("masks", *words) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Measured on made (phantom) (marks noise 0.2/0.1), 6 slices" in shown
+    assert "Dice less that of snakes" in shown
+    assert re.search(r"rim in fat 2 1 [+-]0\.\d{3}", shown)
+    (run,) = [r for r in runs(judged, "masks") if r.info.run_name == "made"]
+    assert run.data.tags["lesion.truth"] == EXACT_MASKS
+    noise = MarksNoise(length=0.2, place=0.1)
+    lesions = [remarked(x, noise) for x in read_deeplesion(source)[0] if "human" in x.masks]
+    with (judged / "masks" / "made" / "lesions.csv").open(newline="") as file:
+        found = [float(r["dice"]) for r in csv.DictReader(file) if r["method"] == "snakes"]
+    assert found == _values("snakes", lesions)["dice"]
+
+
+def test_marks_measured_from_masks_are_told() -> None:
+    given = MasksOptions(source=SAMPLE, marks_from_masks=True)
+    assert subject_of(given).marks == FROM_MASKS
+    noisy = subject_of(MasksOptions(source=SAMPLE, marks_noise="0.1,0"))
+    assert (noisy.name, noisy.marks) == ("the shipped sample (marks noise 0.1/0)", "")
+
+
 PAIRS = ["--images", "*_ct.nii.gz", "--human-masks", "*_gtv.nii.gz"]
 MISTAKES: dict[str, tuple[list[str], str]] = {
     "method": (["--methods", "ellipse,magic"], "there is no pseudo mask 'magic' (choose of "),
@@ -222,6 +263,9 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "name": (["--name", "../up"], "'../up' is no name"),
     "half a pair": (PAIRS[:2], "--images and --human-masks go together"),
     "two sources": ([*PAIRS, "--source", "x"], "--source, --splits and --key-slices are not for"),
+    "marks of pairs": ([*PAIRS, "--marks-noise", "0.1,0"], "are not for --images"),
+    "noise": (["--marks-noise", "1"], "'1' is no noise of marks"),
+    "against": (["--methods", "ellipse", "--against", "best"], "no measured pseudo mask 'best'"),
     "window": (["--window", "5", "5"], "--window is not low, high: (5.0, 5.0)"),
     "no star": (["--images", "a.nii", *PAIRS[2:]], "'a.nii' does not have exactly one *"),
     "no file": (PAIRS, "no file matches '*_ct.nii.gz'"),
@@ -247,5 +291,6 @@ def test_help_lists_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert command("masks", "--help") == 0
     shown = capsys.readouterr().out
     for option in ("source", "images", "human-masks", "label", "window", "methods", "splits",
-                   "key-slices", "keep-noisy", "name", "storage"):  # fmt: skip
+                   "key-slices", "keep-noisy", "marks-from-masks", "marks-noise", "against",
+                   "name", "storage"):  # fmt: skip
         assert f"--{option}" in shown

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from lesions.errors import InputError
-from lesions.judging.batches import ROWS_PER_BATCH, deeplesion_batches
+from lesions.judging.batches import ROWS_PER_BATCH, MarksFrom, deeplesion_batches
+from lesions.judging.tissues import tissues_of
 from lesions.lesion import SPLITS, Lesion
+from lesions.prepared.remarking import MarksNoise, remarked
 from lesions.readers.deeplesion import Rejected, read_deeplesion
 from lesions.readers.png import encode_labels
+from lesions.recist import Recist
 from lesions.sample import ROOT as SAMPLE
 from tests.platform.conftest import sample_rows, write_source
 
@@ -113,3 +116,30 @@ def test_a_batch_set_aside_names_all_its_rows() -> None:
 def test_no_table(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no such file"):
         deeplesion_batches(tmp_path, SPLITS, keep_noisy=False, largest=False)
+
+
+def test_marks_are_the_tables_or_the_masks_and_then_changed() -> None:
+    splits, noise = ("validation",), MarksNoise(length=0.2, place=0.1)
+
+    def of(marks: MarksFrom) -> list[Lesion]:
+        batch = deeplesion_batches(SAMPLE, splits, keep_noisy=False, largest=False, marks=marks)[0]
+        return [one for one in batch.read() if isinstance(one, Lesion)]
+
+    plain = of(MarksFrom())
+    assert [one.recist for one in of(MarksFrom(noise=noise))] == [
+        remarked(one, noise).recist for one in plain
+    ]
+    # The sample's marks were measured from its masks, and written with three digits.
+    for table, mask in zip(plain, of(MarksFrom(masks=True)), strict=True):
+        assert 0 < np.abs(table.recist.points - mask.recist.points).max() < 1e-3
+        assert mask.recist == Recist.from_mask(table.mask("human"), table.spacing)
+
+
+def test_tissues_are_told_by_file_and_row(tmp_path: Path) -> None:
+    assert tissues_of(tmp_path) == {}
+    text = "File_name,row,tissue,host\na.png,1,ground_glass,lung\na.png,2,rim,muscle\nb.png,x,,\n"
+    (tmp_path / "phantom.csv").write_text(text)
+    assert tissues_of(tmp_path) == {
+        ("a.png", 1): "ground glass in lung",
+        ("a.png", 2): "rim in muscle",
+    }
