@@ -79,8 +79,12 @@ def refine(
     if times == 1:
         snake = _moved(image, start, least, most)
     else:
-        here = recist.transformed([[1, 0, -left], [0, 1, -top]])
-        snake = _moved_finer(image, start, here, times)
+        half = (times - 1) / 2  # pixel centres are at integers
+        finer = recist.transformed(
+            [[times, 0, half - times * left], [0, times, half - times * top]]
+        )
+        share = _share_finer(image, start, finer, times)
+        snake = None if share is None else ((share >= 0.5) & most) | least
     refined = np.zeros(shape, dtype=np.uint8)
     refined[box] = oval if snake is None else _one_part(snake, least)
     return refined
@@ -100,14 +104,12 @@ def _enlargement(oval: Mask) -> int:
     return int(np.clip(np.ceil(SIDE / side), 1, MOST_TIMES))
 
 
-def _moved_finer(
-    image: NDArray[np.float64], start: Mask, recist: Recist, times: int
-) -> Mask | None:
-    """`_moved`, made on pixels so many times finer; those covered by half and more are lesion."""
+def _share_finer(
+    image: NDArray[np.float64], start: Mask, finer: Recist, times: int
+) -> NDArray[np.float32] | None:
+    """The share of each pixel that `_moved` covers, made on pixels so many times finer."""
     height, width = image.shape
     size = width * times, height * times
-    half = (times - 1) / 2  # pixel centres are at integers
-    finer = recist.transformed([[times, 0, half], [0, times, half]])
     larger, lesion = (
         cv2.resize(one, size, interpolation=cv2.INTER_LINEAR)
         for one in (image, start.astype(np.float64))
@@ -116,9 +118,8 @@ def _moved_finer(
     snake = _moved(larger, lesion >= 0.5, *limits)
     if snake is None:
         return None
-    share = cv2.resize(snake.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
-    least, most = (ellipse(recist, image.shape, scale) for scale in (INNER, OUTER))
-    return np.asarray((share >= 0.5) & most | least)
+    covered = snake.astype(np.float32)
+    return np.asarray(cv2.resize(covered, (width, height), interpolation=cv2.INTER_AREA))
 
 
 def _evidence(image: NDArray[np.float64], start: Mask, most: Mask) -> NDArray[np.float64]:
