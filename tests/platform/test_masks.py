@@ -228,7 +228,10 @@ def test_made_lesions_by_tissue_with_other_marks(
     for name in ("Images_png", "Masks_png"):
         (folder / name).symlink_to(source / name)
     rows = [*csv.DictReader((source / "DL_info.csv").open(newline=""))]
-    write_csv(folder / "DL_info.csv", [*rows[0], PHANTOM], ([*row.values(), 1] for row in rows))
+    with (folder / "DL_info.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, [*rows[0], PHANTOM])
+        writer.writeheader()
+        writer.writerows(row | {PHANTOM: 1} for row in rows)
     write_csv(folder / "phantom.csv", ["File_name", "row", "tissue", "host"],
               ([row["File_name"], at, "rim" if at < 3 else "solid", "fat"]
                for at, row in enumerate(rows, 1)))  # fmt: skip
