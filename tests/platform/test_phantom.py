@@ -55,6 +55,7 @@ def test_the_bytes_do_not_depend_on_who_made_them(
     assert found == files_of(tmp_path / "here")
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_kill_loses_no_finished_patient(
     ray_cluster: Cluster, scans: Path, tmp_path: Path

@@ -40,7 +40,8 @@ def agreement(model: nn.Module, batch: dict[str, Tensor]) -> tuple[float, float]
     return float(np.mean(dice)), float(np.hypot(*(ours - theirs).T).mean())
 
 
-@pytest.mark.parametrize("stage", [2, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow  # tests/discs.py learns both stages too, and every test of an answer judges it
+@pytest.mark.parametrize("stage", [1, 2])
 def test_four_lesions_by_heart(training_lesions: PreparedSet, stage: Any) -> None:
     """Usually within 60 steps; the tiny preset's structure and samples."""
     system, config = PDNetSystem(), replace(tiny(), stage=stage)
