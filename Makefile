@@ -38,10 +38,10 @@ test-types: setup
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive $(CODE)
 
 test-lesions: setup
-	nice -n 19 $(BIN)/python -m pytest tests/lesions -m "not ray and not slow"
+	nice -n 19 $(BIN)/python -m pytest tests/lesions tests/dashboards -m "not ray and not slow"
 
 test-rest: setup
-	nice -n 19 $(BIN)/python -m pytest --ignore=tests/lesions -m "not ray and not slow"
+	nice -n 19 $(BIN)/python -m pytest --ignore=tests/lesions --ignore=tests/dashboards -m "not ray and not slow"
 
 test-all: setup
 	$(BIN)/python -m pytest

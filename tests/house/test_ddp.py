@@ -12,6 +12,7 @@ from tests.house.recipes import LESIONS, RECIPES, a_run
 from tests.trainables.runs import curve, one_thread, together
 from trainables.loop import fit
 
+pytestmark = pytest.mark.slow  # two processes that import torch; test_rounds.py trains with two
 WORLD, LEFT = 2, 4
 SETTINGS: dict[str, Any] = {"train": LESIONS[:6], "validation": LESIONS[6:], "clip_norm": 0}
 

@@ -55,24 +55,33 @@ def test_the_bytes_do_not_depend_on_who_made_them(
     assert found == files_of(tmp_path / "here")
 
 
-@pytest.mark.slow
-@pytest.mark.ray
-def test_a_kill_loses_no_finished_patient(
-    ray_cluster: Cluster, scans: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "out"
-    words = ("--lesions", 400, "--backgrounds", scans, "--out", out, "--distractors", 1)
-    with started(tmp_path / "log", "phantom", *words, address=ray_cluster.address) as driver:
-        wait_until(lambda: len([*out.glob("parts/*.json")]) >= 3, 60, "three patients")
+def killed_and_resumed(cluster: Cluster, out: Path, words: tuple[object, ...], made: int) -> None:
+    """Killed once so many patients are made, and started again: those are left as they are."""
+    words = (*words, "--out", out)
+    with started(out.with_name("log"), "phantom", *words, address=cluster.address) as driver:
+        wait_until(lambda: len([*out.glob("parts/*.json")]) >= made, 60, f"{made} patients")
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
     assert not (out / "phantom.json").exists()
     kept = {path: path.stat().st_mtime_ns for path in out.glob("parts/*.json")}
     assert command("phantom", *words) == 0
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
+
+
+def whole(out: Path) -> dict[str, bytes]:
+    """Its files, without what a kill cut off."""
+    return {name: one for name, one in files_of(out).items() if not name.endswith(".partial")}
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_kill_loses_no_finished_patient(
+    ray_cluster: Cluster, scans: Path, tmp_path: Path
+) -> None:
+    words = ("--lesions", 400, "--backgrounds", scans, "--distractors", 1)
+    killed_and_resumed(ray_cluster, tmp_path / "out", words, made=3)
     made_here(tmp_path / "here", scans, 400)
-    found = {name: one for name, one in files_of(out).items() if not name.endswith(".partial")}
-    assert found == files_of(tmp_path / "here")
+    assert whole(tmp_path / "out") == files_of(tmp_path / "here")
 
 
 @pytest.mark.ray
@@ -82,22 +91,14 @@ def test_volumes_over_time_survive_a_kill(
     """A worker's volume that the kill cut short is made again; the rest is left as it is."""
     scans, out = tmp_path / "scans", tmp_path / "out"
     write_torso(scans / "a.nii.gz", 0, 16)
-    words = ("--lesions", 36, "--backgrounds", scans, "--out", out, "--distractors", 1,
+    words = ("--lesions", 36, "--backgrounds", scans, "--distractors", 1,
              "--volumes", "--timepoints", 2)  # fmt: skip
-    with started(tmp_path / "log", "phantom", *words, address=ray_cluster.address) as driver:
-        wait_until(lambda: len([*out.glob("parts/*.json")]) >= 1, 60, "a patient")
-        os.kill(driver.pid, signal.SIGKILL)
-        driver.wait()
-    assert not (out / "phantom.json").exists()
-    kept = {path: path.stat().st_mtime_ns for path in out.glob("parts/*.json")}
-    assert command("phantom", *words) == 0
-    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    killed_and_resumed(ray_cluster, out, words, made=1)
     said = "".join(capfd.readouterr().out.split())
     assert f"--images'{out}/Volumes/*_ct.nii.gz'--human-masks" in said
     assert f"whatbecameofeverylesion:{out}/followup.csv" in said
     made_here(tmp_path / "here", scans, 36, volumes=True, timepoints=2)
-    found = {name: one for name, one in files_of(out).items() if not name.endswith(".partial")}
-    assert found == files_of(tmp_path / "here")
+    assert whole(out) == files_of(tmp_path / "here")
 
 
 def test_without_backgrounds_the_shipped_ct_is_taken(

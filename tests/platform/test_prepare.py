@@ -272,6 +272,7 @@ def memory_after_each_pass(folder: Path, passes: int) -> list[int]:
     return used
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_data(tmp_path: Path) -> None:
     """A worker holds one part, however many it makes; the driver holds packed rows alone."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
