@@ -44,6 +44,11 @@ class Background:
     bone: NDArray[np.bool_]
     noise: Noise
 
+    @property
+    def has_hosts(self) -> bool:
+        """Whether a lesion can lie anywhere in it."""
+        return any(host.any() for host in self.hosts.values())
+
 
 def find_scans(folder: Path) -> tuple[Path, ...]:
     """The NIfTI files of CT in a folder and below it, by name; masks beside them are left out.

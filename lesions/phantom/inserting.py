@@ -158,7 +158,7 @@ class Canvas:
             random: the source.
             like: one of whose host and tissue it shall be, a distractor.
         """
-        for _ in range(TRIES):
+        for _ in range(TRIES if self.background.has_hosts else 0):
             drawn = draw_lesion(self.background.spacing, random)
             if drawn is None:
                 continue

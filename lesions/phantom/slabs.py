@@ -101,9 +101,7 @@ class Slab:
             like: one of whose host and tissue it shall be, a distractor.
         """
         background = read_background(self.scan, at)
-        if not any(host.any() for host in background.hosts.values()):
-            return None
-        for _ in range(TRIES):
+        for _ in range(TRIES if background.has_hosts else 0):
             drawn = draw_lesion(self.spacing, random)
             if drawn is None:
                 continue

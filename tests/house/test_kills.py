@@ -14,16 +14,23 @@ from trainables.checkpoint import BEST, LAST
 from trainables.loop import fit
 
 
-@pytest.mark.parametrize("every", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("every", "apart"),
+    [
+        (1, 3),
+        pytest.param(1, 1, marks=pytest.mark.slow),
+        pytest.param(2, 4, marks=pytest.mark.slow),
+    ],
+)
 def test_killed_anywhere_and_resumed_to_the_bit(
-    whole: tuple[str, Whole], tmp_path: Path, every: int
+    whole: tuple[str, Whole], tmp_path: Path, every: int, apart: int
 ) -> None:
     """In every phase, within an epoch and after it, and while masks are made anew."""
     name, unhurt = whole
     first = unhurt.places.index("epoch") + 1
     if every == 2:  # its first checkpoint comes an epoch later
         first += unhurt.places[first:].index("epoch") + 1
-    for at in range(first, len(unhurt.places), 1 if every == 1 else 4):
+    for at in range(first, len(unhurt.places), apart):
         folder = tmp_path / f"{at}"
         killed(RECIPES[name](), folder, at, checkpoint_every=every)
         resumed = fit(a_run(RECIPES[name](), folder, resume=folder, checkpoint_every=every))

@@ -91,13 +91,13 @@ def test_volumes_over_time_survive_a_kill(
     """A worker's volume that the kill cut short is made again; the rest is left as it is."""
     scans, out = tmp_path / "scans", tmp_path / "out"
     write_torso(scans / "a.nii.gz", 0, 16)
-    words = ("--lesions", 36, "--backgrounds", scans, "--distractors", 1,
+    words = ("--lesions", 24, "--backgrounds", scans, "--distractors", 1,
              "--volumes", "--timepoints", 2)  # fmt: skip
     killed_and_resumed(ray_cluster, out, words, made=1)
     said = "".join(capfd.readouterr().out.split())
     assert f"--images'{out}/Volumes/*_ct.nii.gz'--human-masks" in said
     assert f"whatbecameofeverylesion:{out}/followup.csv" in said
-    made_here(tmp_path / "here", scans, 36, volumes=True, timepoints=2)
+    made_here(tmp_path / "here", scans, 24, volumes=True, timepoints=2)
     assert whole(out) == files_of(tmp_path / "here")
 
 

@@ -123,6 +123,7 @@ def test_another_plan_on_the_same_folder_is_refused(
     assert "prepared otherwise (choose another --out, or remove it)" in capfd.readouterr().err
 
 
+@pytest.mark.slow  # the next one is killed too, and test_prepare_pairs.py's
 @pytest.mark.ray
 def test_a_kill_loses_no_finished_part(ray_cluster: Cluster, tmp_path: Path) -> None:
     source = write_source(tmp_path / "source", sample_rows()[: 6 * ROWS_PER_PART])
