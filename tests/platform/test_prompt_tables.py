@@ -148,6 +148,7 @@ def test_a_table_is_answered_as_one_by_one(
     assert read(out / "rejected.csv") == []
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_odd_names_and_what_lies_in_their_places_end_nothing(
     ray_cluster: Cluster, two_checkpoints: Checkpoints, tmp_path: Path

@@ -29,8 +29,8 @@ COUNTS = {
     "DICOM frames": 200,
     "DICOM bombs": 40,
     "DICOM folders": 60,
-    "MLflow tags": 20,
-    "checkpoints": 30,
+    "MLflow tags": 12,
+    "checkpoints": 20,
 }
 REAL_COUNTS = {"real DICOM bytes": 40, "real DICOM tags": 40, "real DICOM frames": 40}
 

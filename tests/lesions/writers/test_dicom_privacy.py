@@ -28,7 +28,7 @@ NUMBER = "31.4159265"
 MARKS = {
     **dict.fromkeys(("LO", "SH", "LT", "ST", "UT", "UC", "PN", "AE", "CS", "UR"), "MARKER"),
     "DA": "19010203", "TM": "010203.4567", "DT": "19010203", "AS": "098Y", "DS": NUMBER,
-    "IS": "314159", "UI": "1.2.31415926",
+    "IS": "31415926535", "UI": "1.2.31415926535",  # no new UID has them by chance
 }  # fmt: skip
 GROUPS = (0x0008, 0x0010, 0x0012, 0x0018, 0x0020, 0x0028, 0x0032, 0x0038, 0x0040, 0x0088, 0x4008)
 
