@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from lesions.judging.measuring import Key
+from lesions.phantom.plan import FACTS
 from lesions.readers.csv_rows import read_csv
-
-FACTS = "phantom.csv"
 
 
 def tissues_of(root: Path) -> dict[Key, str]:

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lesions.phantom.backgrounds import HOSTS, Background
 from lesions.phantom.marks import marked_slice
-from lesions.phantom.places import APART_MM, Layer, Place, find_place
+from lesions.phantom.places import Layer, Place, find_place, kept_off
 from lesions.phantom.shapes import Fractions, Shape, draw_shape
 from lesions.phantom.tissues import PSF_MM, Surroundings, Tissue, draw_tissue, insert
 
@@ -60,7 +59,7 @@ def draw_lesion(spacing: tuple[float, float, float], random: np.random.Generator
     """A shape on voxels of this size; None where a person would not mark it."""
     shape = draw_shape(random)
     # Half a slice off the middle at most: where between slices it lies is chance.
-    centre = np.array([*random.uniform(-0.5, 0.5, 2), random.uniform(-0.5, 0.5)])
+    centre = random.uniform(-0.5, 0.5, 3)
     whole = shape.fractions(spacing, centre)
     areas = whole.mask.sum(axis=(1, 2))
     if areas.max() < SMALLEST_MASK:
@@ -69,10 +68,8 @@ def draw_lesion(spacing: tuple[float, float, float], random: np.random.Generator
 
 
 def draw_host(background: Background, random: np.random.Generator) -> str:
-    """Of the tissues that a slice has, one where lesions are."""
+    """Of the tissues that a slice has, one where lesions are; it must have one."""
     there = np.array([OFTEN[one] * background.hosts[one].any() for one in HOSTS])
-    if not there.any():
-        return HOSTS[0]
     return str(random.choice(HOSTS, p=there / there.sum()))
 
 
@@ -176,7 +173,7 @@ class Canvas:
                 shape=drawn.shape, volume_mm3=drawn.whole.volume_mm3,
                 slices=int((areas > 0).sum()), largest=int(areas.max()),
             )  # fmt: skip
-            self._take(footprint, place)
+            self._taken |= kept_off(footprint, place, self.background)
             return made
         return None
 
@@ -193,10 +190,3 @@ class Canvas:
         whole = drawn.whole.moved(moved)
         put(self.hu[None], self._surroundings, whole, core, tissue, random)
         return whole.mask_on(0, self.hu.shape)
-
-    def _take(self, footprint: NDArray[np.bool_], place: Place) -> None:
-        (left, top), (height, width) = place.corner, footprint.shape
-        own = np.zeros(self._taken.shape, np.uint8)
-        own[top : top + height, left : left + width] = footprint
-        reach = 2 * int(np.ceil(APART_MM / min(self.background.spacing[:2]))) + 1
-        self._taken |= cv2.dilate(own, np.ones((reach, reach), np.uint8)) > 0

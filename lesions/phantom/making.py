@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from lesions.errors import InputError
 from lesions.files import write_text
-from lesions.phantom.plan import PhantomPlan
+from lesions.phantom.plan import FACTS, PhantomPlan
 from lesions.phantom.series import make_series
 from lesions.phantom.slices import make_slices
 from lesions.readers.bounded import read_json
@@ -90,7 +90,7 @@ def gather(plan: PhantomPlan, patients: int) -> dict[str, Any]:
     """
     marked = partial(_marked, plan, patients)
     columns = list(next(row for _, _, row in marked())["facts"])
-    write_csv(plan.out / "phantom.csv", ["File_name", "row", *columns],
+    write_csv(plan.out / FACTS, ["File_name", "row", *columns],
               ([name, at, *row["facts"].values()] for at, name, row in marked()))  # fmt: skip
     write_csv(plan.out / "readers.csv", ["File_name", "row", "reader", *READINGS],
               ([name, at, reader, *points] for at, name, row in marked()

@@ -31,13 +31,10 @@ class Noise:
     amplitude: NDArray[np.float64]
     deviation: float
 
-    def draw(self, shape: tuple[int, int], random: np.random.Generator) -> NDArray[np.float32]:
-        """Noise (H, W) with this spectrum, its phases random."""
-        return self._drawn(_response(self.amplitude, shape), shape, random)
-
-    def _drawn(
+    def draw(
         self, response: NDArray[np.float64], shape: tuple[int, int], random: np.random.Generator
     ) -> NDArray[np.float32]:
+        """Noise (H, W), its phases random; `response` is the spectrum at this shape."""
         height, width = (max(side, PATCH) for side in shape)
         waves = np.fft.rfft2(random.standard_normal((height, width))) * response
         made = np.fft.irfft2(waves, (height, width)) * self.deviation
@@ -72,7 +69,7 @@ def draw_through(
     # Slices of one scan share its spectrum: to bring it to their size takes as long as a slice.
     shared = {id(noise.amplitude): noise.amplitude for noise in noises}
     responses = {key: _response(amplitude, shape) for key, amplitude in shared.items()}
-    fields = np.stack([noise._drawn(responses[id(noise.amplitude)], shape, random)
+    fields = np.stack([noise.draw(responses[id(noise.amplitude)], shape, random)
                        for noise in noises])  # fmt: skip
     if len(fields) == 1:
         return fields

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -78,6 +79,18 @@ def find_place(
         ):
             return Place(host=host, corner=(left, top), near=near)
     return None
+
+
+def kept_off(
+    footprint: NDArray[np.bool_], place: Place, background: Background
+) -> NDArray[np.bool_]:
+    """(H, W) of a slice: what a lesion there touches, and what is too near for another."""
+    left, top = place.corner
+    height, width = footprint.shape
+    own = np.zeros(background.hu.shape, np.uint8)
+    own[top : top + height, left : left + width] = footprint
+    reach = 2 * int(np.ceil(APART_MM / min(background.spacing[:2]))) + 1
+    return np.asarray(cv2.dilate(own, np.ones((reach, reach), np.uint8)) > 0)
 
 
 def _fits(layers: Sequence[Layer], host: str, box: tuple[slice, slice], near: bool) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+FACTS = "phantom.csv"  # of a made set: what each lesion is
 PER_PATIENT, MOST_PER_PATIENT = 7.4, 30  # lesions; 32,735 of 4,427 patients
 SPLITS = ((1, 0.7), (2, 0.85), (3, 1.0))  # the table's codes, and up to which share
 MOST_TIMES = 24  # a mask of 8 bits has a label for every lesion of a patient then

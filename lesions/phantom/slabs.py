@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +16,7 @@ from lesions.phantom.inserting import (
     draw_lesion,
     tissue_at,
 )
-from lesions.phantom.places import APART_MM, Layer, Place, find_place
+from lesions.phantom.places import APART_MM, Layer, Place, find_place, kept_off
 from lesions.phantom.shapes import Fractions, Shape
 from lesions.phantom.tissues import Tissue
 
@@ -152,13 +151,10 @@ class Slab:
 
     def _take(self, layers: dict[int, Layer], place: Place) -> None:
         """Keep other lesions off, in the plane and along z, there by a slice at least."""
-        left, top = place.corner
-        reach = 2 * int(np.ceil(APART_MM / min(self.spacing[:2]))) + 1
         up = max(1, int(np.ceil(APART_MM / self.spacing[2])))
         depth = len(read_scan(self.scan).hu)
         for at in range(max(0, min(layers) - up), min(max(layers) + up + 1, depth)):
             near = [layer.footprint for other, layer in layers.items() if abs(other - at) <= up]
-            own = np.zeros(self._taken_on(at).shape, np.uint8)
-            height, width = near[0].shape
-            own[top : top + height, left : left + width] = np.logical_or.reduce(near)
-            self._taken[at] |= cv2.dilate(own, np.ones((reach, reach), np.uint8)) > 0
+            own = np.logical_or.reduce(near)
+            taken = self._taken_on(at)
+            taken |= kept_off(own, place, read_background(self.scan, at))

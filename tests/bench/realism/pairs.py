@@ -239,8 +239,6 @@ def make_like(real: Real, host: str, random: np.random.Generator) -> Seen | None
     for at in random.permutation(len(real.others))[:SLICES]:
         one = real.others[at]
         background = free_of(one, one.background, host)
-        if not background.hosts[host].any():
-            continue
         canvas = Canvas(background)
         with mock.patch.object(inserting, "draw_shape", partial(shape_like, sizes)):
             made = canvas.add(random)

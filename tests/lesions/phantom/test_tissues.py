@@ -114,7 +114,7 @@ def test_made_noise_has_the_scans_spectrum_and_strength() -> None:
     grainy = ndimage.gaussian_filter(white, (0, 1.0, 1.0), mode="wrap")
     scan = np.rint(60 + 15 * grainy / grainy.std()).astype(np.int16)
     noise = noise_of(scan)
-    made = noise.draw((256, 256), random)
+    (made,) = draw_through([noise], (0,), 0.0, (256, 256), random)
     assert made.std() == pytest.approx(15, rel=0.12)
     assert_allclose(spectrum(made), spectrum(scan[0].astype(float)), atol=0.05)
     assert deviation_of(scan[0] // 2 + 30, 0.0) == pytest.approx(7.5, rel=0.15)
