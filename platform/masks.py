@@ -31,6 +31,7 @@ from lesions.readers.from_mask import SOFT_TISSUE
 from lesions.sample import ROOT as SAMPLE
 from platform.command_line.options import Outputs, parse, run
 from platform.running.cluster import cluster
+from platform.running.datasets import PHANTOM
 from platform.running.judging import measure_all, pictures_of
 from platform.running.storage import default_storage, new_result, writable
 from platform.tracking.provenance import provenance
@@ -42,7 +43,6 @@ FROM_MASKS = (
     "The RECIST marks here were measured from the human masks themselves: they fit better than "
     "marks that a radiologist sets."
 )
-PHANTOM = " (phantom)"  # after a name
 HUMAN_MASKS = "human masks"
 
 

@@ -26,7 +26,7 @@ from dashboards.tables.diameters import (
 )
 from dashboards.tables.metrics import METRICS, MISSED, metric_of, part_words
 from dashboards.tables.papers import PaperRow, rows_by_type, shown_rows, title_of
-from dashboards.tables.terminal import WIDE, lines_table, plain, text_table
+from dashboards.tables.terminal import WIDE, lines_table, plain, print_notes, text_table
 from lesions.metrics import summary
 from lesions.metrics.merit import DICE, Merit
 from lesions.metrics.side_by_side import HEATMAPS, PREDICTED, ways_of
@@ -208,8 +208,7 @@ def print_evaluation(view: Evaluation, console: Console) -> None:
     if view.diameters:
         console.print(text_table("Diameters side by side (mm)", *diameter_cells(view.rows)))
         console.print(text_table("Their differences (mm)", *difference_cells(view.rows)))
-    for note in view.notes():
-        console.print(f"[yellow]Note:[/] {plain(note)}")
+    print_notes(view.notes(), console)
 
 
 def _table(rows: Sequence[PaperRow]) -> str:

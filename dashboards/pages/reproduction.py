@@ -1,6 +1,6 @@
 """A paper's table with our rows beside its own: in the terminal, and as one HTML page."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from dashboards.tables.differences import Difference, difference_notes, differen
 from dashboards.tables.metrics import metric_of
 from dashboards.tables.papers import WHOLE, PaperRow, title_of
 from dashboards.tables.results import Result
-from dashboards.tables.terminal import WIDE, lines_table, plain
+from dashboards.tables.terminal import WIDE, lines_table, plain, print_notes
 from lesions.metrics.merit import DICE, Merit
 
 
@@ -121,10 +121,10 @@ def print_reproduction(view: Reproduction, console: Console) -> None:
     """Print the table, how our rows differ, and the notes of both."""
     title, wide = f"{plain(view.title)}: {plain(view.name)}", console.width >= WIDE
     console.print(lines_table(title, view.lines(), view.headings, wide))
-    _print_notes([view.caption, *view.notes()], console)
+    print_notes([view.caption, *view.notes()], console)
     if view.differences:
         console.print(difference_table(view.differences, wide))
-        _print_notes(difference_notes(view.differences, view.seeds), console)
+        print_notes(difference_notes(view.differences, view.seeds), console)
 
 
 def write_reproduction(view: Reproduction, path: Path) -> None:
@@ -144,11 +144,6 @@ def render_reproduction(view: Reproduction) -> str:
         difference_notes=list(difference_notes(view.differences, view.seeds)),
         provenance=[*sorted(view.tags.items()), ("page written with", ", ".join(versions()))],
     )
-
-
-def _print_notes(notes: Iterable[str], console: Console) -> None:
-    for note in notes:
-        console.print(f"[yellow]Note:[/] {plain(note)}")
 
 
 def _ranked(values: Mapping[str, float], merit: Merit) -> str:

@@ -13,10 +13,10 @@ from dashboards.pages.view import evenly_apart
 from dashboards.tables.comparison import MISSING, Line, paper_lines
 from dashboards.tables.metrics import metric_of
 from dashboards.tables.papers import PaperRow, known_rows, masks_table
-from dashboards.tables.terminal import lines_table, plain, text_table
+from dashboards.tables.terminal import lines_table, plain, print_notes, text_table
 from lesions.judging.measuring import METRICS, Key, Measured
 from lesions.metrics import summary, summary_by
-from lesions.metrics.paired import interval
+from lesions.metrics.paired import Which, paired
 from lesions.readers.deeplesion import Rejected
 
 PAPER_METHODS = {
@@ -207,8 +207,7 @@ def print_masks(table: MaskTable, console: Console) -> None:
     truth = table.tags.get("truth", "human masks")
     title = f"Pseudo masks against {truth}: {plain(table.name)}"
     console.print(lines_table(title, table.lines(), table.columns(), console.width >= WIDE))
-    for note in notes(table):
-        console.print(f"[yellow]Note:[/] {plain(note)}")
+    print_notes(notes(table), console)
     kinds = table.dice_by(table.kind)
     if len(kinds) > 1:
         console.print()
@@ -251,14 +250,16 @@ def difference_cells(table: MaskTable) -> tuple[list[str], list[list[str]]]:
 
 
 def _difference(lesions: Sequence[Measured], method: str, against: str) -> str:
-    dice = {one.key: [one.scores[name]["dice"] for name in (method, against) if name in one.scores]
-            for one in lesions}  # fmt: skip
-    of = [one for one in lesions if len(dice[one.key]) == 2 and np.isfinite(dice[one.key]).all()]
-    if not of:
+    ours, theirs = (
+        {0: {Which(one.patient, one.file, str(one.row)): one.scores[name]["dice"]
+             for one in lesions if name in one.scores}}
+        for name in (method, against)
+    )  # fmt: skip
+    found = paired(ours, theirs)
+    if not found.lesions:
         return MISSING
-    less = np.array([dice[one.key][0] - dice[one.key][1] for one in of])
-    found = interval(less, [one.patient for one in of])
-    return f"{less.mean():+.3f}" + (f" ({found[0]:+.3f} to {found[1]:+.3f})" if found else "")
+    low_high = "({:+.3f} to {:+.3f})".format(*found.interval) if found.interval else ""
+    return f"{found.difference:+.3f} {low_high}".rstrip()
 
 
 def records(table: MaskTable) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """The comparison and the trials as tables in the terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich import box
 from rich.console import Console
@@ -38,13 +38,19 @@ def plain(words: str) -> str:
     return escape(printable(words))
 
 
+def print_notes(notes: Iterable[str], console: Console) -> None:
+    """Print what a reader has to know, a sentence or more each."""
+    for note in notes:
+        console.print(f"[yellow]Note:[/] {plain(note)}")
+
+
 def print_comparison(view: SweepView, rows: list[PaperRow], console: Console) -> None:
     """Print ours beside the references and the paper's rows, then the trials."""
     title = f"Sweep {plain(view.name)}"
     lines = comparison(view, rows)
     columns = columns_shown(lines, view.merit.name)
     console.print(lines_table(title, lines, columns, console.width >= WIDE))
-    console.print(f"[yellow]Note:[/] {plain(caution(view, rows))}")
+    print_notes([caution(view, rows)], console)
     console.print()
     if view.trials:
         console.print(_trials_table(view))

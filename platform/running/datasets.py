@@ -14,6 +14,8 @@ from lesions.readers.deeplesion import EXACT_MASKS
 from lesions.sample import ROOT as SAMPLE
 from platform.prepare import prepare
 
+PHANTOM = " (phantom)"  # after the name of made lesions
+
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
@@ -78,7 +80,7 @@ def find_data(
     if "marks_noise" in lesions.manifest:
         name += f" (marks noise {lesions.manifest['marks_noise']})"
     if phantom:
-        name += " (phantom)"
+        name += PHANTOM
     patients = {row["patient"] for row in lesions.rows}
     kinds = Counter(row["lesion_type"] for row in lesions.rows)
     human = lesions.manifest["human_masks"] == lesions.manifest["accepted"]
