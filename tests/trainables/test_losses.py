@@ -40,14 +40,29 @@ def test_mse_averages_over_channels() -> None:
 def test_iou_by_hand() -> None:
     prediction, target = image([0.5, 1.0], [0.9, 0.2]), image([1.0, 1.0], [1.0, 0.0])
     valid = image([1.0, 1.0], [0.0, 1.0])
-    # intersection 1.5, union 1.7 + 2 − 1.5 = 2.2, and one pixel more for both
-    assert iou_loss(prediction, target, valid).item() == pytest.approx(1 - 2.5 / 3.2)
+    # intersection 1.5, union 1.7 + 2 − 1.5 = 2.2
+    assert iou_loss(prediction, target, valid).item() == pytest.approx(1 - 1.5 / 2.2)
 
 
 def test_iou_of_an_empty_truth() -> None:
     empty, valid = torch.zeros(1, 1, 10, 10), torch.ones(1, 1, 10, 10)
     assert iou_loss(empty, empty, valid).item() == 0
     assert iou_loss(empty + 1, empty, valid).item() == pytest.approx(1 - 1 / 101)
+
+
+@pytest.mark.parametrize("side", [1, 5, 20])
+@pytest.mark.parametrize("logit", [-8.0, -5.0, -2.0, 0.0])
+def test_no_even_prediction_of_a_small_lesion_falls_towards_nothing(
+    side: int, logit: float
+) -> None:
+    target, even = torch.zeros(1, 1, 96, 96), torch.tensor(logit, requires_grad=True)
+    target[..., 40 : 40 + side, 40 : 40 + side] = 1
+    valid = torch.ones_like(target)
+    iou_loss(torch.sigmoid(even).expand_as(target), target, valid).backward()
+    assert even.grad is not None
+    assert even.grad < 0  # a descent raises it
+    nothing = iou_loss(torch.zeros_like(target), target, valid)
+    assert iou_loss(torch.full_like(target, 0.5), target, valid) < nothing
 
 
 @BOTH

@@ -1,5 +1,6 @@
 """Each variant is one edit of any preset; each trains by PDNet's own loss; nnU-Net's shapes."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -146,7 +147,7 @@ def test_nnunet_starts_as_pdnet_does() -> None:
     network = built(VARIANTS["nnunet"](tiny())).get_submodule("network")
     for head in heads(network):  # type: ignore[arg-type]
         assert head.bias is not None
-        assert head.bias.tolist() == [-2.0, 0.0, 0.0, 0.0, 0.0]
+        assert head.bias.tolist() == pytest.approx([math.log(0.12 / 0.88), 0, 0, 0, 0])
 
 
 def test_nnunet_sees_the_click() -> None:

@@ -69,12 +69,12 @@ class PDNetSystem(System):
     def model(self, config: PDNetConfig, *, pretrained: bool = True) -> nn.Module:
         """The network of one stage."""
         if config.network == "nnunet":
-            return NNUNet(config.nnunet, config.input_size)
+            return NNUNet(config.nnunet, config.input_size, config.lesion_share)
         structure = config.model
         if not pretrained:
             bare = replace(structure.backbone, pretrained=False, weights_file=None)
             structure = replace(structure, backbone=bare)
-        return PDNet(structure)
+        return PDNet(structure, config.lesion_share)
 
     def recipe(self, config: PDNetConfig) -> Recipe:
         """Rounds, each from fresh weights and on masks that the last one's model refined."""

@@ -13,6 +13,7 @@ from trainables.training import TrainingConfig
 
 PAPER_SIZE = {1: 512, 2: 256}
 PAPER_SIGMA = {1: 3.0, 2: 7.0}
+LESION_SHARE = {1: 0.005, 2: 0.12}  # of a view's pixels, about
 MOST_ROUNDS = 100
 MOST_PIXELS, MOST_SIDES = 4096, 100.0  # a slice has no more pixels a side
 
@@ -103,6 +104,11 @@ class PDNetConfig:
     def sigma(self) -> float:
         """Heat map standard deviation, network pixels."""
         return self.samples.sigma or PAPER_SIGMA[self.stage]
+
+    @property
+    def lesion_share(self) -> float:
+        """The probability with which masks start, so that their sum is about a lesion's area."""
+        return LESION_SHARE[self.stage]
 
 
 def paper() -> PDNetConfig:

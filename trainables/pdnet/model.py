@@ -1,5 +1,6 @@
 """PDNet (section 2 of the paper): image encoder, prior encoder and dual-path decoder."""
 
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
@@ -174,7 +175,7 @@ class Decoder(nn.Module):
 class PDNet(nn.Module):
     """CT, click image and distance image → lesion masks and heat maps of the four endpoints."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, lesion_share: float = 0.12) -> None:
         super().__init__()
         self.image_channels = 1 if config.prior_encoder else INPUT_CHANNELS
         self.encoder = backbone(config.backbone, self.image_channels)
@@ -183,6 +184,9 @@ class PDNet(nn.Module):
         )
         self.prior = PriorEncoder(config.features, config.rates) if config.prior_encoder else None
         self.decoder = Decoder(config)
+        attention = self.prior.attention if self.prior is not None else ()
+        for head in (*attention, *self.decoder.mask_heads):
+            start_masks(cast("Tensor", head.bias), lesion_share)
 
     def forward(self, inputs: Tensor) -> Outputs:
         """All side outputs for `inputs` (N, 3, S, S).
@@ -202,9 +206,7 @@ class PDNet(nn.Module):
 
 
 def _mask_head(channels: int) -> nn.Conv2d:
-    head = nn.Conv2d(channels, 1, 3, padding=1)
-    start_masks(cast("Tensor", head.bias))
-    return head
+    return nn.Conv2d(channels, 1, 3, padding=1)
 
 
 def _heatmap_head(channels: int) -> nn.Conv2d:
@@ -213,9 +215,9 @@ def _heatmap_head(channels: int) -> nn.Conv2d:
     return head
 
 
-def start_masks(bias: Tensor) -> None:
-    """Lesions are small: starting at probability 0.12 halves the steps of starting at 0.5."""
-    nn.init.constant_(bias, -2.0)
+def start_masks(bias: Tensor, share: float) -> None:
+    """Lesions are small: from much above their share of the view all pixels would first fall."""
+    nn.init.constant_(bias, math.log(share / (1 - share)))
 
 
 def start_heatmaps(weight: Tensor) -> None:

@@ -18,13 +18,13 @@ from trainables.pdnet.model import (
 class NNUNet(nn.Module):
     """CT, click image and distance image → a mask and four heat maps at every supervised scale."""
 
-    def __init__(self, config: NNUNetConfig, size: int) -> None:
+    def __init__(self, config: NNUNetConfig, size: int, lesion_share: float) -> None:
         super().__init__()
         self.network = nnunet(config, size, INPUT_CHANNELS, 1 + HEATMAP_CHANNELS)
         # As PDNet's heads start: the loss is PDNet's too.
         for head in heads(self.network):
             start_heatmaps(head.weight[1:])
-            start_masks(cast("Tensor", head.bias)[:1])
+            start_masks(cast("Tensor", head.bias)[:1], lesion_share)
 
     def forward(self, inputs: Tensor) -> Outputs:
         """Masks of all scales and heat maps of the three finest, for `inputs` (N, 3, S, S)."""
