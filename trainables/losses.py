@@ -7,6 +7,7 @@ valid pixel costs 0. All is computed in float32, also under autocast.
 """
 
 from torch import Tensor
+from torch.nn import functional as F
 
 EMPTY_PX = 1.0
 
@@ -17,6 +18,14 @@ def masked_mse(prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     squares = (prediction.float() - target.float()).square() * weight
     pixels = weight.sum(dim=(1, 2, 3)).clamp(min=1.0)
     return (squares.sum(dim=(1, 2, 3)) / (pixels * prediction.shape[1])).mean()
+
+
+def masked_bce(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """Mean binary cross-entropy of logits over the channels and the valid pixels; a scalar ≥ 0."""
+    weight, truth = valid.float(), target.float().expand_as(logits)
+    costs = F.binary_cross_entropy_with_logits(logits.float(), truth, reduction="none") * weight
+    pixels = weight.sum(dim=(1, 2, 3)).clamp(min=1.0)
+    return (costs.sum(dim=(1, 2, 3)) / (pixels * logits.shape[1])).mean()
 
 
 def iou_loss(prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
@@ -34,3 +43,11 @@ def iou_loss(prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     union = probability.sum(dim=(2, 3)) + area - intersection
     more = EMPTY_PX * (area == 0)
     return (1 - (intersection + more) / (union + more)).mean()
+
+
+def full_size(output: Tensor, like: Tensor) -> Tensor:
+    """An output (N, C, h, w) in float32, up-sampled to the height and width of `like`."""
+    output, size = output.float(), like.shape[-2:]
+    if output.shape[-2:] == size:
+        return output
+    return F.interpolate(output, size=size, mode="bilinear", align_corners=False)

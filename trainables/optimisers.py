@@ -67,6 +67,7 @@ def rate_at(rate: float, schedule: Schedule, epoch: int, epochs: int, drops: int
     >>> [rate_at(0.1, halves, epoch, epochs=4) for epoch in range(4)]
     [0.1, 0.1, 0.05, 0.05]
     """
+    epoch, epochs = epoch + schedule.first, schedule.of or epochs
     if epoch < schedule.warmup:
         return rate * (epoch + 1) / schedule.warmup
     if schedule.kind == "cosine":

@@ -59,9 +59,13 @@ class Schedule(Rates):
         kind: "steps" multiplies by `decay` at each of `milestones`; "cosine" falls to zero;
             "plateau" multiplies by `decay` whenever the validation figure has been stable, and
             ends the phase at the drop after `drops`; "constant" stays.
+        first: epoch of a longer course that is the phase's first, where the phase is part of one.
+        of: epochs of that course; 0 = the phase is a course of its own.
     """
 
     kind: Literal["steps", "cosine", "plateau", "constant"] = "steps"
+    first: int = 0
+    of: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from lesions import Lesion
@@ -15,6 +16,7 @@ from lesions.ellipse import ellipse
 from lesions.masks import agree
 from lesions.masks.snakes import refine
 from lesions.prompts import Case, Click, TellClick
+from trainables.level_set import joined, level_set_term
 from trainables.pdnet.config import PDNetConfig, paper, tiny
 from trainables.pdnet.loss import loss_terms, loss_weights
 from trainables.pdnet.model import Outputs, PDNet
@@ -27,7 +29,7 @@ from trainables.pdnet.variants import VARIANTS
 from trainables.recipe import Objective, Recipe
 from trainables.system import Batch, How, NewMask, Prediction, Sample, System, Trained
 from trainables.tables import PaperTable
-from trainables.training import recipe_of
+from trainables.training import recipe_of, schedule_of
 
 
 class PDNetSystem(System):
@@ -78,7 +80,8 @@ class PDNetSystem(System):
 
     def recipe(self, config: PDNetConfig) -> Recipe:
         """Rounds, each from fresh weights and on masks that the last one's model refined."""
-        return recipe_of(config.training, loss_weights(config.loss), config.rounds)
+        rounds = recipe_of(config.training, loss_weights(config.loss), config.rounds)
+        return joined(config.rls, rounds, schedule_of(config.training))
 
     def sample(self, config: PDNetConfig, lesion: Lesion, rng: np.random.Generator) -> Sample:
         """One augmented sample."""
@@ -86,10 +89,12 @@ class PDNetSystem(System):
 
     def terms(
         self, config: PDNetConfig, model: nn.Module, batch: Batch, objective: Objective
-    ) -> dict[str, Tensor]:
-        """The two terms of the paper's loss."""
+    ) -> Mapping[str, Tensor]:
+        """The two terms of the paper's loss, and the level set's, if it is on."""
         outputs: Outputs = model(batch["inputs"])
-        return loss_terms(outputs, batch["labels"], batch["heatmaps"])
+        found = loss_terms(outputs, batch["labels"], batch["heatmaps"])
+        probability = torch.sigmoid(outputs.masks[-1].float())
+        return {**found, **level_set_term(config.rls, probability, batch, objective)}
 
     def predict(
         self, parts: Sequence[Trained], cases: Iterable[Case], how: How

@@ -6,6 +6,7 @@ from typing import Literal
 from lesions import InputError
 from trainables.backbones import BackboneConfig
 from trainables.configs import check_range
+from trainables.level_set import LevelSetConfig
 from trainables.nnunet import NNUNetConfig
 from trainables.pdnet.loss import LossConfig
 from trainables.pdnet.model import ModelConfig
@@ -78,7 +79,7 @@ class PDNetConfig:
         rounds: trainings in a row, up to 100; each but the first learns from masks that the model
             of the one before has refined. The paper's are 3.
         network: PDNet's own, of `model`, or the baseline beside it, of `nnunet`.
-        model, nnunet, loss, samples, training: see each.
+        model, nnunet, loss, rls, samples, training: see each.
     """
 
     stage: Literal[1, 2] = 2
@@ -88,6 +89,7 @@ class PDNetConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     nnunet: NNUNetConfig = field(default_factory=NNUNetConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    rls: LevelSetConfig = field(default_factory=LevelSetConfig)
     samples: SamplesConfig = field(default_factory=SamplesConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 

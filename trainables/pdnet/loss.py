@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lesions.errors import InputError
-from trainables.losses import iou_loss, masked_mse
+from trainables.losses import full_size, iou_loss, masked_mse
 from trainables.pdnet.model import Outputs
 
 UNCERTAIN = 255
@@ -51,7 +51,7 @@ def loss_terms(outputs: Outputs, labels: Tensor, heatmaps: Tensor) -> dict[str, 
 
 def _segmentation(masks: Sequence[Tensor], labels: Tensor) -> Tensor:
     """Σ (MSE + IoU loss): the side outputs are channels, over which both losses average."""
-    logits = torch.cat([_full_size(mask, labels) for mask in masks], dim=1)
+    logits = torch.cat([full_size(mask, labels) for mask in masks], dim=1)
     prediction, target, valid = torch.sigmoid(logits), labels == 1, labels != UNCERTAIN
     losses = masked_mse(prediction, target, valid) + iou_loss(prediction, target, valid)
     return len(masks) * losses
@@ -59,12 +59,5 @@ def _segmentation(masks: Sequence[Tensor], labels: Tensor) -> Tensor:
 
 def _heatmap(predictions: Sequence[Tensor], heatmaps: Tensor) -> Tensor:
     truth = heatmaps.float()
-    losses = [F.mse_loss(_full_size(prediction, truth), truth) for prediction in predictions]
+    losses = [F.mse_loss(full_size(prediction, truth), truth) for prediction in predictions]
     return torch.stack(losses).sum()
-
-
-def _full_size(output: Tensor, like: Tensor) -> Tensor:
-    output, size = output.float(), like.shape[-2:]
-    if output.shape[-2:] == size:
-        return output
-    return F.interpolate(output, size=size, mode="bilinear", align_corners=False)

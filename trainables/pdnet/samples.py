@@ -8,7 +8,9 @@ from lesions import InputError, Lesion, Recist
 from lesions.heatmaps import heatmaps
 from lesions.prompts import Case, Click
 from lesions.prompts.click import click_prior, ellipse_box, random_click
+from trainables.augment import change_intensity, random_crop
 from trainables.crops import Crop, apply
+from trainables.level_set import level_set_sample
 from trainables.pdnet.config import PDNetConfig
 from trainables.system import Sample
 
@@ -19,7 +21,8 @@ def training_sample(config: PDNetConfig, lesion: Lesion, rng: np.random.Generato
     """One augmented sample: image, mask and endpoints moved by one and the same map.
 
     Returns:
-        `inputs` float32 (3, S, S), `labels` uint8 (1, S, S), `heatmaps` float32 (4, S, S).
+        `inputs` float32 (3, S, S), `labels` uint8 (1, S, S), `heatmaps` float32 (4, S, S), and
+        what the level set loss needs, if it is on.
     """
     crop = training_crop(config, lesion, rng)
     click = random_click(lesion.recist, lesion.shape, rng)
@@ -31,6 +34,7 @@ def training_sample(config: PDNetConfig, lesion: Lesion, rng: np.random.Generato
         "inputs": torch.from_numpy(inputs),
         "labels": torch.from_numpy(crop.labels(lesion.mask(config.pseudo_mask))[None]),
         "heatmaps": torch.from_numpy(heatmaps(recist.points, size, config.sigma)),
+        **level_set_sample(config.rls, lesion, crop, inputs[0], rng),
     }
 
 
@@ -48,15 +52,6 @@ def slice_input(
     return np.concatenate([image[None], prior])
 
 
-def change_intensity(
-    image: NDArray[np.float32], most: float, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """The image (S, S), 0…1, with contrast and brightness changed by at most this fraction."""
-    contrast, brightness = rng.uniform(-most, most, size=2)
-    changed = (image - 0.5) * (1 + contrast) + 0.5 + brightness
-    return np.asarray(np.clip(changed, 0, 1), dtype=np.float32)
-
-
 def training_crop(config: PDNetConfig, lesion: Lesion, rng: np.random.Generator) -> Crop:
     """A random crop: nearly the whole slice at stage 1, around the lesion at stage 2.
 
@@ -70,16 +65,10 @@ def training_crop(config: PDNetConfig, lesion: Lesion, rng: np.random.Generator)
         centre, long_side = ellipse_box(lesion.recist, lesion.shape)
         side = long_side * rng.uniform(*samples.stage2_side)
         reach = max(0.0, (side - long_side) / 2)
-    dx, dy = rng.uniform(-reach, reach, size=2)
-    flip_x, flip_y = (rng.random(2) < 0.5) & samples.flips
-    return Crop(
-        centre=(centre[0] + dx, centre[1] + dy),
-        side=side,
-        size=config.input_size,
-        angle=rng.uniform(-samples.rotation, samples.rotation),
-        flip_x=bool(flip_x),
-        flip_y=bool(flip_y),
-    )
+    return random_crop(
+        centre, side, reach, config.input_size, rng,
+        rotation=samples.rotation, flips=samples.flips,
+    )  # fmt: skip
 
 
 def evaluation_crop(config: PDNetConfig, case: Case) -> Crop:

@@ -13,6 +13,7 @@ from lesions.heatmaps import endpoints
 from lesions.masks.parts import part_at
 from lesions.prompts import Case
 from trainables.crops import Crop
+from trainables.mirrors import FLIPS, flipped, sum_of
 from trainables.pdnet.config import PDNetConfig
 from trainables.pdnet.model import Outputs
 from trainables.pdnet.samples import Point, slice_input, to_slice, whole_slice
@@ -20,7 +21,6 @@ from trainables.system import How, Prediction, Trained
 
 FALLBACK_MM = 20.0  # the long side of a lesion that stage 1 did not find
 SPREAD_FLOOR = 0.1  # of a map's peak: what is below is the network's noise
-FLIPS = ((False, False), (True, False), (False, True), (True, True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,11 +108,6 @@ def crop_around(config: PDNetConfig, part: NDArray[np.bool_], click: Point) -> C
     return Crop(centre=centre, side=side, size=config.input_size)
 
 
-def flipped(image: Tensor, flip_x: bool, flip_y: bool) -> Tensor:
-    """An image (…, S, S) mirrored along x, y, both or neither."""
-    return image.flip([axis for axis, flip in ((-1, flip_x), (-2, flip_y)) if flip])
-
-
 def unflipped_maps(maps: Tensor, flip_x: bool, flip_y: bool) -> Tensor:
     """Heat maps (4, S, S) of a mirrored view, as the view itself has them.
 
@@ -128,11 +123,6 @@ def canonical_order(points: NDArray[np.float64]) -> list[int]:
     """The order of endpoints (4, 2) in a RECIST: a network may find two of them swapped."""
     a, b, c, d = (tuple(point) for point in points.tolist())
     return [*((1, 0) if b < a else (0, 1)), *((3, 2) if d[::-1] < c[::-1] else (2, 3))]
-
-
-def sum_of(tensors: Sequence[Tensor]) -> Tensor:
-    """Their sum, in order."""
-    return torch.stack(list(tensors)).sum(dim=0)
 
 
 def spread_mm(
