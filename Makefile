@@ -1,5 +1,6 @@
 # Every target sets itself up; the first one on a machine creates .venv and installs.
 PYTHON ?= python3
+SYSTEM ?= pdnet
 BIN := .venv/bin
 CODE := lesions trainables search_spaces platform dashboards
 
@@ -22,7 +23,7 @@ setup: .venv/installed
 	touch $@
 
 sweep: setup
-	$(BIN)/python -m platform.sweep pdnet
+	$(BIN)/python -m platform.sweep $(SYSTEM)
 
 test: setup
 	$(BIN)/ruff format --check .

@@ -1,8 +1,8 @@
-"""Slices with one bright ellipse in each quadrant, and a tiny PDNet that learned to find them."""
+"""Slices with one bright ellipse in each quadrant, and tiny networks that learn to find them."""
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from trainables.pdnet import PDNetSystem
 from trainables.pdnet.config import PDNetConfig, tiny
 from trainables.resuming import Progress, save_checkpoint
 from trainables.steps import learner, weighted
+from trainables.system import System
 
 SHAPE = (112, 144)
 WINDOW = (-160.0, 240.0)
@@ -75,13 +76,17 @@ def config_of(stage: Literal[1, 2]) -> PDNetConfig:
 
 
 def train(stage: Literal[1, 2], folder: Path, steps: int) -> Path:
-    """A checkpoint of `steps` steps on discs."""
-    system, config = PDNetSystem(), config_of(stage)
-    rng = np.random.default_rng(stage)
+    """A checkpoint of a stage of PDNet after `steps` steps on discs."""
+    return teach(PDNetSystem(), config_of(stage), folder, steps, seed=stage)
+
+
+def teach(system: System, config: Any, folder: Path, steps: int, seed: int = 0) -> Path:
+    """A checkpoint of a system's first phase, after `steps` steps on discs."""
+    rng = np.random.default_rng(seed)
     lesions = [lesion for seed in range(8) for lesion in lesions_of(seed)]
     torch.manual_seed(0)
     model = system.model(config).train()
-    (phase,) = system.recipe(config)
+    phase = system.recipe(config)[0]
     own = learner(system, config, phase, model, torch.device("cpu"))
     (objective,), (optimizer,) = phase.objectives, own.optimizers
     for step in range(steps):

@@ -17,8 +17,13 @@ def small_pdnet(config: Any) -> Any:
     return replace(runs.small(batch_size=config.training.batch_size), rounds=2)
 
 
+def small_ahrnet(config: Any) -> Any:
+    """Views of 32² and 64² pixels, and two rounds."""
+    return replace(config, rounds=2, samples=replace(config.samples, sizes=(32, 64)))
+
+
 # Where a system's own "tiny" preset takes longer than a test may: what is taken in its place.
-SMALL = {"pdnet": small_pdnet}
+SMALL = {"ahrnet": small_ahrnet, "pdnet": small_pdnet}
 
 
 def contract_of(system: System) -> type[SystemContract]:

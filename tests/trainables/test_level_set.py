@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ from torch import Tensor
 
 from lesions import InputError
 from lesions.ellipse import ellipse
-from tests.trainables.runs import lesion
+from tests.trainables.runs import a_run, ellipses, lesion, small
+from trainables.checkpoint import read_history
+from trainables.configs import edited
 from trainables.crops import Crop
 from trainables.level_set import (
     IMAGE,
@@ -24,7 +27,9 @@ from trainables.level_set import (
     level_set_sample,
     level_set_term,
 )
+from trainables.loop import fit
 from trainables.optimisers import rate_at
+from trainables.pdnet import PDNetSystem
 from trainables.recipe import Objective, Phase, Schedule, rounds_of, total_epochs
 
 ON = LevelSetConfig(factor=0.1)
@@ -253,3 +258,18 @@ def test_it_refuses_what_it_cannot_do() -> None:
             LevelSetConfig(**wrong)
     with pytest.raises(InputError, match="never join"):
         LevelSetConfig(factor=0.1, joins=1)
+
+
+@pytest.mark.parametrize("network", ["pdnet", "nnunet"])
+def test_pdnet_and_nnunet_switch_it_on(network: Any, tmp_path: Path) -> None:
+    config = edited(small(epochs=2), {"network": network, "rls.factor": 0.1})
+    fit(run := a_run(tmp_path / "on", config, ellipses(4)))
+    (off,) = PDNetSystem().recipe(replace(config, rls=LevelSetConfig()))
+    early, late = run.recipe
+    before, after = read_history(tmp_path / "on")
+    assert TERM not in before
+    assert after[TERM] > 0
+    weights = late.objectives[0].weights
+    parts = sum(after[name] * weight for name, weight in weights.items())
+    assert after["train_loss"] == pytest.approx(parts, rel=1e-3)
+    assert (early.epochs, late.epochs, off.epochs) == (1, 1, 2)

@@ -34,7 +34,10 @@ class Answers(Asked):
             case, other = (case_of(lesion, parts.telling) for lesion in (first, second))
             moved = replace(first, recist=second.recist, masks=second.masks)
             same = replace(case_of(moved, parts.telling), prompt=case.prompt)
-            of_first, of_moved, of_second = parts.predict([case, same, other])
+            # One by one: in a batch a place may change the last bits.
+            of_first, of_moved, of_second = (
+                next(iter(parts.predict([each]))) for each in (case, same, other)
+            )
             assert differences(of_first, of_moved) == []
             assert differences(of_first, of_second) != []
 

@@ -1,0 +1,32 @@
+"""The AHRNet paper's Tables 1 and 2: which variant makes which row."""
+
+from collections.abc import Mapping
+
+from trainables.ahrnet.variants import AHRNET
+from trainables.tables import PaperTable
+
+COLUMNS = {name: ("", name) for name in ("precision", "recall", "dice")}
+METHODS = {
+    "nnUNet": "nnunet",
+    "nnUNet+RLS": "nnunet+RLS",
+    "HRNet": "HRNet",
+    "HRNet+RLS": "HRNet+RLS",
+    "AHRNet": AHRNET,
+    "AHRNet+RLS": f"{AHRNET}+RLS",
+}
+ABLATIONS = ("HRNet", "HRNet+DE", "HRNet+DE+DA", AHRNET, f"{AHRNET}+LS", f"{AHRNET}+RLS")
+NOTE = (
+    "The paper's has three training rounds from ImageNet weights, each on where the last one's "
+    "model and the ellipse agree."
+)
+
+TABLES: Mapping[str, PaperTable] = {
+    number: PaperTable(
+        number=number,
+        rows={method: {"": variant} for method, variant in rows.items()},
+        parts={"": {}},
+        columns=COLUMNS,
+        note=NOTE,
+    )
+    for number, rows in (("1", METHODS), ("2", {name: name for name in ABLATIONS}))
+}
