@@ -115,14 +115,22 @@ def backbone(
 
 
 def _create(config: BackboneConfig, in_channels: int, **options: object) -> nn.Module:
-    if config.name.startswith("resnest"):
-        # Split attention normalises a 1×1 map: batch 1 must train as well.
-        options["norm_layer"] = BatchNorm
     if config.width != 1:
         channels = [max(8, 8 * round(config.width * width / 8)) for width in _RESNET_CHANNELS]
         options |= {"channels": channels, "stem_width": channels[0] // 2}
     model = timm.create_model(config.name, features_only=True, in_chans=in_channels, **options)
-    return without_copies(model)
+    return _any_batch(without_copies(model))
+
+
+def _any_batch(network: nn.Module) -> nn.Module:
+    """The network with batch normalisations that train on a batch of 1 too, in place.
+
+    Split attention normalises a 1×1 map; so does each network whose last map is one.
+    """
+    for module in network.modules():
+        if type(module) is nn.BatchNorm2d:  # not timm's own, which add an activation
+            module.__class__ = BatchNorm
+    return network
 
 
 def _from_hub(config: BackboneConfig, in_channels: int, options: Mapping[str, object]) -> nn.Module:

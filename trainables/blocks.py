@@ -1,5 +1,6 @@
 """Blocks that several networks share."""
 
+import math
 from collections.abc import Sequence
 from typing import cast
 
@@ -43,6 +44,20 @@ class ConvBNReLU(nn.Sequential):
             nn.Conv2d(
                 in_channels, out_channels, kernel, stride, padding, dilation=dilation, bias=False
             ),
+            BatchNorm(out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+
+class DeconvBNReLU(nn.Sequential):
+    """4×4 deconvolution without bias, batch normalisation, ReLU.
+
+    (N, in_channels, H, W) → (N, out_channels, 2·H, 2·W).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(
+            nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1, bias=False),
             BatchNorm(out_channels),
             nn.ReLU(inplace=True),
         )
@@ -112,3 +127,49 @@ class ChannelAttention(nn.Module):
         mixed: Tensor = pixels @ weights.transpose(1, 2).to(pixels.dtype)
         count, channels, height, width = features.shape
         return mixed.view(count, height, width, channels).permute(0, 3, 1, 2)
+
+
+class PositionAttention(nn.Module):
+    """Position attention of DANet (Fu et al. 2019): y = γ·(A·v) + x, shape unchanged.
+
+    A (pixels × pixels) is the softmax of the inner products of the pixels' queries and keys, C/8
+    channels each; v are their values, C channels: all three linear in x. γ is learned and
+    starts at 0: the block starts as the identity.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        narrow = max(1, channels // 8)
+        # Linear, as the pixels are rows: DANet's 1×1 convolutions.
+        self.query = nn.Linear(channels, narrow)
+        # A bias would add one number to all energies of a pixel, which the softmax takes out.
+        self.key = nn.Linear(channels, narrow, bias=False)
+        self.value = nn.Linear(channels, channels)
+        self.gamma = nn.Parameter(torch.zeros(1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Mix the pixels of `features` (N, C, H, W)."""
+        count, channels, height, width = features.shape
+        pixels = features.permute(0, 2, 3, 1).flatten(1, 2)
+        # Nothing scales the energies down: half precision would lose their differences.
+        with torch.autocast(features.device.type, enabled=False):
+            exact = pixels.float()
+            # As wide as the values, by zeros: only so torch has a kernel that never holds all of A.
+            wide = (0, channels - self.query.out_features)
+            query = F.pad(self.query(exact), wide).unsqueeze(1)
+            key = F.pad(self.key(exact), wide).unsqueeze(1)
+            value = self.value(exact).unsqueeze(1)
+            gathered = F.scaled_dot_product_attention(query, key, value, scale=1.0).squeeze(1)
+            mixed: Tensor = self.gamma * gathered + exact
+        mixed = mixed.to(pixels.dtype)
+        return mixed.view(count, height, width, channels).permute(0, 3, 1, 2)
+
+
+def resize(features: Tensor, like: Tensor) -> Tensor:
+    """`features` (N, C, h, w) at the height and width of `like`, bilinear."""
+    return F.interpolate(features, size=like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def start_masks(bias: Tensor, share: float) -> None:
+    """Lesions are small: from much above their share of the view all pixels would first fall."""
+    nn.init.constant_(bias, math.log(share / (1 - share)))

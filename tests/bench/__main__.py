@@ -12,7 +12,8 @@ from importlib import import_module
 BENCHES = {
     "snakes": "snakes", "recist": "metrics", "segmentation": "metrics", "masks": "prepare",
     "prepare": "prepare", "prepare_memory": "prepare", "mlflow": "tracking",
-    "steps": "steps", "training": "pdnet", "click": "pdnet", "gpu": "gpu",
+    "steps": "steps", "training": "pdnet", "click": "pdnet", "networks": "ahrnet",
+    "position": "ahrnet", "gpu": "gpu",
 }  # fmt: skip
 
 if __name__ == "__main__":

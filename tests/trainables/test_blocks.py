@@ -2,7 +2,15 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.blocks import ASPP, BatchNorm, ChannelAttention, ConvBNReLU
+from tests.trainables.position import plain
+from trainables.blocks import (
+    ASPP,
+    BatchNorm,
+    ChannelAttention,
+    ConvBNReLU,
+    DeconvBNReLU,
+    PositionAttention,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +35,10 @@ def test_convolution_before_batch_norm_has_no_bias() -> None:
     assert {name for name, _ in ConvBNReLU(2, 5).named_parameters()} == {
         "0.weight", "1.weight", "1.bias",
     }  # fmt: skip
+
+
+def test_deconvolution_doubles_the_size() -> None:
+    assert DeconvBNReLU(2, 5)(torch.rand(2, 2, 9, 7)).shape == (2, 5, 18, 14)
 
 
 def test_batch_norm_is_torchs_where_there_is_a_variance() -> None:
@@ -116,3 +128,60 @@ def test_channel_attention_makes_no_denormal_numbers() -> None:
     out = block(sparse)
     tiny = torch.finfo(torch.float32).tiny
     assert not ((out != 0) & (out.abs() < tiny)).any()
+
+
+def position_attention(channels: int, gamma: float) -> PositionAttention:
+    block = PositionAttention(channels)
+    block.gamma.data.fill_(gamma)
+    return block
+
+
+def test_position_attention_starts_as_the_identity() -> None:
+    features = torch.rand(2, 5, 4, 3)
+    assert torch.equal(PositionAttention(5)(features), features)
+
+
+def test_position_attention_by_hand() -> None:
+    block = position_attention(2, gamma=2.0)
+    for layer in (block.query, block.key):
+        layer.weight.data = torch.tensor([[1.0, 0.0]])
+    block.value.weight.data = torch.eye(2)
+    block.query.bias.data.zero_()
+    block.value.bias.data.copy_(torch.tensor([0.0, 10.0]))
+    # Pixels (0, 1) and (1, 3): the energies are [0, 0] for the first, [0, 1] for the second.
+    features = torch.tensor([[0.0, 1.0], [1.0, 3.0]]).view(1, 2, 1, 2)
+    e = torch.tensor(1.0).exp()
+    second = [2 * e / (1 + e) + 1, 2 * ((1 + 3 * e) / (1 + e) + 10) + 3]
+    expected = torch.tensor([[2 * 0.5 + 0, second[0]], [2 * (2 + 10) + 1, second[1]]])
+    torch.testing.assert_close(block(features).view(2, 2), expected)
+
+
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("shape", [(2, 24, 9, 7), (1, 4, 8, 8), (1, 32, 32, 32)])
+def test_position_attention_is_the_plain_form(
+    shape: tuple[int, int, int, int], order: torch.memory_format
+) -> None:
+    """To 3·10⁻⁶, and so are its gradients, of the largest one."""
+    block = position_attention(shape[1], gamma=0.7)
+    features = torch.randn(shape).to(memory_format=order).requires_grad_()
+    looked_at = torch.randn(shape)
+    asked = [features, *block.parameters()]
+    fast, slow = block(features), plain(block, features)
+    assert (fast - slow).abs().max() < 3e-6
+    ours = torch.autograd.grad((fast * looked_at).sum(), asked)
+    theirs = torch.autograd.grad((slow * looked_at).sum(), asked)
+    for one, other in zip(ours, theirs, strict=True):
+        assert other.any()
+        assert (one - other).abs().max() < 3e-6 * max(1.0, float(other.abs().max()))
+
+
+def test_position_attention_under_autocast_stays_in_float32() -> None:
+    block = position_attention(16, gamma=1.0)
+    features = torch.randn(1, 16, 6, 6) * 20  # energies of hundreds
+    expected = block(features)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(block(features), expected)
+        narrow = block(features.bfloat16())
+        assert narrow.dtype == torch.bfloat16
+        torch.testing.assert_close(narrow, block(features.bfloat16().float()).bfloat16())
+        assert block(features * 1e5).isfinite().all()

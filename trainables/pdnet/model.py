@@ -1,16 +1,21 @@
 """PDNet (section 2 of the paper): image encoder, prior encoder and dual-path decoder."""
 
-import math
 from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from lesions.errors import InputError
 from trainables.backbones import BackboneConfig, backbone
-from trainables.blocks import ASPP, BatchNorm, ChannelAttention, ConvBNReLU
+from trainables.blocks import (
+    ASPP,
+    ChannelAttention,
+    ConvBNReLU,
+    DeconvBNReLU,
+    resize,
+    start_masks,
+)
 from trainables.configs import check_range
 
 INPUT_CHANNELS = 3
@@ -104,7 +109,7 @@ class UNetPath(nn.Module):
         fused = enhanced[-1:]
         for scale in reversed(range(SCALES - 1)):
             own = enhanced[scale]
-            fused.insert(0, self.fuse[scale](torch.cat([_resize(fused[0], own), own], dim=1)))
+            fused.insert(0, self.fuse[scale](torch.cat([resize(fused[0], own), own], dim=1)))
         return fused
 
 
@@ -134,7 +139,7 @@ class Fusion(nn.Module):
         maps = [own]
         for source, connection in zip(self.sources, self.connections, strict=True):
             other = enhanced[source]
-            maps.append(connection(_resize(other, own) if source > self.scale else other))
+            maps.append(connection(resize(other, own) if source > self.scale else other))
         return cast("Tensor", self.attention(torch.cat(maps, dim=1)))
 
 
@@ -147,11 +152,7 @@ class Decoder(nn.Module):
         self.path: nn.Module = nn.Identity() if config.top_down else UNetPath(features)
         self.fusions = nn.ModuleList([Fusion(config, scale) for scale in range(SCALES)])
         widths = [cast("Fusion", fusion).channels for fusion in self.fusions]
-        self.full_size = nn.Sequential(
-            nn.ConvTranspose2d(widths[0], features, 4, stride=2, padding=1, bias=False),
-            BatchNorm(features),
-            nn.ReLU(inplace=True),
-        )
+        self.full_size = DeconvBNReLU(widths[0], features)
         widths = [features, *widths]
         self.mask_heads = nn.ModuleList([_mask_head(width) for width in widths])
         self.heatmap_heads = nn.ModuleList(
@@ -215,15 +216,6 @@ def _heatmap_head(channels: int) -> nn.Conv2d:
     return head
 
 
-def start_masks(bias: Tensor, share: float) -> None:
-    """Lesions are small: from much above their share of the view all pixels would first fall."""
-    nn.init.constant_(bias, math.log(share / (1 - share)))
-
-
 def start_heatmaps(weight: Tensor) -> None:
     """Heat maps are nearly 0 everywhere: larger random ones would drown the masks at first."""
     nn.init.normal_(weight, std=0.001)
-
-
-def _resize(features: Tensor, like: Tensor) -> Tensor:
-    return F.interpolate(features, size=like.shape[-2:], mode="bilinear", align_corners=False)

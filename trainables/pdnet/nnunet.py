@@ -4,6 +4,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from trainables.blocks import start_masks
 from trainables.nnunet import NNUNetConfig, heads, nnunet
 from trainables.pdnet.model import (
     HEATMAP_CHANNELS,
@@ -11,7 +12,6 @@ from trainables.pdnet.model import (
     INPUT_CHANNELS,
     Outputs,
     start_heatmaps,
-    start_masks,
 )
 
 
