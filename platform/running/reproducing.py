@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dashboards.tables.papers import PaperRow, paper_rows
+from dashboards.tables.papers import PaperRow, known_rows
 from lesions import InputError
 from platform.running.datasets import Data
 from platform.running.plans import Planned
@@ -37,16 +37,17 @@ class Reproducing(Planned):
 
     @property
     def paper_rows(self) -> list[PaperRow]:
-        """The paper's own rows; without a paper the table's, which have no figures."""
+        """The paper's own rows, then those of the table that the paper lacks, without figures."""
         table = self.contents
-        if self.system.paper:
-            return paper_rows(self.system.paper, table.number)
-        return [
+        rows = [row for row in known_rows(self.system.paper) if row.table == table.number]
+        named = {row.method for row in rows}
+        return rows + [
             PaperRow(
                 paper="", table=table.number, dataset="", subgroup="all", method=method,
                 metrics={}, units={},
             )
             for method in table.rows
+            if method not in named
         ]  # fmt: skip
 
     @property

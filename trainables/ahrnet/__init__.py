@@ -49,7 +49,7 @@ class AHRNetSystem(System):
         return VARIANTS
 
     def tables(self) -> Mapping[str, PaperTable]:
-        """Tables 1 and 2."""
+        """Tables 1 and 2, and "rls" of ours."""
         return TABLES
 
     def method(self, config: AHRNetConfig) -> str:

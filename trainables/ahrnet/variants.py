@@ -1,4 +1,4 @@
-"""The rows of Tables 1 and 2 by name; each edits any config."""
+"""The rows of Tables 1 and 2, and a control, by name; each edits any config."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -40,6 +40,17 @@ def level_set(make: Edit, region: Literal["lesion", "view"] = "lesion") -> Edit:
     return edit
 
 
+def shuffled(make: Edit) -> Edit:
+    """A control: what `make` makes, its level set on intensities that are shuffled."""
+
+    def edit(config: AHRNetConfig) -> AHRNetConfig:
+        made = make(config)
+        return replace(made, rls=replace(made.rls, shuffled=True))
+
+    return edit
+
+
+_AHRNET = hrnet("DE", "DA", "SA")
 VARIANTS: Mapping[str, Edit] = {
     "nnunet": nnunet,
     "nnunet+RLS": level_set(nnunet),
@@ -47,9 +58,10 @@ VARIANTS: Mapping[str, Edit] = {
     "HRNet+RLS": level_set(hrnet()),
     "HRNet+DE": hrnet("DE"),
     "HRNet+DE+DA": hrnet("DE", "DA"),
-    AHRNET: hrnet("DE", "DA", "SA"),
-    f"{AHRNET}+LS": level_set(hrnet("DE", "DA", "SA"), "view"),
-    f"{AHRNET}+RLS": level_set(hrnet("DE", "DA", "SA")),
+    AHRNET: _AHRNET,
+    f"{AHRNET}+LS": level_set(_AHRNET, "view"),
+    f"{AHRNET}+RLS": level_set(_AHRNET),
+    f"{AHRNET}+RLS-shuffled": shuffled(level_set(_AHRNET)),
 }
 
 
@@ -62,4 +74,5 @@ def method(config: AHRNetConfig) -> str:
         name = "AHRNet" if len(parts) == len(SWITCHES) else "+".join(("HRNet", *parts))
     if not config.rls.factor:
         return name
-    return name + ("+RLS" if config.rls.region == "lesion" else "+LS")
+    name += "+RLS" if config.rls.region == "lesion" else "+LS"
+    return name + (", shuffled" if config.rls.shuffled else "")

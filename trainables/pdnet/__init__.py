@@ -51,7 +51,7 @@ class PDNetSystem(System):
         return VARIANTS
 
     def tables(self) -> Mapping[str, PaperTable]:
-        """Tables 1, 2 and 3."""
+        """Tables 1, 2 and 3, and "rls" of ours."""
         return TABLES
 
     def method(self, config: PDNetConfig) -> str:

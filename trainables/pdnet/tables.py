@@ -1,4 +1,4 @@
-"""The PDNet paper's Tables 1, 2 and 3: which variant makes which row."""
+"""The PDNet paper's Tables 1, 2 and 3, and one of ours: which variant makes which row."""
 
 from collections.abc import Mapping
 
@@ -22,6 +22,8 @@ ABLATIONS = {
     "PDNet (base+PE+T2D+B2U+SA)": PDNET,
 }
 NOTE = "The paper's has three training rounds, each on masks that the last one's model refined."
+
+ALONE = {name: ("stage2", name) for name in ("dice", *ERRORS)}
 
 TABLES: Mapping[str, PaperTable] = {
     table.number: table
@@ -51,6 +53,13 @@ TABLES: Mapping[str, PaperTable] = {
             together=BOTH,
             columns={"dice_stage1": ("stage1", "dice"), "dice_stage2": ("both", "dice"), **ERRORS},
             note=NOTE,
+        ),
+        # Ours: AHRNet's loss in PDNet's second stage, which is told the lesion's size.
+        PaperTable(
+            number="rls",
+            rows={"PDNet": {"stage2": PDNET}, "PDNet+RLS": {"stage2": f"{PDNET}+RLS"}},
+            parts={"stage2": STAGES["stage2"]},
+            columns=ALONE,
         ),
     )
 }  # fmt: skip

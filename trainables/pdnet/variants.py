@@ -1,4 +1,4 @@
-"""Table 3's ablations, and the baseline beside PDNet, by name; each edits any config."""
+"""Table 3's ablations, AHRNet's loss, and the baseline, by name; each edits any config."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -25,11 +25,18 @@ def nnunet(config: PDNetConfig) -> PDNetConfig:
     return replace(config, network="nnunet")
 
 
+def with_level_set(config: PDNetConfig) -> PDNetConfig:
+    """PDNet whole, with the regional level set by the config's own settings."""
+    rls = replace(config.rls, factor=config.rls.factor or 0.1)
+    return replace(ablated(config, *SWITCHES), rls=rls)
+
+
 VARIANTS: Mapping[str, Callable[[PDNetConfig], PDNetConfig]] = {
     "base": ablated,
     "base+PE": lambda config: ablated(config, "PE"),
     "base+PE+T2D": lambda config: ablated(config, "PE", "T2D"),
     "base+PE+T2D+B2U": lambda config: ablated(config, "PE", "T2D", "B2U"),
     "base+PE+T2D+B2U+SA": lambda config: ablated(config, "PE", "T2D", "B2U", "SA"),
+    "base+PE+T2D+B2U+SA+RLS": with_level_set,
     "nnunet": nnunet,
 }
