@@ -212,6 +212,13 @@ def test_nnunet_planned_for_the_smallest_size_takes_the_others(size: int) -> Non
         assert parameter.grad.isfinite().all(), name
 
 
+@pytest.mark.parametrize(("features", "count"), [(32, 20_618_085), (8, 1_947_997)])
+def test_nnunets_parameters(features: int, count: int) -> None:
+    with torch.device("meta"):
+        model = NNUNet(NNUNetConfig(features=features), 128)
+    assert parameters(model) == count
+
+
 @pytest.mark.parametrize("share", [0.1, 0.15])
 def test_all_heads_start_at_the_lesions_share(share: float) -> None:
     found = [head.bias for head in AHRNet(FULL, share).head.mask_heads]
