@@ -190,7 +190,7 @@ class Evaluation:
             return None
         groups = {"all" if len(self.sets) > 1 else self.method: self.rows}
         if len(self.sets) > 1:
-            groups |= {of: self.rows_of_set(number) for number, of in enumerate(self.sets)}
+            groups |= {f"{n}. {of}": self.rows_of_set(n - 1) for n, of in enumerate(self.sets, 1)}
         lines = {of: [[row.get(name, math.nan) for row in rows]] for of, rows in groups.items()}
         return cumulative_histogram(name, self._whole, lines)
 

@@ -69,7 +69,7 @@ def cumulative_histogram(
                 axes, by_seed, color=colours[method], linewidth=1.6, label=shown(method),
                 linestyle=DASHES[number % len(DASHES)],
             )  # fmt: skip
-            half = LEVELS[np.flatnonzero(share >= 50)[-1]]
+            half = LEVELS[np.flatnonzero(share.round(6) >= 50)[-1]]
             lowest = min(values.min() for values in by_seed)
             words.append(f"{method}: lowest {lowest:.3f}, half of the lesions reach {half:.2f}")
         for point in points:
