@@ -16,8 +16,9 @@ from dashboards.pages.reproduction import (
     write_reproduction,
 )
 from dashboards.tables.differences import differences, seeds_in_words
-from dashboards.tables.papers import PaperRow
+from dashboards.tables.papers import PaperRow, known_rows
 from dashboards.tables.results import Result, summarised
+from dashboards.tables.shares import shares
 from dashboards.tables.terminal import say
 from lesions import InputError
 from platform.command_line.options import parse_config, run, take_system
@@ -142,7 +143,9 @@ def result_of(
         }
         for seed in seeds
     }
-    result = summarised(row.method, row.subgroup, data.name, table.columns, measured)
+    result = summarised(
+        row.method, row.subgroup, data.name, table.columns, measured, table.of_lesions
+    )
     made = {part or WHOLE: variant for part, variant in variants.items()}
     params = {**made, "preset": plan.preset, "measured_on": data.description}
     recorder.row(row, result, params, seeds_tag(seeds))
@@ -160,7 +163,9 @@ def view_of(
         f"{total_epochs(recipe)} epoch(s) in all a training, {seeds_in_words(seeds)}."
     )
     tags = {**plan.data.tags(), **provenance(), "lesion.preset": plan.preset}
-    sets = dict.fromkeys(data.description for _, data in plan.rows(external))
+    rows = list(plan.rows(external))
+    sets = dict.fromkeys(data.description for _, data in rows)
+    ours = zip((row for row, _ in rows), results, strict=True)
     return Reproduction(
         name=plan.name,
         paper=plan.system.paper or plan.system.title,
@@ -171,6 +176,7 @@ def view_of(
         merit=plan.system.merit,
         seeds=seeds,
         differences=differences(results, table.columns),
+        shares=shares(ours, known_rows(plan.system.paper)),
         remarks=[trained, *filter(None, [table.note])],
         tags={name.removeprefix("lesion."): text for name, text in tags.items()},
     )

@@ -19,6 +19,11 @@ class PaperTable:
         together: the parts that answer in order, as one; by a name that `columns` may have for
             a part.
         by_type: whether every method has a row for each lesion type.
+        of_lesions: what is told of the lesions one by one, by its name in `tables.csv`: the lowest,
+            `worst_dice`, or a share of them, `fraction_dice_ge_0.80` of Dice ≥ 0.80 and
+            `fraction_dice_gt_0.85` of Dice > 0.85. What the name has in its middle is one of
+            `columns`, of which more is better; its cumulative histogram is drawn. The paper's own
+            value may stand in another of its tables, as "text" or "fig4".
         note: what sets ours apart from the paper's protocol, for those who read the result.
     """
 
@@ -28,6 +33,7 @@ class PaperTable:
     columns: Mapping[str, tuple[str, str]]
     together: Mapping[str, Sequence[str]] = field(default_factory=dict)
     by_type: bool = False
+    of_lesions: Sequence[str] = ()
     note: str = ""
 
     @property

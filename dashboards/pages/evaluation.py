@@ -8,8 +8,10 @@ from typing import Any
 
 from rich.console import Console
 
-from dashboards.pages.report import data_uri, fill, versions, write_page
+from dashboards.pages.report import data_uri, fill, versions, with_svg, write_page
 from dashboards.pages.view import evenly_apart
+from dashboards.plots.drawing import Plot
+from dashboards.plots.histograms import cumulative_histogram
 from dashboards.tables.comparison import (
     Line,
     columns_shown,
@@ -80,15 +82,14 @@ class Evaluation:
 
     def lines(self) -> list[Line]:
         """Ours on everything, and on each of several sets; a part alone; the paper's Table 1."""
-        whole = self.sets[0] if len(self.sets) == 1 else f"{len(self.sets)} sets together"
-        lines = [self._line(f"{self.method}, ours", whole, self.rows)]
+        lines = [self._line(f"{self.method}, ours", self._whole, self.rows)]
         if len(self.sets) > 1:
             lines += [
                 self._line(f"{self.method}, ours", name, self.rows_of_set(number))
                 for number, name in enumerate(self.sets)
             ]
         if self.alone:
-            lines.append(self._alone(whole))
+            lines.append(self._alone(self._whole))
         return [*lines, *paper_lines(shown_rows(self.paper))]
 
     def category_lines(self) -> list[Line]:
@@ -108,6 +109,11 @@ class Evaluation:
         found = columns_shown(lines, self.merit.name)
         found.pop(MISSED, None)
         return found | ({MISSED: METRICS[MISSED].heading} if self.finds else {})
+
+    @property
+    def _whole(self) -> str:
+        """All that it was measured on."""
+        return self.sets[0] if len(self.sets) == 1 else f"{len(self.sets)} sets together"
 
     @property
     def finds(self) -> bool:
@@ -177,6 +183,23 @@ class Evaluation:
         ranked = sorted(self.rows, key=lambda row: (rank(row.get(name)), row["file"], row["row"]))
         return [ranked[place] for place in evenly_apart(len(ranked), SHOWN)]
 
+    def histogram(self) -> Plot | None:
+        """The share of lesions that reach a figure of merit, also of each of several sets."""
+        name = self.merit.name
+        if not metric_of(name).fraction or self.merit.better == "lower":
+            return None
+        groups = {"all" if len(self.sets) > 1 else self.method: self.rows}
+        if len(self.sets) > 1:
+            groups |= {f"{n}. {of}": self.rows_of_set(n - 1) for n, of in enumerate(self.sets, 1)}
+        lines = {of: [[row.get(name, math.nan) for row in rows]] for of, rows in groups.items()}
+        return cumulative_histogram(name, self._whole, lines)
+
+    def worst(self) -> Row | None:
+        """The lesion that is worst by the figure of merit; None where none has it."""
+        name = self.merit.name
+        known = [row for row in self.rows if math.isfinite(self.merit.rank(row.get(name)))]
+        return max(known, key=lambda row: self.merit.rank(row[name]), default=None)
+
     def notes(self) -> Iterator[str]:
         """What a reader has to know to read the tables."""
         theirs = "; the paper's on other and many more lesions" if shown_rows(self.paper) else ""
@@ -190,6 +213,10 @@ class Evaluation:
                 f"{missed} of {len(self.rows)} lesions were not found; what was answered of them "
                 "counts all the same."
             )
+        if (worst := self.worst()) is not None:
+            name = self.merit.name
+            place = f"{worst['file']}, row {worst['row']}"
+            yield f"The worst: {in_words(name, worst[name])}, {self.sets[worst['set']]}: {place}."
         if self.aside:
             yield f"{len(self.aside)} lesions could not be measured; lesions.csv says why."
         if self.diameters:
@@ -259,6 +286,7 @@ def render_evaluation(view: Evaluation, pictures: Sequence[tuple[Row, bytes]]) -
         diameters=diameter_cells(view.rows) if view.diameters else None,
         differences=difference_cells(view.rows) if view.diameters else None,
         notes=list(view.notes()),
+        plots=with_svg(filter(None, [view.histogram()])),
         merit=metric_of(name),
         shown=[(row, in_words(name, row.get(name)), data_uri(png)) for row, png in pictures],
         aside=view.aside[:LISTED],

@@ -12,7 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from dashboards.pages.view import LesionResult, SweepView
-from dashboards.plots.sweeps import Plot, plots, searched_names
+from dashboards.plots.drawing import Plot
+from dashboards.plots.sweeps import plots, searched_names
 from dashboards.recorded.numbers import number_of, time_of
 from dashboards.tables.comparison import (
     caution,
@@ -91,7 +92,7 @@ def render(view: SweepView, rows: list[PaperRow]) -> str:
         paper=bool(rows),
         caution=caution(view, rows),
         facts=_facts(view),
-        plots=[(plot, _svg(plot)) for plot in plots(view)],
+        plots=with_svg(plots(view)),
         pictures=_pictures(view),
         patients=len({lesion.patient for lesion in view.lesions}),
         searched=searched_names(view.trials),
@@ -100,9 +101,9 @@ def render(view: SweepView, rows: list[PaperRow]) -> str:
     )
 
 
-def _svg(plot: Plot) -> Markup:
-    """A plot as markup: Matplotlib escapes the words in its SVG."""
-    return Markup(plot.svg)  # nosec B704
+def with_svg(drawn: Iterable[Plot]) -> list[tuple[Plot, Markup]]:
+    """Plots, each with its markup: Matplotlib escapes the words in its SVG."""
+    return [(plot, Markup(plot.svg)) for plot in drawn]  # nosec B704
 
 
 def fill(template: str, **values: Any) -> str:

@@ -6,13 +6,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dashboards.pages.report import fill, versions, write_page
+from dashboards.pages.report import fill, versions, with_svg, write_page
+from dashboards.plots.drawing import Plot
+from dashboards.plots.histograms import Point, cumulative_histogram
 from dashboards.tables.comparison import Line, paper_lines
 from dashboards.tables.differences import Difference, difference_notes, difference_table, pairs_of
 from dashboards.tables.metrics import metric_of
 from dashboards.tables.papers import WHOLE, PaperRow, title_of
 from dashboards.tables.results import Result
-from dashboards.tables.terminal import WIDE, lines_table, plain, print_notes
+from dashboards.tables.shares import Share, groups_of, share_cells, share_notes
+from dashboards.tables.terminal import WIDE, lines_table, plain, print_notes, text_table
 from lesions.metrics.merit import DICE, Merit
 
 
@@ -30,6 +33,7 @@ class Reproduction:
         merit: ranks the methods, by each column that is it, or a part's.
         seeds: with which ours was trained.
         differences: of our rows from each other.
+        shares: of the lesions of each row, ours and the paper's.
         remarks: what sets ours apart, in sentences.
         tags: of the MLflow run, for the page's provenance.
     """
@@ -43,6 +47,7 @@ class Reproduction:
     merit: Merit = DICE
     seeds: Sequence[int] = (0,)
     differences: Sequence[Difference] = ()
+    shares: Sequence[Share] = ()
     remarks: Sequence[str] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -122,6 +127,9 @@ def print_reproduction(view: Reproduction, console: Console) -> None:
     title, wide = f"{plain(view.title)}: {plain(view.name)}", console.width >= WIDE
     console.print(lines_table(title, view.lines(), view.headings, wide))
     print_notes([view.caption, *view.notes()], console)
+    if view.shares:
+        console.print(text_table("Of the lesions", *share_cells(view.shares), words=2))
+        print_notes(share_notes(view.shares, view.results), console)
     if view.differences:
         console.print(difference_table(view.differences, wide))
         print_notes(difference_notes(view.differences, view.seeds), console)
@@ -140,10 +148,46 @@ def render_reproduction(view: Reproduction) -> str:
         lines=view.lines(),
         columns=view.headings,
         notes=list(view.notes()),
+        shares=groups_of(view.shares),
+        share_headings={one.metric: metric_of(one.metric).heading for one in view.shares},
+        share_notes=list(share_notes(view.shares, view.results)),
+        plots=with_svg(histograms(view)),
         pairs=pairs_of(view.differences),
         difference_notes=list(difference_notes(view.differences, view.seeds)),
         provenance=[*sorted(view.tags.items()), ("page written with", ", ".join(versions()))],
     )
+
+
+def histograms(view: Reproduction) -> Iterator[Plot]:
+    """The cumulative histogram of each metric that shares are told of, one a data set of ours."""
+    for metric in dict.fromkeys(one.told.metric for one in view.shares):
+        for where in dict.fromkeys(result.measured_on for result in view.results):
+            lines = {
+                result.method: [
+                    list(one.values()) for one in result.single.get(metric, {}).values()
+                ]
+                for result in view.results
+                if result.measured_on == where
+            }
+            plot = cumulative_histogram(metric, where, lines, _points(view.shares, metric, where))
+            if plot is not None:
+                yield plot
+
+
+def _points(shares: Sequence[Share], metric: str, where: str) -> list[Point]:
+    """The paper's, on the data set that stands beside this one of ours."""
+    places = {one.place for one in shares if one.measured_on == where}
+    told = [
+        (one, one.paper)
+        for one in shares
+        if one.told.metric == metric and one.place in places and one.paper is not None
+    ]
+    return [
+        Point(method=one.method, value=float(one.told.level), share=paper)
+        if one.told.sign
+        else Point(method=one.method, value=paper, share=1.0)
+        for one, paper in told
+    ]
 
 
 def _ranked(values: Mapping[str, float], merit: Merit) -> str:

@@ -1,1 +1,2 @@
-"""Pictures: `sweeps` draws a sweep's plots, `overlays` a lesion with outlines and diameters."""
+"""Pictures: `sweeps` draws a sweep's plots, `histograms` how many lesions reach a value,
+`overlays` a lesion with outlines and diameters; `drawing` is what plots share."""

@@ -1,63 +1,22 @@
-"""The report's plots, as SVG that takes its colours from the page."""
+"""The plots of a sweep's report."""
 
-import io
-import re
-import textwrap
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from dashboards.pages.view import SweepView, Trial
+from dashboards.plots.drawing import FADED, OTHER, OURS, STYLE, Plot, figure_of, svg_of
+from dashboards.plots.histograms import AT_OR_ABOVE, draw_reached
 from dashboards.recorded.numbers import number_of
 from dashboards.tables.comparison import short_number
 from dashboards.tables.metrics import metric_of
 from lesions.errors import shown
 
-# Stand-ins for the page's CSS variables: Matplotlib only knows fixed colours.
-INK, LINE, OURS, OTHER, FADED = "#010001", "#010002", "#010003", "#010004", "#010005"
-VARIABLES = {INK: "ink", LINE: "line", OURS: "ours", OTHER: "other", FADED: "faded"}
-STYLE: Any = {
-    "font.family": "sans-serif",
-    "font.size": 10.5,
-    "svg.fonttype": "none",
-    "text.color": INK,
-    "text.parse_math": False,  # names come from users: a dollar sign is a dollar sign
-    "axes.edgecolor": LINE,
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": LINE,
-    "grid.linewidth": 0.6,
-    "xtick.color": LINE,
-    "ytick.color": LINE,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "legend.frameon": False,
-    "legend.borderpad": 0.0,
-    "legend.columnspacing": 1.4,
-    "legend.fontsize": 9.5,
-}
 MOST_SEARCHED = 30  # parameters that have a plot
 MOST_BINS = 20
-WIDEST = 32  # letters of an upright label
 LOG_FROM = 30.0  # a searched range whose ends differ by this factor is drawn on a log axis
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plot:
-    """One plot: inline SVG, what it is called, and what a reader who cannot see it is told."""
-
-    title: str
-    caption: str
-    description: str
-    svg: str
 
 
 def plots(view: SweepView) -> list[Plot]:
@@ -83,7 +42,7 @@ def _learning_curves(view: SweepView, metric: str, label: str) -> Plot | None:
     trials = [trial for trial in view.trials if trial.history.get(metric)]
     if not trials:
         return None
-    figure, axes = _figure("epoch", label)
+    figure, axes = figure_of("epoch", label)
     for trial in sorted(trials, key=_stand_out(view)):
         epochs, values = zip(*trial.history[metric], strict=True)
         name, colour = _role(view, trial)
@@ -101,7 +60,7 @@ def _learning_curves(view: SweepView, metric: str, label: str) -> Plot | None:
         title=f"{label} by epoch",
         caption="Each line is a trial. Dashed: pruned, failed or still running.",
         description=f"{label} of {len(trials)} trials by epoch.",
-        svg=_svg(figure, axes, f"curves-{metric}"),
+        svg=svg_of(figure, axes, f"curves-{metric}"),
     )
 
 
@@ -115,7 +74,7 @@ def _search_plot(view: SweepView, name: str) -> Plot | None:
     if not points:
         return None
     metric = metric_of(view.merit.name)
-    figure, axes = _figure(name, f"best validation {metric.measured}")
+    figure, axes = figure_of(name, f"best validation {metric.measured}")
     for trial, value, best in points:
         label, colour = _role(view, trial)
         marker, size = {OURS: ("*", 15), OTHER: ("o", 7), FADED: ("x", 7)}[colour]
@@ -135,7 +94,7 @@ def _search_plot(view: SweepView, name: str) -> Plot | None:
         caption="Each mark is a trial; a cross was stopped before its last epoch.",
         description=f"Best validation {metric.measured} of {len(points)} trials against {name}; "
         f"the {end}, {best:.3f}, at {short_number(str(at))}.",
-        svg=_svg(figure, axes, f"search-{name}"),
+        svg=svg_of(figure, axes, f"search-{name}"),
     )
 
 
@@ -157,19 +116,9 @@ def _reached(view: SweepView) -> Plot | None:
     values, metric = _values(view), metric_of(view.merit.name)
     if not values:
         return None
-    figure, axes = _figure(metric.title, "lesions at or above (%)")
-    share = [100 * (i + 1) / len(values) for i in range(len(values))]
-    axes.step(
-        [1.0, *values, 0.0],
-        [0.0, *share, 100.0],
-        where="post",
-        color=OURS,
-        linewidth=2.2,
-        label="ours",
-    )
+    figure, axes = figure_of(metric.title, AT_OR_ABOVE)
+    draw_reached(axes, [values], color=OURS, linewidth=2.2, label="ours")
     _reference_lines(view, axes)
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 103)
     reached = sum(x >= 0.8 for x in values)
     return Plot(
         title=f"{metric.title} over the test lesions",
@@ -177,7 +126,7 @@ def _reached(view: SweepView) -> Plot | None:
         f"the mean {metric.words} of the references on the same lesions.",
         description=f"{reached} of {len(values)} test lesions reach a {metric.words} of 0.8; the "
         f"lowest is {min(values):.3f}, the highest {max(values):.3f}.",
-        svg=_svg(figure, axes, f"lesions-{view.merit.name}"),
+        svg=svg_of(figure, axes, f"lesions-{view.merit.name}"),
     )
 
 
@@ -186,7 +135,7 @@ def _histogram(view: SweepView) -> Plot | None:
     values, metric = _values(view), metric_of(view.merit.name)
     if not values:
         return None
-    figure, axes = _figure(metric.heading, "lesions")
+    figure, axes = figure_of(metric.heading, "lesions")
     apart = max(values) - min(values) > 1e-6 * max(map(abs, values))
     axes.hist(values, bins=min(MOST_BINS, len(values)) if apart else 1, color=OURS, label="ours")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
@@ -197,7 +146,7 @@ def _histogram(view: SweepView) -> Plot | None:
         "the references on the same lesions.",
         description=f"{metric.heading} of {len(values)} test lesions; the lowest is "
         f"{min(values):.3f}, the highest {max(values):.3f}.",
-        svg=_svg(figure, axes, f"lesions-{view.merit.name}"),
+        svg=svg_of(figure, axes, f"lesions-{view.merit.name}"),
     )
 
 
@@ -213,7 +162,7 @@ def _axis_errors(view: SweepView) -> Plot | None:
     short = _pairs((one.short_axis_mm, one.metrics.get("short_axis_error")) for one in view.lesions)
     if not long and not short:
         return None
-    figure, axes = _figure("true diameter (mm)", "absolute error (mm)")
+    figure, axes = figure_of("true diameter (mm)", "absolute error (mm)")
     for pairs, label, colour, marker in (
         (long, "long axis", OURS, "o"),
         (short, "short axis", OTHER, "^"),
@@ -231,7 +180,7 @@ def _axis_errors(view: SweepView) -> Plot | None:
         caption=f"Each mark is one axis of one test lesion.{note}",
         description="Absolute error of the long and the short axis in mm against the true "
         f"diameter, {len(long) + len(short)} points.",
-        svg=_svg(figure, axes, "axes"),
+        svg=svg_of(figure, axes, "axes"),
     )
 
 
@@ -249,33 +198,3 @@ def _role(view: SweepView, trial: Trial) -> tuple[str, str]:
 
 def _pairs(measured: Iterable[tuple[float | None, float | None]]) -> list[tuple[float, float]]:
     return [(a, b) for a, b in measured if a is not None and b is not None]
-
-
-def _figure(x: str, y: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(5.0, 3.5), layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_xlabel(shown(x))
-    axes.set_ylabel(textwrap.fill(y, WIDEST))
-    return figure, axes
-
-
-def _svg(figure: Figure, axes: Axes, name: str) -> str:
-    """The figure for inlining in HTML: the page's colours, ids that no other plot has."""
-    handles, labels = axes.get_legend_handles_labels()
-    once = dict(zip(labels, handles, strict=True))
-    if len(once) > 1:
-        names = sorted(once, key=lambda label: not label.startswith("best: "))
-        columns = 3 if len(names) == 3 else 2
-        figure.legend([once[x] for x in names], names, loc="outside upper left", ncols=columns)
-    text = io.StringIO()
-    prefix = re.sub(r"[^a-zA-Z0-9_]+", "-", name)[:100]
-    with mpl.rc_context({"svg.hashsalt": prefix}):
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
-    svg = text.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r' xmlns(:\w+)?="[^"]*"| (width|height)="[\d.]+pt"', "", svg, count=4)
-    svg = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{prefix}-", svg)
-    for stand_in, variable in VARIABLES.items():
-        svg = svg.replace(stand_in, f"var(--{variable})")
-    return svg.replace("<svg", '<svg aria-hidden="true" focusable="false"', 1)

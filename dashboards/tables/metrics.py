@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Literal
 
 from lesions.errors import shown, spoken
+from lesions.metrics.shares import OfLesions, of_lesions
 
 MOST_UNKNOWN = 12  # columns of metrics that nobody here knows
 MISSED = "missed"
@@ -74,7 +75,15 @@ METRICS: Mapping[str, Metric] = {
 
 
 def metric_of(name: str) -> Metric:
-    """The metric of a name; one of a part, "dice_stage1", is made of both; else the name itself."""
+    """The metric of a name; one of a part, "dice_stage1", is made of both; else the name itself.
+
+    The worst of lesions, "worst_dice", and shares of them are made of what is told, and of whose.
+    """
+    told = of_lesions(name)
+    return _plain(name) if told is None else _told(told, _plain(told.metric))
+
+
+def _plain(name: str) -> Metric:
     if name in METRICS:
         return METRICS[name]
     for known in sorted(METRICS, key=len, reverse=True):
@@ -83,6 +92,14 @@ def metric_of(name: str) -> Metric:
             words, title = (f"{text}, {part}" for text in (metric.words, metric.title))
             return replace(metric, words=words, title=title)
     return Metric(words=shown(name), title=shown(name))
+
+
+def _told(told: OfLesions, metric: Metric) -> Metric:
+    if not told.sign:
+        return replace(metric, words=f"worst {metric.words}", title=f"Worst {metric.title}")
+    reached = f"{metric.words} {told.sign} {told.level}"
+    title = f"{metric.title} {told.sign} {told.level}"
+    return _fraction(title, f"share of lesions with {reached}")
 
 
 def part_words(part: str) -> str:

@@ -1,7 +1,7 @@
 """Ours for the rows of a paper's table, from what was measured of each lesion with each seed."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from dashboards.tables.comparison import metrics_of
 from dashboards.tables.papers import WHOLE
 from lesions.metrics import summary
 from lesions.metrics.paired import Measured, Which
+from lesions.metrics.shares import OfLesions, of_lesions
 
 Row = Mapping[str, Any]
 
@@ -28,6 +29,7 @@ class Result:
         values: (mean, standard deviation) over the lesions, each with every seed, by the paper's
             metric; only what was measured.
         single: what the values are of: each lesion's with each seed, by the paper's metric.
+        of_lesions: what is told of the lesions one by one, by its name in `tables.csv`.
     """
 
     method: str
@@ -36,6 +38,7 @@ class Result:
     lesions: int
     values: Mapping[str, tuple[float, float | None]]
     single: Mapping[str, Measured] = field(default_factory=dict)
+    of_lesions: Mapping[str, OfLesions] = field(default_factory=dict)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -43,7 +46,19 @@ class Result:
 
         Of several seeds also each one's mean: `dice_seed0`.
         """
-        return metrics_of(self.values) | {"test_n": float(self.lesions)} | self._by_seed()
+        shares = {name: float(np.mean(list(seeds.values()))) for name, seeds in self.shares.items()}
+        counted = {"test_n": float(self.lesions)}
+        return metrics_of(self.values) | shares | counted | self._by_seed()
+
+    @property
+    def shares(self) -> dict[str, dict[int, float]]:
+        """`of_lesions` with each seed that measured any lesion."""
+        found: dict[str, dict[int, float]] = {}
+        for name, told in self.of_lesions.items():
+            for seed, lesions in self.single.get(told.metric, {}).items():
+                if not math.isnan(value := told.of(list(lesions.values()))):
+                    found.setdefault(name, {})[seed] = value
+        return found
 
     @property
     def measured_on(self) -> str:
@@ -58,6 +73,9 @@ class Result:
                 values = [value for value in lesions.values() if not math.isnan(value)]
                 if values and len(self.single[name]) > 1:
                     found[f"{name}_seed{seed}"] = float(np.mean(values))
+        for name, seeds in self.shares.items():
+            if len(seeds) > 1:
+                found |= {f"{name}_seed{seed}": value for seed, value in seeds.items()}
         return found
 
 
@@ -67,6 +85,7 @@ def summarised(
     data: str,
     columns: Mapping[str, tuple[str, str]],
     measured: Mapping[int, Mapping[str, Sequence[Row]]],
+    told: Iterable[str] = (),
 ) -> Result:
     """One row of ours, from the rows of lesions that each part of it was measured on.
 
@@ -75,6 +94,7 @@ def summarised(
         data: the short name of what was measured on.
         columns: (part, metric of ours), by the paper's metric.
         measured: one row a test lesion, by seed and part.
+        told: of the lesions one by one: names that `of_lesions` reads.
     """
     chosen = {
         seed: {
@@ -101,6 +121,7 @@ def summarised(
         lesions=min(len(rows) for parts in chosen.values() for rows in parts.values()),
         values=values,
         single=single,
+        of_lesions={name: one for name in told if (one := of_lesions(name)) is not None},
     )
 
 

@@ -87,14 +87,18 @@ def lines_table(title: str, lines: Sequence[Line], columns: Mapping[str, str], w
     return table
 
 
-def text_table(title: str, heading: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """A table of plain text: the first column to the left, numbers to the right."""
+def text_table(
+    title: str, heading: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1
+) -> Table:
+    """A table of plain text: the first columns, of `words`, to the left, numbers to the right."""
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=PADDING)
-    # Rich cuts a long word rather than another column's: names must stay whole.
-    longest = max((len(word) for row in rows for word in row[0].split()), default=0)
     for number, name in enumerate(heading):
-        table.add_column(plain(name), justify="right" if number else "left",
-                         min_width=0 if number else longest)  # fmt: skip
+        # Rich cuts a long word rather than another column's: names must stay whole.
+        texts = [row[number] for row in rows] if number < words else []
+        longest = max((len(word) for text in texts for word in text.split()), default=0)
+        table.add_column(
+            plain(name), justify="left" if number < words else "right", min_width=longest
+        )
     for row in rows:
         table.add_row(*map(plain, row))
     return table

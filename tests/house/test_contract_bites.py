@@ -51,6 +51,11 @@ class StrayTable(Toy):
         return {"1": PaperTable(number="1", rows=rows, parts={"": {}}, columns={})}
 
 
+class StrayShare(Toy):
+    def tables(self) -> Any:
+        return {"1": replace(super().tables()["1"], of_lesions=("worst_recall",))}
+
+
 class StraySpace(Toy):
     def space(self, config: ToyConfig) -> Any:
         return {"training.rate": FloatDistribution(0, 1)}
@@ -153,6 +158,7 @@ BROKEN: dict[type[Toy], Callable[[SystemContract], None]] = {
     NotFrozen: SystemContract.test_presets_are_configs,
     StrayVariant: SystemContract.test_variants_make_whole_configs,
     StrayTable: SystemContract.test_tables_name_what_there_is,
+    StrayShare: SystemContract.test_tables_name_what_there_is,
     StraySpace: SystemContract.test_its_search_space_names_fields,
     PaperOutside: SystemContract.test_its_search_space_names_fields,
     Misheard: SystemContract.test_it_is_told_by_prompts_of_its_kind,

@@ -1,6 +1,7 @@
 """The house's own test: a system of fifty lines, kept elsewhere, goes through every command."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,12 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from dashboards.recorded.evidence import lesion_records
 from dashboards.recorded.runs import runs_of_kind
 from lesions.prepared import PreparedSet
 from lesions.prompts import TellClick
 from lesions.readers.png import decode_labels
+from tests.house.toy import Toy
 from tests.platform.conftest import Cluster, command
 
 TOY = "tests.house.toy:Toy"
@@ -86,8 +89,15 @@ def test_predict(storage: Path, tiny_set: Path, tmp_path: Path) -> None:
     assert found["recist"]["long_axis"]["mm"] > 0  # measured from the mask
 
 
-def test_reproduce(storage: Path, tiny_set: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each row of its own table; it has no paper beside it."""
+def test_reproduce(
+    storage: Path,
+    tiny_set: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each row of its own table, and what that tells of the lesions; it has no paper beside it."""
+    told = replace(Toy().tables()["1"], of_lesions=("worst_dice", "fraction_dice_ge_0.10"))
+    monkeypatch.setattr(Toy, "tables", lambda self: {"1": told})
     words = ("toy-1", "--system", TOY, "--data", tiny_set, "--storage", storage, "--name", "all")
     assert command("reproduce", *words, *SHORT) == 0
     rows = {run.data.tags["lesion.method"]: run.data.metrics for run in runs(storage, "row")}
@@ -96,10 +106,17 @@ def test_reproduce(storage: Path, tiny_set: Path, capsys: pytest.CaptureFixture[
     parts = {run.data.tags["lesion.train"]: run.data.params["channels"]
              for run in runs(storage, "part")}  # fmt: skip
     assert sorted(parts.values()) == ["2", "4"]
+    client = MlflowClient(tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
+    for run in runs(storage, "part"):
+        dices = [one["dice"] for one in lesion_records(client, run.info.run_id)]
+        ours = rows["Toy" if run.data.tags["lesion.train"] == "whole" else "Toy, narrow"]
+        assert ours["worst_dice"] == min(dices)
+        assert ours["fraction_dice_ge_0.10"] == sum(dice >= 0.1 for dice in dices) / 4
     shown = capsys.readouterr().out
     assert "Toy, Table 1" in shown
+    assert "Of the lesions" in shown
     assert "the paper's" not in shown
-    assert (storage / "reports" / "all-toy-1.html").exists()
+    assert "Dice over the lesions of" in (storage / "reports" / "all-toy-1.html").read_text()
 
 
 @pytest.mark.slow

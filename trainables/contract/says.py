@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lesions.metrics.shares import of_lesions
 from lesions.names import check_name
 from lesions.prompts import PROMPTS
 from trainables.configs import edited, flatten
@@ -70,6 +71,9 @@ class Says(Asked):
             for part, metric in table.columns.values():
                 assert part in {*table.parts, *table.together}
                 assert metric in self.system.reported
+            for name in table.of_lesions:
+                assert (told := of_lesions(name)) is not None, name
+                assert told.metric in table.columns
             for parts in table.together.values():
                 assert set(parts) <= set(table.parts)
 

@@ -92,6 +92,7 @@ def test_the_terminal(width: int) -> None:
                  "1 lesions could not be measured", "No diameters from the predicted mask: 1 of 3",
                  "3 of 3 lesions have no RECIST marks of their own"):  # fmt: skip
         assert said in shown
+    assert "The worst: Dice 0.500, a: p0_001, row 1." in shown
     line = shown.split("heat maps − human mask")[1]
     assert line.split()[:5] == ["long", "3", "+0.0", "+0.7", "1.3"]
     assert max(map(len, out.getvalue().splitlines())) <= width
@@ -105,6 +106,23 @@ def test_the_page() -> None:
                  "Dice 0.900"):  # fmt: skip
         assert said in html
     assert html == render_evaluation(VIEW, [(VIEW.shown()[0], b"png")])
+
+
+def test_the_histogram_has_a_line_a_set_and_one_of_all() -> None:
+    plot = VIEW.histogram()
+    assert plot is not None
+    assert plot.title == "Dice over the lesions of 2 sets together"
+    assert [name in plot.svg for name in (">all<", ">1. a<", ">2. b<")] == [True] * 3
+    assert "all: lowest 0.500, half of the lesions reach 0.70" in plot.description
+    assert "2. b: lowest 0.700, half of the lesions reach 0.70" in plot.description
+    assert f'aria-label="{plot.description}"' in render_evaluation(VIEW, [])
+    one = replace(VIEW, sets=["a"], rows=ROWS[:2]).histogram()
+    assert one is not None
+    assert "PDNet: lowest 0.500" in one.description
+    unmeasured = replace(VIEW, rows=[ROWS[0] | {"dice": math.nan}])
+    assert (unmeasured.histogram(), unmeasured.worst()) == (None, None)
+    assert LOCATED.histogram() is None, "an error is no share"
+    assert LOCATED.worst() == LOCATED.rows[0], "its greatest error"
 
 
 def test_every_lesion_is_in_the_csv(tmp_path: Path) -> None:

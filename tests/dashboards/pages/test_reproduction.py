@@ -12,9 +12,11 @@ from dashboards.pages.reproduction import (
     render_reproduction,
 )
 from dashboards.tables.differences import differences
-from dashboards.tables.papers import paper_rows, shown_rows
+from dashboards.tables.papers import known_rows, paper_rows, shown_rows
 from dashboards.tables.results import Result, summarised
+from dashboards.tables.shares import shares
 from lesions.metrics.merit import Merit
+from tests.dashboards.pages.html_page import Page
 
 
 def result(method: str, dice: float, subgroup: str = "all") -> Result:
@@ -168,3 +170,52 @@ def test_the_page_marks_what_is_told_apart() -> None:
     assert "+0.100 +0.200 +0.300" in html
     assert "9 lesions of 9 patients" in html
     assert 'id="differences"' not in render_reproduction(view_of("3", [BASE], ["dice_stage2"]))
+
+
+def view_of_shares(seeds: tuple[int, ...]) -> Reproduction:
+    """Two methods, of which the paper tells one's worst Dice and the other's shares."""
+    rows = paper_rows("ahrnet", "1")
+    here = {row.method: row for row in rows if row.dataset == "deeplesion_test"}
+    told = ("worst_dice", "fraction_dice_ge_0.80", "fraction_dice_gt_0.85")
+    results = [
+        summarised(
+            method, "all", "here", {"dice": ("", "dice")},
+            {seed: {"": [{"dice": dice, "patient": f"p{at}", "file": "a.png", "row": at}
+                         for at, dice in enumerate(dices)]} for seed in seeds},
+            told,
+        )
+        for method, dices in {"nnUNet": [0.4, 0.9], "AHRNet+RLS": [0.8, 0.85]}.items()
+    ]  # fmt: skip
+    pairs = [(here[result.method], result) for result in results]
+    return Reproduction(
+        name="evening", paper="ahrnet", rows=rows, results=results, columns=["dice"],
+        data="here", seeds=seeds, shares=shares(pairs, known_rows("ahrnet")),
+    )  # fmt: skip
+
+
+def test_shares_stand_below_the_table_and_are_drawn() -> None:
+    view = view_of_shares((0,))
+    html = render_reproduction(view)
+    page = Page(html)
+    (label,) = (one["aria-label"] for one in page.named("div") if one.get("role") == "img")
+    for words in ("nnUNet: lowest 0.400, half of the lesions reach 0.90",
+                  "AHRNet+RLS: lowest 0.800, half of the lesions reach 0.85",
+                  "the paper's AHRNet+RLS: 99% reach 0.8;", "the paper's nnUNet: 100% reach 0.436",
+                  "92% reach 0.85"):  # fmt: skip
+        assert words in label
+    assert "90% reach" not in label, "that is of the hold-out set, which ours does not stand beside"
+    text = " ".join(page.text.split())
+    for words in ("Of the lesions", "Dice over the lesions of here", "paper: AHRNet+RLS",
+                  "AHRNet+RLS here 0.800 0.789 1.000 0.990 0.000 0.920",
+                  "hold-out test set, the paper alone – – – 0.900"):  # fmt: skip
+        assert words in text
+    assert "#0100" not in html, "every colour is the page's"
+    assert "each seed's value" not in text
+    assert html == render_reproduction(view_of_shares((0,)))
+    assert "0.800 0.800 0.800 0.789" in " ".join(
+        Page(render_reproduction(view_of_shares((0, 1)))).text.split()
+    )
+    out = io.StringIO()
+    print_reproduction(view, Console(file=out, width=80))
+    assert "Of the lesions" in out.getvalue().partition("Note:")[2]
+    assert 'id="shares"' not in render_reproduction(replace(view, shares=[]))
