@@ -21,7 +21,8 @@ from trainables.steps import weighted
 
 SYSTEM = PDNetSystem()
 PRESETS = {"paper": paper, "tiny": tiny}
-ABLATIONS = [name for name in VARIANTS if name != "nnunet"]
+NETWORKS = [name for name in VARIANTS if not name.endswith("+RLS")]
+ABLATIONS = [name for name in NETWORKS if name != "nnunet"]
 COUNTS = {
     ("paper", "base"): 26_654_546,
     ("paper", "base+PE"): 27_017_783,
@@ -65,7 +66,7 @@ def test_stage_1_plans_nnunet_one_stage_deeper() -> None:
     assert sum(p.numel() for p in model.parameters()) == 46_331_203
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", NETWORKS)
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_variant_edits_only_the_network(preset: str, variant: str) -> None:
     before, after = (
@@ -77,7 +78,7 @@ def test_a_variant_edits_only_the_network(preset: str, variant: str) -> None:
     assert edited(paper(), after) == VARIANTS[variant](PRESETS[preset]())
 
 
-@pytest.mark.parametrize("first", VARIANTS)
+@pytest.mark.parametrize("first", NETWORKS)
 def test_ablations_do_not_depend_on_what_was_switched_before(first: str) -> None:
     for name in ABLATIONS:
         assert VARIANTS[name](VARIANTS[first](tiny())) == VARIANTS[name](tiny())
@@ -85,6 +86,11 @@ def test_ablations_do_not_depend_on_what_was_switched_before(first: str) -> None
 
 def test_the_last_ablation_is_pdnet() -> None:
     assert VARIANTS["base+PE+T2D+B2U+SA"](tiny()) == tiny()
+
+
+def test_the_level_set_is_pdnets_own_loss_and_one_more() -> None:
+    config = VARIANTS["base+PE+T2D+B2U+SA+RLS"](tiny())
+    assert config == replace(tiny(), rls=replace(tiny().rls, factor=0.1))
 
 
 def test_an_unknown_variant_is_told() -> None:
@@ -101,7 +107,7 @@ def lost(
     return weighted(terms, phase.objectives[0]), terms
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", NETWORKS)
 def test_the_loss_reaches_every_parameter(variant: str) -> None:
     config = VARIANTS[variant](tiny())
     model = built(config).train()

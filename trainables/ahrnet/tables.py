@@ -6,6 +6,7 @@ from trainables.ahrnet.variants import AHRNET
 from trainables.tables import PaperTable
 
 COLUMNS = {name: ("", name) for name in ("precision", "recall", "dice")}
+OF_LESIONS = ("worst_dice", "fraction_dice_ge_0.80", "fraction_dice_gt_0.85")  # text, Fig. 4
 METHODS = {
     "nnUNet": "nnunet",
     "nnUNet+RLS": "nnunet+RLS",
@@ -32,6 +33,7 @@ TABLES: Mapping[str, PaperTable] = {
         rows={method: {"": variant} for method, variant in rows.items()},
         parts={"": {}},
         columns=COLUMNS,
+        of_lesions=OF_LESIONS,
         note=NOTE,
     )
     for number, rows in (
