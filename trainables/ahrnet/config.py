@@ -107,5 +107,12 @@ def tiny() -> AHRNetConfig:
         samples=replace(
             config.samples, sizes=(64, 96), rotation=30.0, flips=True, intensity=0.4, blur=0.5
         ),
-        training=replace(config.training, epochs=16, schedule="cosine", warmup=1, batch_size=4),
+        training=replace(
+            config.training,
+            epochs=16,
+            learning_rate=3e-3,
+            schedule="cosine",
+            warmup=1,
+            batch_size=4,
+        ),
     )
