@@ -160,7 +160,9 @@ def _from_file(
         ) from error
     cast("Any", network).pretrained_cfg.pop("state_dict")  # timm would keep a copy for good
     # timm loads feature extractors loosely: a foreign file would leave random weights unsaid.
-    if missing := sorted(set(network.state_dict()) - set(weights)):
+    # Files of before torch 0.4 count no batches, and nothing here asks for that count.
+    wanted = (name for name in network.state_dict() if not name.endswith("num_batches_tracked"))
+    if missing := sorted(set(wanted) - set(weights)):
         raise InputError(
             f"is no state dict of {config.name}: it lacks {len(missing)} entries, "
             f"{missing[0]} among them",

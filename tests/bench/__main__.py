@@ -13,7 +13,7 @@ BENCHES = {
     "snakes": "snakes", "recist": "metrics", "segmentation": "metrics", "masks": "prepare",
     "prepare": "prepare", "prepare_memory": "prepare", "mlflow": "tracking",
     "steps": "steps", "training": "pdnet", "click": "pdnet", "networks": "ahrnet",
-    "position": "ahrnet", "gpu": "gpu",
+    "position": "ahrnet", "rls": "ahrnet", "box": "ahrnet", "gpu": "gpu",
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -1,37 +1,42 @@
-"""AHRNet: what its networks cost, and its position attention beside the plain form."""
+"""AHRNet: what its networks, its position attention, its loss and an answer cost."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch._subclasses import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from lesions.prompts import case_of
+from tests.bench.loops import a_learner, house, kept_batches, sample_lesions
 from tests.bench.timing import seconds, show
 from tests.trainables.position import plain
-from trainables.ahrnet.model import AHRNet, ModelConfig
-from trainables.ahrnet.nnunet import NNUNet
-from trainables.backbones import BackboneConfig
+from trainables.ahrnet import AHRNetSystem
+from trainables.ahrnet.config import AHRNetConfig, paper, tiny
+from trainables.ahrnet.variants import AHRNET, VARIANTS, nnunet, without
+from trainables.answering.precision import fast_precision
 from trainables.blocks import PositionAttention
-from trainables.nnunet import NNUNetConfig
+from trainables.parts import Parts
+from trainables.steps import learner
+from trainables.system import How, Trained
 
-SIZE, SMALLEST = 256, 128
-PRESETS = {"paper": ("hrnet_w32", 32, 32), "tiny": ("hrnet_w18_small", 16, 8)}
-ROWS = {
-    "HRNet": (False, False, False),
-    "+ DE": (True, False, False),
-    "+ DE + DA": (True, True, False),
-    "+ DE + DA + SA": (True, True, True),
-}
+SYSTEM = AHRNetSystem()
+CPU = torch.device("cpu")
+
+SIZE = 256
+PRESETS = {"paper": paper, "tiny": tiny}
+NETWORKS = ("HRNet", "HRNet+DE", "HRNet+DE+DA", AHRNET, "nnunet")
 
 
 def networks() -> None:
     """Parameters and multiply-adds at 256², beside the baseline's; nothing is computed."""
-    for preset in PRESETS:
+    for preset, make in PRESETS.items():
         first = 0
-        for name, build in _rows(preset):
+        for name in NETWORKS:
             with FakeTensorMode(), FlopCounterMode(display=False) as counter:
-                network = build().eval()
+                network = SYSTEM.model(VARIANTS[name](make()), pretrained=False).eval()
                 network(torch.empty(1, 1, SIZE, SIZE))
             parameters = sum(p.numel() for p in network.parameters())
             multiplied = counter.get_total_flops() // 2  # torch counts multiplying and adding
@@ -59,12 +64,62 @@ def position() -> None:
          seconds(lambda: backward(plain)))  # fmt: skip
 
 
-def _rows(preset: str) -> Iterator[tuple[str, Callable[[], nn.Module]]]:
-    name, features, finest = PRESETS[preset]
-    for row, (decoder, dual, scale) in ROWS.items():
-        config = ModelConfig(
-            backbone=BackboneConfig(name=name, pretrained=False), decoder=decoder,
-            dual_attention=dual, scale_attention=scale, features=features,
+def rls() -> None:
+    """A step of AHRNet with the level set, and without: its share of the step."""
+    torch.set_num_threads(2)
+    for name, make in PRESETS.items():
+        config = _bare(make())
+        if name == "paper":  # one size, and a batch that two cores hold
+            config = replace(
+                config,
+                samples=replace(config.samples, sizes=(SIZE,)),
+                training=replace(config.training, batch_size=2),
+            )
+        plainly = without(config)
+        lesions = sample_lesions(8, config.pseudo_mask)
+        batches = kept_batches(SYSTEM, config, lesions, CPU)
+        late = SYSTEM.recipe(config)[-1]
+        (ours,), (theirs,) = late.objectives, SYSTEM.recipe(plainly)[0].objectives
+        steps = []
+        for objective, chosen in ((ours, config), (theirs, plainly)):
+            own = a_learner(SYSTEM, chosen, CPU, order=torch.channels_last)
+            phase = replace(own.phase, objectives=(objective,))
+            own = learner(SYSTEM, chosen, phase, own.model, CPU)
+            steps.append(house(own, batches, 2))
+        spent = _in_turn(steps)
+        show(f"AHRNet {name}, two steps with the level set", spent[0], "without", spent[1])
+        print(f"  {spent[0] / spent[1] - 1:+.1%} (limit: 5 %)")
+
+
+def box() -> None:
+    """A box answered at 256² by the full-size network, and by nnU-Net's; random weights."""
+    torch.set_num_threads(2)
+    (lesion,) = sample_lesions(1, "ellipse")
+    spent = []
+    for config in (_bare(paper()), nnunet(paper())):
+        sizes = replace(config.samples, sizes=(SIZE,))
+        config = replace(config, samples=sizes)
+        model = SYSTEM.model(config, pretrained=False).eval()
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        parts = Parts(
+            system=SYSTEM, trained=(Trained(config=config, model=model),),
+            how=How(device=CPU, precision=fast_precision(CPU)),
         )  # fmt: skip
-        yield row, lambda config=config: AHRNet(config)
-    yield "nnU-Net", lambda: NNUNet(NNUNetConfig(features=finest), SMALLEST)
+        case = case_of(lesion, parts.telling)
+        spent.append(partial(lambda parts, case: list(parts.predict([case])), parts, case))
+    ours, theirs = _in_turn(spent)
+    show("a box, AHRNet with HRNet-W32, 256²", ours, "nnU-Net's network", theirs)
+
+
+def _bare(config: AHRNetConfig) -> AHRNetConfig:
+    backbone = replace(config.model.backbone, pretrained=False)
+    return replace(config, model=replace(config.model, backbone=backbone))
+
+
+def _in_turn(calls: Sequence[Callable[[], object]], rounds: int = 4) -> list[float]:
+    """The best time of each, taken in turn: what the machine does beside strikes all alike."""
+    best = [float("inf")] * len(calls)
+    for _ in range(rounds):
+        for at, call in enumerate(calls):
+            best[at] = min(best[at], seconds(call, least=0.1, runs=1))
+    return best

@@ -57,6 +57,15 @@ def test_weights_file_and_the_summed_first_layer(
     assert all(torch.equal(state[name], weights[name]) for name in state if name != first)
 
 
+def test_a_weights_file_of_old_that_counts_no_batches_is_whole(tmp_path: Path) -> None:
+    stored = timm.create_model("resnest14d", pretrained=False).state_dict()
+    kept = {key: value for key, value in stored.items() if "num_batches" not in key}
+    torch.save(kept, file := tmp_path / "old.pth")
+    found = backbone(BackboneConfig(name="resnest14d", weights_file=file), 3).network.state_dict()
+    assert all(torch.equal(found[key], kept[key]) for key in found if key in kept)
+    assert len(found.keys() & kept.keys()) > 100
+
+
 def test_a_weights_file_of_another_model_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "other.pth"
     torch.save({"fc.weight": torch.zeros(2, 2)}, file)
