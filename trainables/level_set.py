@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lesions import InputError, Lesion
+from lesions import InputError, Lesion, Recist
 from lesions.ellipse import ellipse
 from trainables.configs import check_range
 from trainables.crops import Crop
@@ -91,11 +91,11 @@ def level_set_sample(
     """
     if not config.factor:
         return {}
+    region = crop.labels(np.ones(lesion.shape, np.uint8))
     if config.region == "lesion":
-        whole = ellipse(lesion.recist, lesion.shape, scale=config.region_area).astype(np.uint8)
-    else:
-        whole = np.ones(lesion.shape, np.uint8)
-    region = crop.labels(whole)
+        # In the view: a slice has many times its pixels.
+        seen = Recist(crop.points(lesion.recist.points))
+        region &= ellipse(seen, region.shape, scale=config.region_area)
     if config.shuffled:
         image, chosen = image.copy(), region == 1
         image[chosen] = rng.permutation(image[chosen])

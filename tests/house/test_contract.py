@@ -18,8 +18,8 @@ def small_pdnet(config: Any) -> Any:
 
 
 def small_ahrnet(config: Any) -> Any:
-    """Views of 32² and 64² pixels, and two rounds."""
-    return replace(config, rounds=2, samples=replace(config.samples, sizes=(32, 64)))
+    """Views of 32² and 64² pixels."""
+    return replace(config, samples=replace(config.samples, sizes=(32, 64)))
 
 
 # Where a system's own "tiny" preset takes longer than a test may: what is taken in its place.

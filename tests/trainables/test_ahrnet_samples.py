@@ -16,7 +16,7 @@ from trainables.ahrnet import AHRNetSystem
 from trainables.ahrnet.config import AHRNetConfig, SamplesConfig, paper, tiny
 from trainables.ahrnet.samples import BoxedLesions, training_sample, view
 from trainables.loader import batches
-from trainables.system import Draw
+from trainables.system import Draw, Prediction
 
 ENDS = [[40, 50], [72, 66], [60, 48], [51, 68]]
 SHAPES = [(100, 120), (160, 110), (512, 512)]
@@ -124,6 +124,22 @@ def test_its_box_is_one_that_a_person_draws() -> None:
     assert box.low <= (x0, y0)
     assert box.high >= (x1, y1)
     assert box.side <= 1.2 * max(x1 - x0, y1 - y0) + 1e-9
+
+
+def test_the_next_rounds_mask_is_what_prediction_and_ellipse_agree_on() -> None:
+    one = bright()
+    ellipse = one.mask("snakes")  # it is one
+    predicted = np.roll(ellipse, 6, axis=1)
+    config = config_of()
+    made = AHRNetSystem().relabel(config, one, Prediction(mask=predicted))[config.pseudo_mask]
+    both, either = (ellipse & predicted) == 1, (ellipse | predicted) == 1
+    assert np.array_equal(made.mask == 1, both)
+    assert np.array_equal(made.mask == 255, either & ~both)
+    assert made.refined is not None
+    assert np.array_equal(made.refined, predicted)
+    again = AHRNetSystem().recipe(replace(config, rounds=3))
+    assert [phase.relabels for phase in again] == [False, False, True, False, True, False]
+    assert [phase.begins for phase in again[::2]] == ["fresh"] * 3
 
 
 def test_settings_that_cannot_be() -> None:

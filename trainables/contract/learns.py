@@ -90,7 +90,8 @@ class Learns(Asked):
         model = self.system.model(config, pretrained=False)
         names = {name for name, _ in model.named_parameters()}
         for objective in objectives_of(self.system.recipe(config)):
-            names -= self._descent(config, objective, FIRST_STEPS).moved
+            if names:  # most systems' first objective moves all
+                names -= self._descent(config, objective, FIRST_STEPS).moved
         return names
 
     def _descent(self, config: Any, objective: Objective, steps: int = STEPS) -> Descent:
