@@ -13,6 +13,7 @@ from torch import Tensor
 from lesions import InputError
 from lesions.ellipse import ellipse
 from lesions.metrics import segmentation
+from tests.bench.level_set import resized
 from tests.trainables.runs import a_run, ellipses, lesion, small
 from trainables.checkpoint import read_history
 from trainables.configs import edited
@@ -274,3 +275,15 @@ def test_pdnet_and_nnunet_switch_it_on(network: Any, tmp_path: Path) -> None:
     parts = sum(after[name] * weight for name, weight in weights.items())
     assert after["train_loss"] == pytest.approx(parts, rel=1e-3)
     assert (early.epochs, late.epochs, off.epochs) == (1, 1, 2)
+
+
+def test_the_control_grows_and_shrinks_evenly() -> None:
+    mask = np.zeros((9, 9), np.uint8)
+    mask[3:6, 3:6] = 1
+    grown, shrunk = resized(mask, 21), resized(mask, 1)
+    assert grown.sum() == 21  # the square and the pixels that touch its sides
+    assert grown[2, 3:6].all()
+    assert not grown[2, 2]
+    assert np.argwhere(shrunk).tolist() == [[4, 4]]
+    assert np.array_equal(resized(mask, 9), mask)
+    assert not resized(np.zeros((9, 9), np.uint8), 5).any()
