@@ -92,7 +92,9 @@ def test_the_whole_lesion_is_in_every_upright_view(seed: int) -> None:
     rows, columns = np.nonzero(labels)
     seen = max(np.ptp(rows), np.ptp(columns)) + 1
     assert 128 / 3.5 - 4 <= seen <= 128 / 2 + 4  # 2 to 3.5 boxes
-    assert min(rows.min(), columns.min()) >= 0
+    middle = np.array([columns.mean(), rows.mean()])
+    # A quarter of the box's long side, on a slice as wide as the view or a third of it.
+    assert (np.abs(middle - 63.5) <= 0.25 * 128 / 2 + 3).all()
 
 
 def test_a_batch_has_one_size_and_batches_differ() -> None:
@@ -152,6 +154,7 @@ def test_settings_that_cannot_be() -> None:
         {"side": (3.0, 2.0)},
         {"test_side": 0.5},
         {"blur": -1.0},
+        {"shift": -0.1},
     ):
         with pytest.raises(InputError):
             SamplesConfig(**wrong)  # type: ignore[arg-type]

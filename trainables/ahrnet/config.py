@@ -23,6 +23,9 @@ class SamplesConfig:
         sizes: of the view, network pixels, ascending multiples of 32, 4096 at most: one a batch in
             training; at test any multiple of 32 from the first to the last.
         side: side of the view in training, in long sides of the lesion's box, 100 at most.
+        shift: how far the view's middle lies from the box's at most, along x and along y, in long
+            sides of the box, as long as the box is inside; 100 at most. The middle of the view is
+            all that tells the network which of two lesions is meant.
         test_side: at test, in long sides of the box that is told.
         rotation: largest angle, degrees either way, 360 at most.
         flips: mirror at random; the paper does not.
@@ -32,6 +35,7 @@ class SamplesConfig:
 
     sizes: tuple[int, ...] = (128, 160, 192, 224, 256)
     side: tuple[float, float] = (2.0, 3.5)
+    shift: float = 0.25
     test_side: float = 2.5
     rotation: float = 15.0
     flips: bool = False
@@ -53,6 +57,7 @@ class SamplesConfig:
             raise InputError(
                 f"a view's side is {low:g} to {high:g} boxes; it must be 1 to {MOST_SIDES:g}"
             )
+        check_range("shift", self.shift, 0, MOST_SIDES)
         check_range("test_side", self.test_side, 1, MOST_SIDES)
         check_range("rotation", self.rotation, 0, 360)
         check_range("intensity", self.intensity, 0, 10)

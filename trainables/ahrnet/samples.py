@@ -49,8 +49,9 @@ def training_sample(
     x0, y0, x1, y1 = lesion.recist.bounds
     long_side = max(x1 - x0, y1 - y0)
     side = long_side * rng.uniform(*samples.side)
+    reach = min(samples.shift * long_side, (side - long_side) / 2)
     crop = random_crop(
-        ((x0 + x1) / 2, (y0 + y1) / 2), side, (side - long_side) / 2, size, rng,
+        ((x0 + x1) / 2, (y0 + y1) / 2), side, reach, size, rng,
         rotation=samples.rotation, flips=samples.flips,
     )  # fmt: skip
     image = crop.image(lesion.slice_hu, lesion.window)
