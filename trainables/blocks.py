@@ -52,15 +52,19 @@ class ConvBNReLU(nn.Sequential):
 class DeconvBNReLU(nn.Sequential):
     """4×4 deconvolution without bias, batch normalisation, ReLU.
 
-    (N, in_channels, H, W) → (N, out_channels, 2·H, 2·W).
+    (N, in_channels, H, W) → (N, out_channels, 2·H, 2·W). It starts as a bilinear up-sampling
+    (Long et al. 2015): each of an output's four phases has weights of its own, and of random ones
+    the features of two may start dead and stay so, a chequerboard.
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(
-            nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1, bias=False),
-            BatchNorm(out_channels),
-            nn.ReLU(inplace=True),
+        deconvolution = nn.ConvTranspose2d(
+            in_channels, out_channels, 4, stride=2, padding=1, bias=False
         )
+        super().__init__(deconvolution, BatchNorm(out_channels), nn.ReLU(inplace=True))
+        line = torch.tensor([0.25, 0.75, 0.75, 0.25])
+        with torch.no_grad():
+            deconvolution.weight.copy_(deconvolution.weight[..., :1, :1] * line[:, None] * line)
 
 
 class ASPP(nn.Module):

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from tests.trainables.position import plain
 from trainables.blocks import (
@@ -134,6 +135,18 @@ def position_attention(channels: int, gamma: float) -> PositionAttention:
     block = PositionAttention(channels)
     block.gamma.data.fill_(gamma)
     return block
+
+
+def test_a_deconvolution_starts_without_a_chequerboard() -> None:
+    block = DeconvBNReLU(3, 5).eval()
+    ramp = torch.arange(6.0)[:, None] + torch.arange(6.0)
+    features = torch.stack([ramp, 2 * ramp, -ramp])[None]
+    up = F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=False)
+    # A bilinear up-sampling, mixed by one weight a pair of channels; the border sees zeros.
+    mix = block[0].weight[..., 1, 1] / 0.75**2
+    expected = torch.einsum("io,nihw->nohw", mix, up).relu()
+    found = block[2](block[0](features))
+    torch.testing.assert_close(found[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1])
 
 
 def test_position_attention_starts_as_the_identity() -> None:
