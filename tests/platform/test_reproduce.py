@@ -220,14 +220,16 @@ def test_a_plan_keeps_its_seeds_and_takes_more(planned: Reproducing) -> None:
 @pytest.mark.parametrize("name", tables())
 def test_a_table_names_what_the_paper_and_the_system_have(name: str) -> None:
     system, table = tables()[name]
-    rows = paper_rows(system.paper, table.number)
-    assert set(table.rows) <= {row.method for row in rows}
+    rows = [row for row in paper_rows(system.paper) if row.table == table.number]
+    ours = not rows and not table.number.isdecimal()
+    assert ours or set(table.rows) <= {row.method for row in rows}
     for row in rows:
         if row.method in table.rows:
             assert set(row.metrics) == set(table.columns)
             assert (row.subgroup != "all") == table.by_type
-            assert set(table.rows[row.method]) == set(table.parts)
-            assert all(find_variant(system, name) for name in table.rows[row.method].values())
+    for variants in table.rows.values():
+        assert set(variants) == set(table.parts)
+        assert all(find_variant(system, variant) for variant in variants.values())
     for name, parts in table.measured:
         assert set(parts) <= set(table.parts), name
 
@@ -240,7 +242,10 @@ def test_table_3_is_whole() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["pdnet-4"], "there is no table 'pdnet-4' (choose of pdnet-1, pdnet-2, pdnet-3)"),
+        (
+            ["pdnet-4"],
+            "there is no table 'pdnet-4' (choose of pdnet-1, pdnet-2, pdnet-3, pdnet-rls, ",
+        ),
         (["pdnet-3", "--resume", "gone"], "there is no run 'gone' to go on with"),
         (["pdnet-3", "--variant", "base"], "--variant"),
         (["pdnet-3", "--workers", "0"], "--workers is 0; it must be above 0"),

@@ -61,7 +61,7 @@ def test_by_hand() -> None:
         [torch.full((1, 4, SIZE // s, SIZE // s), 0.5) for s in (4, 2, 1)],
     )
     _, parts = pdnet_loss(outputs, labels, torch.zeros(1, 4, SIZE, SIZE), LossConfig())
-    iou = 1 - (256 + 1) / (512 + 512 - 256 + 1)
+    iou = 1 - 256 / (512 + 512 - 256)
     assert parts["seg_loss"].item() == pytest.approx(11 * (0.25 + iou), rel=1e-5)
     assert parts["heatmap_loss"].item() == pytest.approx(3 * 0.25, rel=1e-5)
 
