@@ -1,7 +1,7 @@
 """Image backbones: feature maps of the strides that a system wants, finest first, from timm."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
@@ -61,6 +61,11 @@ class BackboneConfig:
             raise InputError(
                 "weights_file is given but pretrained is off", remedy="leave one of them out"
             )
+
+    @property
+    def bare(self) -> "BackboneConfig":
+        """The same network with random weights."""
+        return replace(self, pretrained=False, weights_file=None)
 
 
 class Backbone(nn.Module):

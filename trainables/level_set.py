@@ -18,11 +18,13 @@ from lesions import InputError, Lesion, Recist
 from lesions.ellipse import ellipse
 from trainables.configs import check_range
 from trainables.crops import Crop
+from trainables.losses import full_size
 from trainables.recipe import Objective, Phase, Recipe, Schedule
 from trainables.system import Batch, Sample
 
 TERM = "rls_loss"
 IMAGE, REGION = "rls_image", "rls_region"
+FACTOR = 0.1  # the paper's
 LEAST_AREA = 1e-5  # pixels: where nothing is inside, or nothing outside
 LEAST_DEVIATION = 0.02  # of the window: noise of an even region is not blown up
 
@@ -69,6 +71,11 @@ class LevelSetConfig:
             raise InputError("rls.joins is 1: it would never join", remedy="say less than 1")
 
 
+def switched_on(config: LevelSetConfig) -> LevelSetConfig:
+    """The settings with their own factor, or with the paper's where it is off."""
+    return replace(config, factor=config.factor or FACTOR)
+
+
 def level_set_sample(
     config: LevelSetConfig,
     lesion: Lesion,
@@ -103,19 +110,24 @@ def level_set_sample(
 
 
 def level_set_term(
-    config: LevelSetConfig, probability: Tensor, batch: Batch, objective: Objective
+    config: LevelSetConfig, output: Tensor, batch: Batch, objective: Objective
 ) -> Mapping[str, Tensor]:
-    """The loss of probabilities (N, 1, S, S) as a term; none where the objective does without."""
+    """The loss of an output, logits (N, 1, h, w), as a term; none where it does not count."""
     if not config.factor or not objective.weights.get(TERM, 1.0):
         return {}
+    probability = torch.sigmoid(full_size(output, batch[IMAGE]))
+    return {TERM: level_set_energy(config, probability, batch)}
+
+
+def level_set_energy(config: LevelSetConfig, probability: Tensor, batch: Batch) -> Tensor:
+    """The loss of probabilities (N, 1, S, S), as the settings have it; a scalar ≥ 0."""
     image, region = batch[IMAGE].float(), batch[REGION] == 1
     if config.intensities == "deviation":
         image = image / deviation(image, region).clamp(min=LEAST_DEVIATION)
-    energy = level_set(
+    return level_set(
         probability, image, region,
         inside=config.inside, outside=config.outside, hard=config.means == "hard",
     )  # fmt: skip
-    return {TERM: energy}
 
 
 def level_set(

@@ -9,6 +9,8 @@ valid pixel costs 0. All is computed in float32, also under autocast.
 from torch import Tensor
 from torch.nn import functional as F
 
+from trainables.blocks import resize
+
 EMPTY_PX = 1.0
 
 
@@ -47,7 +49,5 @@ def iou_loss(prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
 
 def full_size(output: Tensor, like: Tensor) -> Tensor:
     """An output (N, C, h, w) in float32, up-sampled to the height and width of `like`."""
-    output, size = output.float(), like.shape[-2:]
-    if output.shape[-2:] == size:
-        return output
-    return F.interpolate(output, size=size, mode="bilinear", align_corners=False)
+    output = output.float()
+    return output if output.shape[-2:] == like.shape[-2:] else resize(output, like)

@@ -14,12 +14,11 @@ from tests.bench.loops import a_learner, house, kept_batches, sample_lesions
 from tests.bench.timing import seconds, show
 from tests.trainables.position import plain
 from trainables.ahrnet import AHRNetSystem
-from trainables.ahrnet.config import AHRNetConfig, paper, tiny
+from trainables.ahrnet.config import paper, tiny
 from trainables.ahrnet.variants import AHRNET, VARIANTS, nnunet, without
 from trainables.answering.precision import fast_precision
 from trainables.blocks import PositionAttention
 from trainables.parts import Parts
-from trainables.steps import learner
 from trainables.system import How, Trained
 
 SYSTEM = AHRNetSystem()
@@ -68,27 +67,22 @@ def rls() -> None:
     """A step of AHRNet with the level set, and without: its share of the step."""
     torch.set_num_threads(2)
     for name, make in PRESETS.items():
-        config = _bare(make())
+        config = replace(make(), rls=replace(make().rls, joins=0.0))
         if name == "paper":  # one size, and a batch that two cores hold
             config = replace(
                 config,
                 samples=replace(config.samples, sizes=(SIZE,)),
                 training=replace(config.training, batch_size=2),
             )
-        plainly = without(config)
-        lesions = sample_lesions(8, config.pseudo_mask)
-        batches = kept_batches(SYSTEM, config, lesions, CPU)
-        late = SYSTEM.recipe(config)[-1]
-        (ours,), (theirs,) = late.objectives, SYSTEM.recipe(plainly)[0].objectives
-        steps = []
-        for objective, chosen in ((ours, config), (theirs, plainly)):
-            own = a_learner(SYSTEM, chosen, CPU, order=torch.channels_last)
-            phase = replace(own.phase, objectives=(objective,))
-            own = learner(SYSTEM, chosen, phase, own.model, CPU)
-            steps.append(house(own, batches, 2))
-        spent = _in_turn(steps)
-        show(f"AHRNet {name}, two steps with the level set", spent[0], "without", spent[1])
-        print(f"  {spent[0] / spent[1] - 1:+.1%} (limit: 5 %)")
+        batches = kept_batches(SYSTEM, config, sample_lesions(8, config.pseudo_mask), CPU)
+        ours, theirs = _in_turn(
+            [
+                house(a_learner(SYSTEM, chosen, CPU, order=torch.channels_last), batches, 2)
+                for chosen in (config, without(config))
+            ]
+        )
+        show(f"AHRNet {name}, two steps with the level set", ours, "without", theirs)
+        print(f"  {ours / theirs - 1:+.1%} (limit: 5 %)")
 
 
 def box() -> None:
@@ -96,9 +90,8 @@ def box() -> None:
     torch.set_num_threads(2)
     (lesion,) = sample_lesions(1, "ellipse")
     spent = []
-    for config in (_bare(paper()), nnunet(paper())):
-        sizes = replace(config.samples, sizes=(SIZE,))
-        config = replace(config, samples=sizes)
+    for config in (paper(), nnunet(paper())):
+        config = replace(config, samples=replace(config.samples, sizes=(SIZE,)))
         model = SYSTEM.model(config, pretrained=False).eval()
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         parts = Parts(
@@ -109,11 +102,6 @@ def box() -> None:
         spent.append(partial(lambda parts, case: list(parts.predict([case])), parts, case))
     ours, theirs = _in_turn(spent)
     show("a box, AHRNet with HRNet-W32, 256²", ours, "nnU-Net's network", theirs)
-
-
-def _bare(config: AHRNetConfig) -> AHRNetConfig:
-    backbone = replace(config.model.backbone, pretrained=False)
-    return replace(config, model=replace(config.model, backbone=backbone))
 
 
 def _in_turn(calls: Sequence[Callable[[], object]], rounds: int = 4) -> list[float]:

@@ -8,9 +8,9 @@ grown or shrunk evenly to the same area, comes from the image.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -45,45 +45,61 @@ def resized(mask: Mask, area: int) -> Mask:
     return grown.reshape(mask.shape)
 
 
-def masks_of(folder: Path, lesions: Sequence[Lesion]) -> list[Mask]:
-    """What a training's best model segments of each lesion, from its box."""
+class Answers(NamedTuple):
+    """What a training's best model says of each lesion, from its box."""
+
+    masks: dict[Which, Mask]
+    dice: dict[Which, float]
+
+
+def answers_of(folder: Path, lesions: Mapping[Which, Lesion]) -> Answers:
+    """Of a training's folder."""
     parts = load_parts([newest_checkpoint(folder)], torch.device("cpu"))
-    return [found.mask for _, found in measured(parts, lesions) if found.mask is not None]
+    found = Answers({}, {})
+    for which, (row, prediction) in zip(lesions, measured(parts, lesions.values()), strict=True):
+        assert prediction.mask is not None
+        found.masks[which], found.dice[which] = prediction.mask, row["dice"]
+    return found
 
 
-def seeds_of(folder: Path, variant: str) -> dict[int, Path]:
-    """The trainings of a variant by their place among the seeds, the config's own first."""
-    found = [folder / variant, *sorted(folder.glob(f"{variant}-seed*"))]
-    return dict(enumerate(each for each in found if each.is_dir()))
+def by_seed(folder: Path, variant: str, lesions: Mapping[Which, Lesion]) -> dict[int, Answers]:
+    """Of the trainings of a variant, by their place among the seeds, the config's own first."""
+    places = [folder / variant, *sorted(folder.glob(f"{variant}-seed*"))]
+    found = [answers_of(place, lesions) for place in places if place.is_dir()]
+    return dict(enumerate(found))
 
 
-def scores(lesions: Sequence[Lesion], masks: Sequence[Mask]) -> dict[Which, float]:
-    """Dice by lesion."""
+def resized_dice(
+    plain: Answers, other: Answers, lesions: Mapping[Which, Lesion]
+) -> dict[Which, float]:
+    """Dice of the plain masks at the area of the others."""
     return {
-        Which(lesion.patient, lesion.file, str(lesion.row)): segmentation(
-            mask, lesion.mask(truth_name(lesion, MASK))
+        which: segmentation(
+            resized(plain.masks[which], int(other.masks[which].sum())),
+            lesion.mask(truth_name(lesion, MASK)),
         )["dice"]
-        for lesion, mask in zip(lesions, masks, strict=True)
+        for which, lesion in lesions.items()
     }
 
 
-def compared(folder: Path, lesions: Sequence[Lesion], plain: str, other: str) -> Iterator[Any]:
+def compared(
+    names: tuple[str, str],
+    plain: Mapping[int, Answers],
+    other: Mapping[int, Answers],
+    lesions: Mapping[Which, Lesion],
+) -> Iterator[tuple[str, Paired | None]]:
     """Words and the paired difference of Dice: other less plain, less the plain one resized."""
-    direct: dict[int, dict[Which, float]] = {}
-    grown: dict[int, dict[Which, float]] = {}
-    its_own: dict[int, dict[Which, float]] = {}
-    ratios = []
-    for seed, place in seeds_of(folder, plain).items():
-        first = masks_of(place, lesions)
-        second = masks_of(seeds_of(folder, other)[seed], lesions)
-        same_area = [resized(a, int(b.sum())) for a, b in zip(first, second, strict=True)]
-        direct[seed], its_own[seed] = scores(lesions, first), scores(lesions, second)
-        grown[seed] = scores(lesions, same_area)
-        ratios += [b.sum() / a.sum() for a, b in zip(first, second, strict=True) if a.any()]
-    yield f"{other} less {plain}", paired(its_own, direct)
-    yield f"{plain} resized less {plain}", paired(grown, direct)
-    yield f"{other} less {plain} resized", paired(its_own, grown)
-    yield f"area, {other} ÷ {plain}: median {np.median(ratios):.3f}", None
+    direct = {seed: one.dice for seed, one in plain.items()}
+    its_own = {seed: one.dice for seed, one in other.items()}
+    grown = {seed: resized_dice(one, other[seed], lesions) for seed, one in plain.items()}
+    ratios = [
+        other[seed].masks[which].sum() / mask.sum()
+        for seed, one in plain.items() for which, mask in one.masks.items() if mask.any()
+    ]  # fmt: skip
+    yield f"{names[1]} less {names[0]}", paired(its_own, direct)
+    yield f"{names[0]} resized less {names[0]}", paired(grown, direct)
+    yield f"{names[1]} less {names[0]} resized", paired(its_own, grown)
+    yield f"area, {names[1]} ÷ {names[0]}: median {np.median(ratios):.3f}", None
 
 
 def in_words(found: Paired) -> str:
@@ -94,10 +110,12 @@ def in_words(found: Paired) -> str:
 
 def main(folder: Path, data: Path, plain: str, others: Sequence[str]) -> None:
     """Print every comparison."""
-    lesions = list(PreparedSet(data, "test"))
+    lesions = {Which(one.patient, one.file, str(one.row)): one for one in PreparedSet(data, "test")}
     print(f"{len(lesions)} test lesions of {len({one.patient for one in lesions})} patients")
+    first = by_seed(folder, plain, lesions)
     for other in others:
-        for words, found in compared(folder, lesions, plain, other):
+        second = by_seed(folder, other, lesions)
+        for words, found in compared((plain, other), first, second, lesions):
             print(f"{words:<64} {in_words(found) if found else ''}".rstrip())
 
 

@@ -26,6 +26,7 @@ from trainables.level_set import (
     deviation,
     joined,
     level_set,
+    level_set_energy,
     level_set_sample,
     level_set_term,
 )
@@ -106,7 +107,7 @@ def test_odd_cases_have_finite_values_and_gradients(
     image = torch.arange(16.0).view(1, 1, 4, 4) / 15 if grey == "ramp" else torch.ones(1, 1, 4, 4)
     probability = torch.full((1, 1, 4, 4), p, requires_grad=True)
     config = replace(ON, means=means)
-    term = level_set_term(config, probability, {IMAGE: image, REGION: region}, Objective())[TERM]
+    term = level_set_energy(config, probability, {IMAGE: image, REGION: region})
     term.backward()
     assert probability.grad is not None
     assert torch.isfinite(term)
@@ -210,8 +211,9 @@ def test_intensities_count_in_deviations_of_their_region() -> None:
     assert deviation(image, region == 1).item() == pytest.approx(0.1)
     p = torch.tensor([[0.0, 1.0, 0.0, 0.0]]).expand(4, 4)[None, None] * 0.5 + 0.25
     batch = {IMAGE: image, REGION: region}
-    divided = level_set_term(ON, p, batch, Objective())[TERM]
-    plain = level_set_term(replace(ON, intensities="window"), p, batch, Objective())[TERM]
+    logits = torch.logit(p)
+    divided = level_set_term(ON, logits, batch, Objective())[TERM]
+    plain = level_set_term(replace(ON, intensities="window"), logits, batch, Objective())[TERM]
     assert divided.item() == pytest.approx(100 * plain.item(), rel=1e-4)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from lesions import Lesion
@@ -23,7 +22,6 @@ from trainables.ahrnet.samples import BoxedLesions, training_sample
 from trainables.ahrnet.tables import TABLES
 from trainables.ahrnet.variants import VARIANTS, method
 from trainables.level_set import joined, level_set_term
-from trainables.losses import full_size
 from trainables.recipe import Objective, Recipe
 from trainables.system import Batch, How, NewMask, Prediction, Sample, Samples, System, Trained
 from trainables.tables import PaperTable
@@ -66,8 +64,7 @@ class AHRNetSystem(System):
             return NNUNet(config.nnunet, config.samples.sizes[0])
         structure = config.model
         if not pretrained:
-            bare = replace(structure.backbone, pretrained=False, weights_file=None)
-            structure = replace(structure, backbone=bare)
+            structure = replace(structure, backbone=structure.backbone.bare)
         return AHRNet(structure)
 
     def recipe(self, config: AHRNetConfig) -> Recipe:
@@ -88,10 +85,9 @@ class AHRNetSystem(System):
     ) -> Mapping[str, Tensor]:
         """l_seg of every output, and the level set of the finest (Equations 2 and 3)."""
         outputs: list[Tensor] = model(batch["image"])
-        finest = torch.sigmoid(full_size(outputs[-1], batch["labels"]))
         return {
             **segmentation_terms(outputs, batch["labels"]),
-            **level_set_term(config.rls, finest, batch, objective),
+            **level_set_term(config.rls, outputs[-1], batch, objective),
         }
 
     def predict(

@@ -7,7 +7,7 @@ from lesions import InputError
 from trainables.ahrnet.model import ModelConfig
 from trainables.backbones import BackboneConfig
 from trainables.configs import check_range
-from trainables.level_set import LevelSetConfig
+from trainables.level_set import LevelSetConfig, switched_on
 from trainables.nnunet import NNUNetConfig
 from trainables.training import TrainingConfig
 
@@ -81,7 +81,7 @@ class AHRNetConfig:
     network: Literal["ahrnet", "nnunet"] = "ahrnet"
     model: ModelConfig = field(default_factory=ModelConfig)
     nnunet: NNUNetConfig = field(default_factory=NNUNetConfig)
-    rls: LevelSetConfig = field(default_factory=lambda: LevelSetConfig(factor=0.1))
+    rls: LevelSetConfig = field(default_factory=lambda: switched_on(LevelSetConfig()))
     samples: SamplesConfig = field(default_factory=SamplesConfig)
     training: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(epochs=80, milestones=(0.5, 0.75))

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from lesions.metrics import UNCERTAIN
 from trainables.losses import full_size, iou_loss, masked_bce
-
-UNCERTAIN = 255
 
 
 def segmentation_terms(outputs: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:

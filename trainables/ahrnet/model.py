@@ -17,6 +17,7 @@ STRIDES = (4, 8, 16, 32)
 # HRNet's own branches, without the stem's map and without the classifier's wider ones.
 BRANCHES = {"feature_location": "", "out_indices": (1, 2, 3, 4)}
 MOST_FEATURES = 1024
+LESION_SHARE = 0.15  # of a view's pixels, about: where masks start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +96,7 @@ class Decoder(nn.Module):
 class AHRNet(nn.Module):
     """CT about a lesion → its mask at up to three scales."""
 
-    def __init__(self, config: ModelConfig, lesion_share: float = 0.15) -> None:
+    def __init__(self, config: ModelConfig, lesion_share: float = LESION_SHARE) -> None:
         super().__init__()
         self.encoder = backbone(config.backbone, 1, STRIDES, **BRANCHES)
         widths = self.encoder.channels

@@ -4,6 +4,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from trainables.ahrnet.model import LESION_SHARE
 from trainables.blocks import start_masks
 from trainables.nnunet import NNUNetConfig, heads, nnunet
 
@@ -15,7 +16,7 @@ class NNUNet(nn.Module):
     stage divides work as well.
     """
 
-    def __init__(self, config: NNUNetConfig, size: int, lesion_share: float = 0.15) -> None:
+    def __init__(self, config: NNUNetConfig, size: int, lesion_share: float = LESION_SHARE) -> None:
         super().__init__()
         self.network = nnunet(config, size, 1, 1)
         # As AHRNet's heads start: the loss is AHRNet's too.

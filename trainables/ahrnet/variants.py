@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Any
 
 from trainables.ahrnet.config import AHRNetConfig
 from trainables.configs import edited
+from trainables.level_set import switched_on
 
 SWITCHES = {"DE": "decoder", "DA": "dual_attention", "SA": "scale_attention"}
-FACTOR = 0.1  # of the level set, where a config has it switched off
 AHRNET = "HRNet+DE+DA+SA"  # as Table 2 calls it
 
 Edit = Callable[[AHRNetConfig], AHRNetConfig]
@@ -30,22 +30,12 @@ def without(config: AHRNetConfig) -> AHRNetConfig:
     return replace(config, rls=replace(config.rls, factor=0.0))
 
 
-def level_set(make: Edit, region: Literal["lesion", "view"] = "lesion") -> Edit:
-    """What `make` makes, with the level set of that region, by the config's own settings."""
+def level_set(make: Edit, **settings: Any) -> Edit:
+    """What `make` makes, with the level set by the config's own settings but for those given."""
 
     def edit(config: AHRNetConfig) -> AHRNetConfig:
-        rls = replace(config.rls, factor=config.rls.factor or FACTOR, region=region)
+        rls = replace(switched_on(config.rls), **{"region": "lesion", **settings})
         return replace(make(config), rls=rls)
-
-    return edit
-
-
-def shuffled(make: Edit) -> Edit:
-    """A control: what `make` makes, its level set on intensities that are shuffled."""
-
-    def edit(config: AHRNetConfig) -> AHRNetConfig:
-        made = make(config)
-        return replace(made, rls=replace(made.rls, shuffled=True))
 
     return edit
 
@@ -59,9 +49,9 @@ VARIANTS: Mapping[str, Edit] = {
     "HRNet+DE": hrnet("DE"),
     "HRNet+DE+DA": hrnet("DE", "DA"),
     AHRNET: _AHRNET,
-    f"{AHRNET}+LS": level_set(_AHRNET, "view"),
+    f"{AHRNET}+LS": level_set(_AHRNET, region="view"),
     f"{AHRNET}+RLS": level_set(_AHRNET),
-    f"{AHRNET}+RLS-shuffled": shuffled(level_set(_AHRNET)),
+    f"{AHRNET}+RLS-shuffled": level_set(_AHRNET, shuffled=True),
 }
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from lesions import Lesion
@@ -74,8 +73,7 @@ class PDNetSystem(System):
             return NNUNet(config.nnunet, config.input_size, config.lesion_share)
         structure = config.model
         if not pretrained:
-            bare = replace(structure.backbone, pretrained=False, weights_file=None)
-            structure = replace(structure, backbone=bare)
+            structure = replace(structure, backbone=structure.backbone.bare)
         return PDNet(structure, config.lesion_share)
 
     def recipe(self, config: PDNetConfig) -> Recipe:
@@ -93,8 +91,7 @@ class PDNetSystem(System):
         """The two terms of the paper's loss, and the level set's, if it is on."""
         outputs: Outputs = model(batch["inputs"])
         found = loss_terms(outputs, batch["labels"], batch["heatmaps"])
-        probability = torch.sigmoid(outputs.masks[-1].float())
-        return {**found, **level_set_term(config.rls, probability, batch, objective)}
+        return {**found, **level_set_term(config.rls, outputs.masks[-1], batch, objective)}
 
     def predict(
         self, parts: Sequence[Trained], cases: Iterable[Case], how: How

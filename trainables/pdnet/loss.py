@@ -8,10 +8,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lesions.errors import InputError
+from lesions.metrics import UNCERTAIN
 from trainables.losses import full_size, iou_loss, masked_mse
 from trainables.pdnet.model import Outputs
-
-UNCERTAIN = 255
 
 
 @dataclass(frozen=True, kw_only=True)

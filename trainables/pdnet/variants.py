@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from trainables.configs import edited
+from trainables.level_set import switched_on
 from trainables.pdnet.config import PDNetConfig
 
 SWITCHES = {
@@ -27,8 +28,7 @@ def nnunet(config: PDNetConfig) -> PDNetConfig:
 
 def with_level_set(config: PDNetConfig) -> PDNetConfig:
     """PDNet whole, with the regional level set by the config's own settings."""
-    rls = replace(config.rls, factor=config.rls.factor or 0.1)
-    return replace(ablated(config, *SWITCHES), rls=rls)
+    return replace(ablated(config, *SWITCHES), rls=switched_on(config.rls))
 
 
 VARIANTS: Mapping[str, Callable[[PDNetConfig], PDNetConfig]] = {
