@@ -17,7 +17,7 @@ from dashboards.tables.masks import MaskTable, in_paper_order, print_masks
 from dashboards.tables.papers import masks_table
 from dashboards.tables.terminal import say
 from lesions import InputError
-from lesions.judging.batches import Batch, MarksFrom, deeplesion_batches
+from lesions.judging.batches import Batch, deeplesion_batches
 from lesions.judging.measuring import Key, Measured
 from lesions.judging.pairs import are_phantom, pairs_by_name
 from lesions.judging.tissues import tissues_of
@@ -25,7 +25,7 @@ from lesions.lesion import SPLITS
 from lesions.masks import PSEUDO_MASKS
 from lesions.names import check_name
 from lesions.prepared.preparing import table_digest
-from lesions.prepared.remarking import MarksNoise
+from lesions.prepared.remarking import MarksFrom, MarksNoise
 from lesions.readers.deeplesion import EXACT_MASKS, Rejected, is_phantom
 from lesions.readers.from_mask import SOFT_TISSUE
 from lesions.sample import ROOT as SAMPLE
@@ -67,9 +67,9 @@ class MasksOptions(Outputs):
             mask alone: in the sample, where a tumour has many slices, each tumour then counts once.
         keep_noisy: take rows that the data set flags as possibly noisy.
         marks_from_masks: measure the marks of --source from its human masks.
-        marks_noise: LENGTH,PLACE, as 0.1,0.05: change each mark of --source as another person's
-            would differ, lengths by up to the first fraction and places by up to the second of
-            the long axis.
+        marks_noise: LENGTH,PLACE[,DRAWN_IN], as 0.1,0.05: change each mark of --source as another
+            person's would differ, lengths by up to the first fraction and places by up to the
+            second of the long axis, and draw the axes in by the third.
         against: one of the methods: tell how each other one differs from it, by tissue or type,
             with intervals over patients.
         name: of the result; without it one is made from the time.

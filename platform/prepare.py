@@ -12,7 +12,7 @@ from lesions.prepared.manifest import claim, write_manifest
 from lesions.prepared.pairs import source_of, with_categories, with_category
 from lesions.prepared.prepared_set import MANIFEST, REJECTED, PreparedSet, read_manifest
 from lesions.prepared.preparing import Plan, Source, Table, prepare_parts
-from lesions.prepared.remarking import MarksNoise, write_originals
+from lesions.prepared.remarking import MarksFrom, MarksNoise, write_originals
 from lesions.readers.from_mask import SOFT_TISSUE
 from platform.command_line.options import Outputs, parse, run
 from platform.running.parts import make_parts
@@ -43,9 +43,11 @@ class PrepareOptions(Outputs):
         masks: the pseudo masks to make, comma-separated; a set that is there is given those that
             it lacks, and keeps the others.
         keep_noisy: take rows that the data set flags as possibly noisy.
-        marks_noise: LENGTH,PLACE, as 0.1,0.05: change each mark of --source as if another person
-            had set it, its axes' lengths by up to the first fraction, its place by up to the
-            second, of the long axis; the original marks lie in marks.csv beside the set.
+        marks_from_masks: measure the marks of --source from its human masks, where it has them.
+        marks_noise: LENGTH,PLACE[,DRAWN_IN], as 0.1,0.05: change each mark of --source as if
+            another person had set it, its axes' lengths by up to the first fraction, its place by
+            up to the second, of the long axis, the axes drawn in by the third.
+            The table's own marks lie in marks.csv beside a set with others.
     """
 
     out: Path
@@ -59,6 +61,7 @@ class PrepareOptions(Outputs):
     split: Literal["train", "validation", "test"] = "test"
     masks: str = "snakes"
     keep_noisy: bool = False
+    marks_from_masks: bool = False
     marks_noise: str | None = None
 
     def plan(self) -> Plan:
@@ -78,10 +81,9 @@ class PrepareOptions(Outputs):
         if self.images is None or self.human_masks is None:
             assert self.source is not None
             place = self.source.expanduser().absolute()
-            if self.marks_noise is None:
-                return place
-            noise = MarksNoise.read(self.marks_noise)
-            return Table(place=place, keep_noisy=self.keep_noisy, marks_noise=noise)
+            noise = None if self.marks_noise is None else MarksNoise.read(self.marks_noise)
+            marks = MarksFrom(masks=self.marks_from_masks, noise=noise)
+            return Table(place=place, keep_noisy=self.keep_noisy, marks=marks)
         pairs = pairs_by_name(self.images, self.human_masks, self.window, self.label)
         pairs = [replace(pair, split=self.split) for pair in pairs]
         if self.category:
@@ -102,8 +104,8 @@ class PrepareOptions(Outputs):
             raise InputError("--category, --categories and --label are for --images")
         if self.images is not None and self.keep_noisy:
             raise InputError("--keep-noisy is for --source")
-        if self.images is not None and self.marks_noise is not None:
-            raise InputError("--marks-noise is for --source")
+        if self.images is not None and (self.marks_from_masks or self.marks_noise is not None):
+            raise InputError("--marks-from-masks and --marks-noise are for --source")
         if self.category and self.categories:
             raise InputError("--category is for all lesions, --categories for each: one of the two")
         if not self.window[0] < self.window[1]:
@@ -126,7 +128,7 @@ def prepare(plan: Plan) -> dict[str, Any]:
     # A kill between a new index and its manifest leaves what only the rest of a run mends.
     if there and set(plan.masks) <= set(read_manifest(plan.out)["masks"]):
         return PreparedSet(plan.out).manifest
-    if isinstance(plan.lesions, Table) and plan.lesions.marks_noise:
+    if isinstance(plan.lesions, Table) and plan.lesions.marks.identity:
         write_originals(plan.lesions.place, plan.out)
     numbered = [{"part": number, "rows": rows} for number, rows in enumerate(parts)]
     make_parts("preparing", prepare_parts, numbered, whole, items)

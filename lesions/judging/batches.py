@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -10,9 +10,8 @@ import numpy as np
 
 from lesions.errors import InputError
 from lesions.lesion import Lesion
-from lesions.prepared.remarking import MarksNoise, remarked
+from lesions.prepared.remarking import AS_GIVEN, MarksFrom
 from lesions.readers.deeplesion import SPLIT_CODES, Rejected, TableRow, read_lesion, read_table
-from lesions.recist import Recist
 
 ROWS_PER_BATCH = 8
 SERIES = ("Patient_index", "Study_index", "Series_ID")
@@ -26,25 +25,6 @@ class Batch(Protocol):
 
     def aside(self, reason: str) -> list[Rejected]:
         """All of it set aside for one reason."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class MarksFrom:
-    """Which marks the pseudo masks are told.
-
-    Attributes:
-        masks: measured from the human mask, in place of the table's.
-        noise: then changed by that much; None leaves them as they are.
-    """
-
-    masks: bool = False
-    noise: MarksNoise | None = None
-
-    def __call__(self, lesion: Lesion) -> Lesion:
-        """The lesion with these marks; one without a human mask has nothing to measure."""
-        if self.masks and (human := lesion.mask("human") == 1).any():
-            lesion = replace(lesion, recist=Recist.from_mask(human, lesion.spacing))
-        return remarked(lesion, self.noise) if self.noise else lesion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +43,7 @@ class Rows:
     rows: tuple[TableRow, ...]
     keep_noisy: bool = False
     largest: bool = False
-    marks: MarksFrom = MarksFrom()
+    marks: MarksFrom = AS_GIVEN
 
     def read(self) -> Iterator[Lesion | Rejected]:
         """See `Batch`."""
@@ -100,7 +80,7 @@ def deeplesion_batches(
     *,
     keep_noisy: bool,
     largest: bool,
-    marks: MarksFrom = MarksFrom(),
+    marks: MarksFrom = AS_GIVEN,
 ) -> list[Rows]:
     """The table's rows of these splits, in batches that depend on the table alone.
 

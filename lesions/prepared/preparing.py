@@ -20,7 +20,7 @@ from lesions.lesion import Lesion
 from lesions.masks import pseudo_mask
 from lesions.prepared.parquet import DamagedError
 from lesions.prepared.part import masks_in, part_path, read_part, write_part
-from lesions.prepared.remarking import MarksNoise, remarked
+from lesions.prepared.remarking import AS_GIVEN, MarksFrom
 from lesions.readers.bounded import open_regular
 from lesions.readers.deeplesion import (
     EXACT_MASKS,
@@ -84,20 +84,19 @@ class Table:
     Attributes:
         place: the folder with the table.
         keep_noisy: take rows that the data set flags as possibly noisy.
-        marks_noise: change the marks by that much; None leaves them as they are.
+        marks: which ones its lesions have; the table's, if nothing else is said.
     """
 
     place: Path
     keep_noisy: bool = False
-    marks_noise: MarksNoise | None = None
+    marks: MarksFrom = AS_GIVEN
     item = "row"
     one_each = True
 
     def identity(self) -> dict[str, str]:
         """See `Source`."""
         made = {"phantom": EXACT_MASKS} if is_phantom(self.place) else {}
-        changed = {"marks_noise": str(self.marks_noise)} if self.marks_noise else {}
-        return {"table": table_digest(self.place), **made, **changed}
+        return {"table": table_digest(self.place), **made, **self.marks.identity}
 
     def options(self) -> dict[str, Any]:
         """See `Source`."""
@@ -119,8 +118,7 @@ class Table:
             yield _or_rejected(read, row.fields.get("File_name", ""), row.number)
 
     def _read(self, row: TableRow) -> Lesion:
-        lesion = read_lesion(row, self.place, keep_noisy=self.keep_noisy)
-        return remarked(lesion, self.marks_noise) if self.marks_noise else lesion
+        return self.marks(read_lesion(row, self.place, keep_noisy=self.keep_noisy))
 
 
 def table_digest(folder: Path) -> str:

@@ -18,6 +18,7 @@ from lesions.recist import Recist
 from lesions.writers.csv_rows import write_csv
 
 ORIGINALS = "marks.csv"
+MEASURED = "measured from masks"
 MOST = 0.5
 
 
@@ -28,26 +29,30 @@ class MarksNoise:
     Attributes:
         length: each axis becomes longer or shorter by up to this fraction of itself, evenly.
         place: the mark moves by up to this fraction of the long axis, evenly over the disc.
+        drawn_in: before that, each axis becomes shorter by this fraction of itself.
     """
 
     length: float
     place: float
+    drawn_in: float = 0.0
 
     @classmethod
     def read(cls, text: str) -> "MarksNoise":
-        """From LENGTH,PLACE; InputError where these are no two fractions below `MOST`."""
+        """From LENGTH,PLACE[,DRAWN_IN]; InputError where these are no fractions below `MOST`."""
         try:
-            length, place = map(float, text.split(","))
+            length, place, drawn_in = map(float, (*text.split(","), "0")[:3])
         except ValueError:
-            length = place = math.nan
-        if not (0 <= length < MOST and 0 <= place < MOST):
-            raise InputError(f"{shown(text)!r} is no noise of marks",
-                             remedy=f"say LENGTH,PLACE, two fractions below {MOST}")  # fmt: skip
-        return cls(length=length, place=place)
+            length = place = drawn_in = math.nan
+        if text.count(",") > 2 or not all(0 <= one < MOST for one in (length, place, drawn_in)):
+            raise InputError(
+                f"{shown(text)!r} is no noise of marks",
+                remedy=f"say LENGTH,PLACE or LENGTH,PLACE,DRAWN_IN, fractions below {MOST}",
+            )
+        return cls(length=length, place=place, drawn_in=drawn_in)
 
     def __str__(self) -> str:
         """As a set's name has it."""
-        return f"{self.length:g}/{self.place:g}"
+        return f"{self.length:g}/{self.place:g}" + (f"/{self.drawn_in:g}" if self.drawn_in else "")
 
 
 def remarked(lesion: Lesion, noise: MarksNoise) -> Lesion:
@@ -62,9 +67,38 @@ def remarked(lesion: Lesion, noise: MarksNoise) -> Lesion:
     long = float(np.hypot(*(points[1] - points[0])))
     turn, reach = random.uniform(0, 2 * np.pi), noise.place * long * np.sqrt(random.uniform())
     moved = reach * np.array([np.cos(turn), np.sin(turn)])
-    stretched = lesion.recist.stretched(*(1 + random.uniform(-noise.length, noise.length, 2)))
+    changes = 1 + random.uniform(-noise.length, noise.length, 2)
+    stretched = lesion.recist.stretched(*(changes * (1 - noise.drawn_in)))
     last = np.array([lesion.shape[1], lesion.shape[0]]) - 0.5
     return replace(lesion, recist=Recist(np.clip(stretched + moved, -0.5, last)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarksFrom:
+    """Which marks a lesion has.
+
+    Attributes:
+        masks: measured from the human mask, in place of the table's.
+        noise: then changed by that much; None leaves them as they are.
+    """
+
+    masks: bool = False
+    noise: MarksNoise | None = None
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What tells a set with these marks from one with the table's; empty for the table's."""
+        measured = {"marks": MEASURED} if self.masks else {}
+        return measured | ({"marks_noise": str(self.noise)} if self.noise else {})
+
+    def __call__(self, lesion: Lesion) -> Lesion:
+        """The lesion with these marks; one without a human mask has nothing to measure."""
+        if self.masks and (human := lesion.mask("human") == 1).any():
+            lesion = replace(lesion, recist=Recist.from_mask(human, lesion.spacing))
+        return remarked(lesion, self.noise) if self.noise else lesion
+
+
+AS_GIVEN = MarksFrom()
 
 
 def write_originals(table: Path, out: Path) -> None:

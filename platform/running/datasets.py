@@ -77,6 +77,8 @@ def find_data(
     sample = lesions.manifest.get("table") == table_digest(SAMPLE)
     phantom = "phantom" in lesions.manifest
     name = "the shipped sample" if sample else root.name
+    if "marks" in lesions.manifest:
+        name += f" (marks {lesions.manifest['marks']})"
     if "marks_noise" in lesions.manifest:
         name += f" (marks noise {lesions.manifest['marks_noise']})"
     if phantom:

@@ -9,7 +9,7 @@ import pytest
 from lesions import InputError
 from lesions.prepared.manifest import claim, write_manifest
 from lesions.prepared.preparing import Plan, Table, prepare_part
-from lesions.prepared.remarking import MarksNoise
+from lesions.prepared.remarking import MarksFrom, MarksNoise
 from lesions.readers.deeplesion import TABLE
 from lesions.sample import ROOT as SAMPLE
 from platform.running.datasets import find_data
@@ -26,14 +26,18 @@ def test_the_sample_is_called_so_and_has_human_masks(prepared_sample: Path, tmp_
 
 def test_a_set_whose_marks_were_changed_says_so(tmp_path: Path) -> None:
     noise = MarksNoise(length=0.2, place=0.1)
-    plan = Plan(source=Table(place=SAMPLE, marks_noise=noise), out=tmp_path, masks=("ellipse",))
+    plan = Plan(
+        source=Table(place=SAMPLE, marks=MarksFrom(masks=True, noise=noise)),
+        out=tmp_path,
+        masks=("ellipse",),
+    )
     parts, rows = plan.lesions.parts()
     claim(plan)
     for number, part in enumerate(parts):
         assert prepare_part({"part": number, "rows": part}, plan)["error"] == ""
     write_manifest(plan, rows, len(parts))
     data = find_data(tmp_path, tmp_path, "ellipse")
-    assert data.name == "the shipped sample (marks noise 0.2/0.1)"
+    assert data.name == "the shipped sample (marks measured from masks) (marks noise 0.2/0.1)"
 
 
 def test_a_mask_that_was_not_prepared_is_refused(prepared_sample: Path, tmp_path: Path) -> None:

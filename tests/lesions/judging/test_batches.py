@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from lesions.errors import InputError
-from lesions.judging.batches import ROWS_PER_BATCH, MarksFrom, deeplesion_batches
+from lesions.judging.batches import ROWS_PER_BATCH, deeplesion_batches
 from lesions.judging.tissues import tissues_of
 from lesions.lesion import SPLITS, Lesion
-from lesions.prepared.remarking import MarksNoise, remarked
+from lesions.prepared.remarking import MarksFrom, MarksNoise, remarked
 from lesions.readers.deeplesion import Rejected, read_deeplesion
 from lesions.readers.png import encode_labels
 from lesions.recist import Recist

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from lesions import InputError
 from lesions.lesion import Lesion
 from lesions.prepared.preparing import Table
-from lesions.prepared.remarking import ORIGINALS, MarksNoise, remarked, write_originals
+from lesions.prepared.remarking import ORIGINALS, MarksFrom, MarksNoise, remarked, write_originals
 from lesions.readers.deeplesion import read_deeplesion
 from lesions.recist import Recist
 from lesions.sample import ROOT as SAMPLE
@@ -35,11 +35,28 @@ def test_lengths_and_places_change_by_up_to_what_was_asked() -> None:
     assert np.mean(moved**2) == pytest.approx(0.1**2 / 2, rel=0.1)
 
 
-@pytest.mark.parametrize("text", ["", "0.1", "0.1,0.2,0.3", "a,b", "0.5,0", "-0.1,0", "nan,0"])
+@pytest.mark.parametrize(
+    "text", ["", "0.1", "0,0,0,0", "a,b", "0.5,0", "-0.1,0", "nan,0", "0,0,0.5"]
+)
 def test_other_words_are_no_noise(text: str) -> None:
     assert MarksNoise.read("0.2,0.05") == MarksNoise(length=0.2, place=0.05)
     with pytest.raises(InputError, match="is no noise of marks"):
         MarksNoise.read(text)
+
+
+def test_axes_are_drawn_in_about_their_middles() -> None:
+    noise = MarksNoise.read("0,0,0.08")
+    assert (noise.drawn_in, str(noise)) == (0.08, "0/0/0.08")
+    marks = remarked(lesion(1), noise).recist
+    assert_allclose(marks.points, [[40.8, 60], [59.2, 60], [50, 53.56], [50, 66.44]])
+
+
+def test_marks_from_masks_and_noise_are_told_apart() -> None:
+    noise = MarksNoise(length=0.1, place=0.05)
+    assert MarksFrom().identity == {}
+    assert MarksFrom(masks=True).identity == {"marks": "measured from masks"}
+    both = MarksFrom(masks=True, noise=noise).identity
+    assert both == {"marks": "measured from masks", "marks_noise": "0.1/0.05"}
 
 
 def test_without_noise_nothing_changes() -> None:
@@ -64,7 +81,7 @@ def test_a_table_gives_other_marks_and_the_same_masks_and_keeps_the_originals(
     tmp_path: Path,
 ) -> None:
     noise = MarksNoise(length=0.1, place=0.05)
-    plain, changed = Table(place=SAMPLE), Table(place=SAMPLE, marks_noise=noise)
+    plain, changed = Table(place=SAMPLE), Table(place=SAMPLE, marks=MarksFrom(noise=noise))
     part = plain.parts()[0][0]
     for before, after in zip(plain.read(part), changed.read(part), strict=True):
         assert isinstance(before, Lesion)
