@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -190,7 +191,7 @@ class _Course:
     def _relabel(self, number: int, best: Mapping[str, torch.Tensor]) -> Sequence[Lesion]:
         """The training lesions with the masks that the best model so far makes of them."""
         assert self.model is not None
-        kept = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        kept = deepcopy(dict(self.model.state_dict()))
         self.model.load_state_dict(best or kept)
         parts = parts_of(self.run, self.model.eval())
         lesions = relabel(parts, self.lesions, self._masks(number), *rank_and_world(), _barrier)
@@ -257,7 +258,7 @@ def advance(
     first = not progress.best_epoch and value == value
     if first or merit.beats(value, progress.best_value) or value == progress.best_value:
         progress.best_value, progress.best_epoch = value, progress.epoch
-        progress.best_model = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        progress.best_model = deepcopy(dict(model.state_dict()))
     metrics[merit.best] = progress.best_value
     if phase.schedule.kind == "plateau":
         watched = merit if merit.validated in metrics else LOSS

@@ -5,6 +5,7 @@ last.pt holds `epoch`, `phase`, `in_phase`, `ended`, `plateau`, `history`, `mode
 """
 
 import json
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,9 @@ class Saved:
             plateau=plateau,
             best_epoch=best["epoch"],
             best_value=best["value"],
-            best_model={name: tensor.clone().to(device) for name, tensor in best["model"].items()},
+            best_model={
+                name: tensor.to(device) for name, tensor in deepcopy(best["model"]).items()
+            },
             history=last["history"],
         )
 

@@ -107,20 +107,21 @@ def check_tensors(found: Any, most: int) -> dict[str, Tensor]:
 
     Args:
         found: what a file holds.
-        most: bytes that they may take together.
+        most: bytes that they may take together; one with several names, as nnU-Net's have, is
+            stored once.
     """
     if not isinstance(found, dict) or not found:
         raise InputError("holds no tensors by name")
-    taken = 0
+    stored: dict[tuple[int, int], str] = {}
     for name, tensor in found.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
             raise InputError(f"holds {shown(str(name)[:101])!r}, which is no tensor by name")
         _check_plain(name, tensor)
-        taken += tensor.numel() * tensor.element_size()
-    if taken > most:
+        stored[tensor.data_ptr(), tensor.nbytes] = name
+    if (taken := sum(nbytes for _, nbytes in stored)) > most:
         raise InputError(f"holds tensors of {taken} bytes, more than the file has")
-    for name, tensor in found.items():
-        _check_finite(name, tensor)
+    for name in stored.values():
+        _check_finite(name, found[name])
     return found
 
 

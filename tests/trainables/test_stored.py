@@ -160,8 +160,18 @@ def test_nan_weights_of_safetensors_are_named(tmp_path: Path) -> None:
 
 def test_tensors_that_share_numbers_take_no_more_than_the_file() -> None:
     shared = torch.ones(1000)
-    with pytest.raises(InputError, match="tensors of 40000 bytes, more than the file has"):
-        check_tensors({str(index): shared for index in range(10)}, 5000)
+    with pytest.raises(InputError, match="tensors of 39600 bytes, more than the file has"):
+        check_tensors({str(index): shared[index : index + 990] for index in range(10)}, 5000)
+
+
+def test_one_tensor_by_several_names_is_stored_once() -> None:
+    """As nnU-Net's network has each of its weights."""
+    shared = torch.ones(1000)
+    names = {str(index): shared for index in range(10)}
+    assert check_tensors(names, 5000) is names
+    shared[7] = float("inf")
+    with pytest.raises(InputError, match="9 has NaN or infinite numbers"):
+        check_tensors(names, 5000)
 
 
 @pytest.mark.parametrize("ending", [".pth", ".safetensors"])
