@@ -7,7 +7,7 @@ method may be covered by a patent: US 11,900,596 B2.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,6 +25,8 @@ from trainables.system import Batch, Sample
 TERM = "rls_loss"
 IMAGE, REGION = "rls_image", "rls_region"
 FACTOR = 0.1  # the paper's
+# Ours: no side is favoured, so outlines go where the image says; and it is strong enough to.
+EVEN = {"inside": 1.0, "outside": 1.0, "factor": 1.0}
 LEAST_AREA = 1e-5  # pixels: where nothing is inside, or nothing outside
 LEAST_DEVIATION = 0.02  # of the window: noise of an even region is not blown up
 
@@ -34,7 +36,7 @@ class LevelSetConfig:
     """The regional level set loss; off by default.
 
     Attributes:
-        factor: its weight beside the other terms, up to 1000; 0 = off, the paper's is 0.1.
+        factor: its weight beside the mask's other losses, up to 1000; 0 = off, the paper's is 0.1.
         inside: λ1, weight of the squared differences of what is predicted lesion, up to 1000.
         outside: λ2, of what is not; above λ1 it makes outlines grow, whatever the image says.
         region: where it looks: about the "lesion" (RLS), or at the whole "view" (the paper's LS).
@@ -71,9 +73,14 @@ class LevelSetConfig:
             raise InputError("rls.joins is 1: it would never join", remedy="say less than 1")
 
 
-def switched_on(config: LevelSetConfig) -> LevelSetConfig:
-    """The settings with their own factor, or with the paper's where it is off."""
-    return replace(config, factor=config.factor or FACTOR)
+def switched_on(config: LevelSetConfig, **settings: Any) -> LevelSetConfig:
+    """The config with these settings, its own factor, or the paper's where it is off."""
+    return replace(config, **{"factor": config.factor or FACTOR, **settings})
+
+
+def is_even(config: LevelSetConfig) -> bool:
+    """Whether both sides weigh the same."""
+    return config.inside == config.outside
 
 
 def level_set_sample(
@@ -174,7 +181,9 @@ def _mean(image: Tensor, weight: Tensor) -> Tensor:
     return (image * weight).sum(dim=(1, 2, 3), keepdim=True) / total
 
 
-def joined(config: LevelSetConfig, recipe: Recipe, stable: Schedule | None = None) -> Recipe:
+def joined(
+    config: LevelSetConfig, recipe: Recipe, stable: Schedule | None = None, share: float = 1.0
+) -> Recipe:
     """A recipe in which the loss joins late in every round ("until the model converges").
 
     Each phase becomes two, of one course of learning rates and one optimiser's state; the best
@@ -184,14 +193,18 @@ def joined(config: LevelSetConfig, recipe: Recipe, stable: Schedule | None = Non
         config: of the loss; where it is off the recipe stays.
         recipe: without it.
         stable: what a plateau is, for `joins_by="plateau"`.
+        share: what the system's other losses of masks weigh.
     """
     if not config.factor:
         return recipe
-    return [part for phase in recipe for part in _in_two(config, phase, stable or Schedule())]
+    weight = config.factor * share
+    return [
+        part for phase in recipe for part in _in_two(config, phase, weight, stable or Schedule())
+    ]
 
 
-def _in_two(config: LevelSetConfig, phase: Phase, stable: Schedule) -> list[Phase]:
-    late = replace(phase, objectives=_weighed(phase, config.factor))
+def _in_two(config: LevelSetConfig, phase: Phase, weight: float, stable: Schedule) -> list[Phase]:
+    late = replace(phase, objectives=_weighed(phase, weight))
     if not config.joins or phase.epochs == 1:
         return [late]
     first = min(max(round(config.joins * phase.epochs), 1), phase.epochs - 1)
@@ -208,8 +221,8 @@ def _in_two(config: LevelSetConfig, phase: Phase, stable: Schedule) -> list[Phas
     ]  # fmt: skip
 
 
-def _weighed(phase: Phase, factor: float) -> tuple[Objective, ...]:
+def _weighed(phase: Phase, weight: float) -> tuple[Objective, ...]:
     return tuple(
-        replace(objective, weights={**objective.weights, TERM: factor})
+        replace(objective, weights={**objective.weights, TERM: weight})
         for objective in phase.objectives
     )

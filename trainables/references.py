@@ -1,13 +1,13 @@
 """What a network must beat, or cannot: methods without any learning, measured the same way."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from lesions import Lesion, Recist
 from lesions.ellipse import ellipse
-from lesions.metrics import best_centred_disc
+from lesions.metrics.disc import Case, best_centred_disc
 from trainables.evaluate import measure_one, truth_name
 from trainables.system import Prediction, Square, System
 
@@ -26,10 +26,12 @@ def centred_disc(
         squares: (centre (x, y), side) in each one's slice pixels.
         pseudo_mask: the truth of a lesion without a human mask.
     """
-    truths = [lesion.mask(truth_name(lesion, pseudo_mask)) == 1 for lesion in lesions]
-    factor, _ = best_centred_disc(
-        [(truth, *square) for truth, square in zip(truths, squares, strict=True)]
-    )
+
+    def cases() -> Iterator[Case]:
+        for lesion, square in zip(lesions, squares, strict=True):
+            yield lesion.mask(truth_name(lesion, pseudo_mask)) == 1, *square
+
+    factor, _ = best_centred_disc(cases)
     return [
         measure_one(system, lesion, _disc(lesion.shape, centre, factor * side), pseudo_mask)
         for lesion, (centre, side) in zip(lesions, squares, strict=True)

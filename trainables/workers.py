@@ -103,21 +103,21 @@ def drawn(found: Prediction) -> dict[str, Any]:
 
 
 def evaluate_references(job: Job, split: str) -> dict[str, list[dict[str, Any]]]:
-    """Each reference method's rows of a split, by its name."""
+    """Each reference method's rows of a split, by its name; a lesion's pixels are soon let go."""
     use_assigned_resources()
-    lesions = PreparedSet(job.data, split)[:]
+    lesions = PreparedSet(job.data, split)
     system, config = named_system(job.system), job.config
     torch.manual_seed(config.training.seed)
     untrained = Trained(config=config, model=system.model(config, pretrained=False).eval())
     parts = Parts(system=system, trained=(untrained,), how=How(device=torch.device("cpu")))
     mask = config.pseudo_mask
-    answers = list(measured(parts, lesions))
-    squares = [
-        _looked_at(found, lesion.shape) for lesion, (_, found) in zip(lesions, answers, strict=True)
-    ]
+    answers, squares = [], []
+    for lesion, (row, found) in zip(lesions, measured(parts, lesions), strict=True):
+        answers.append(row)
+        squares.append(_looked_at(found, lesion.shape))
     boxes = [ellipse_box(lesion.recist, lesion.shape) for lesion in lesions]
     return {
-        "untrained network": [row for row, _ in answers],
+        "untrained network": answers,
         "best centred disc": references.centred_disc(system, lesions, squares, mask),
         "true-centre disc (oracle)": references.centred_disc(system, lesions, boxes, mask),
         "RECIST ellipse (oracle)": references.recist_ellipse(system, lesions, mask),

@@ -31,7 +31,13 @@ class Trial:
     history: Mapping[str, list[tuple[int, float]]]
 
     def best_value(self, merit: Merit) -> float | None:
-        """The best validation figure of any epoch."""
+        """The validation figure of the model that is kept: the best of the last phase's epochs.
+
+        The best of all epochs where the trial's own word for it is not there.
+        """
+        said = self.history.get(merit.best)
+        if said and said[-1][1] != merit.worst:
+            return said[-1][1]
         values = [x for _, x in self.history.get(merit.validated, ()) if number_of(x) is not None]
         return min(values, key=merit.rank, default=None)
 

@@ -102,7 +102,7 @@ def _trial(client: MlflowClient, number: int, run: Run, merit: Merit) -> Trial:
         },
         history={
             name: _history(client, run.info.run_id, name)
-            for name in (merit.validated, LOSS)
+            for name in (merit.validated, merit.best, LOSS)
             if name in run.data.metrics
         },
     )

@@ -1,6 +1,6 @@
 """A disc to beat: what can be had without looking at the image."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,48 +9,62 @@ from numpy.typing import NDArray
 _STEP = 1e-3
 
 
-def best_centred_disc(
-    cases: Sequence[tuple[NDArray[np.bool_], tuple[float, float], float]],
-) -> tuple[float, NDArray[np.float64]]:
+Case = tuple[NDArray[np.bool_], tuple[float, float], float]
+
+
+def best_centred_disc(cases: Callable[[], Iterable[Case]]) -> tuple[float, float]:
     """The best that a disc can do which knows where each lesion is, but not how it looks.
 
-    One factor for all cases, chosen on these very cases: radius = factor × unit.
+    One factor for all cases, chosen on these very cases: radius = factor × unit. Thousands of cases
+    take no more memory than one.
 
     Args:
-        cases: mask bool (H, W), the disc's centre (x, y) in its pixels, and the unit in pixels
-            (the crop's side).
+        cases: asked for twice: mask bool (H, W), the disc's centre (x, y) in its pixels, and the
+            unit in pixels (the crop's side).
 
     Returns:
-        The factor with the highest mean Dice, to a thousandth, and the Dice of each case with it.
+        The factor with the highest mean Dice, to a thousandth, and that mean.
 
     Raises:
         ValueError: there are no cases, or a unit is not positive.
     """
-    if not cases or not all(unit > 0 for _, _, unit in cases):
+    furthest = [_furthest(*case) for case in cases()]
+    if not furthest:
         raise ValueError("a disc needs at least one case, each with a positive unit")
-    radii = [_radii(*case) for case in cases]
-    furthest = max(float(each.max()) for each, _ in radii)
-    steps = max(int(np.ceil(furthest / _STEP)), 1)
+    # A disc that has all of a lesion gains nothing by growing.
+    steps = max(int(np.ceil(max(furthest) / _STEP)), 1)
     factors = np.linspace(_STEP, steps * _STEP, steps)
-    scores = np.stack([_disc_dice(*each, factors) for each in radii])
-    best = int(scores.mean(axis=0).argmax())
-    return float(factors[best]), scores[:, best]
+    total = np.zeros(steps)
+    for case in cases():
+        total += _disc_dice(*case, factors)
+    best = int(total.argmax())
+    return float(factors[best]), float(total[best] / len(furthest))
 
 
-def _radii(
-    mask: NDArray[np.bool_], centre: tuple[float, float], unit: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Sorted distances from the centre, in units, of all pixels and of the lesion's."""
-    lesion = np.asarray(mask) == 1
-    y, x = np.arange(lesion.shape[0])[:, None] - centre[1], np.arange(lesion.shape[1]) - centre[0]
-    distances = np.hypot(x, y) / unit
-    return np.sort(distances, axis=None), np.sort(distances[lesion])
+def _furthest(mask: NDArray[np.bool_], centre: tuple[float, float], unit: float) -> float:
+    """The distance from the centre, in units, of the lesion's last pixel; 0 where it has none."""
+    if not unit > 0:
+        raise ValueError("a disc needs at least one case, each with a positive unit")
+    return float(_distances(mask.shape, centre, unit)[mask].max(initial=0.0))
+
+
+def _distances(
+    shape: tuple[int, ...], centre: tuple[float, float], unit: float
+) -> NDArray[np.float64]:
+    """Of each pixel from the centre, in units."""
+    y, x = np.arange(shape[0])[:, None] - centre[1], np.arange(shape[1]) - centre[0]
+    return np.hypot(x, y) / unit
 
 
 def _disc_dice(
-    everywhere: NDArray[np.float64], lesion: NDArray[np.float64], factors: NDArray[np.float64]
+    mask: NDArray[np.bool_],
+    centre: tuple[float, float],
+    unit: float,
+    factors: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """The disc's Dice at each factor; 1 where disc and lesion are both empty."""
-    size = np.searchsorted(everywhere, factors, side="right") + len(lesion)
-    both = np.searchsorted(lesion, factors, side="right")
+    distances = _distances(mask.shape, centre, unit)
+    lesion = np.sort(distances[mask])
+    discs = np.searchsorted(np.sort(distances, axis=None), factors, side="right")
+    size, both = discs + len(lesion), np.searchsorted(lesion, factors, side="right")
     return np.where(size > 0, 2 * both / np.maximum(size, 1), 1.0)

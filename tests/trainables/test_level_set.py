@@ -274,6 +274,8 @@ def test_pdnet_and_nnunet_switch_it_on(network: Any, tmp_path: Path) -> None:
     assert TERM not in before
     assert after[TERM] > 0
     weights = late.objectives[0].weights
+    # PDNet's λ is small: a tenth of its heat maps' loss would be ten times its masks'.
+    assert weights[TERM] == pytest.approx(0.1 * config.loss.weight)
     parts = sum(after[name] * weight for name, weight in weights.items())
     assert after["train_loss"] == pytest.approx(parts, rel=1e-3)
     assert (early.epochs, late.epochs, off.epochs) == (1, 1, 2)

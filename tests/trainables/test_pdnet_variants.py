@@ -21,7 +21,7 @@ from trainables.steps import weighted
 
 SYSTEM = PDNetSystem()
 PRESETS = {"paper": paper, "tiny": tiny}
-NETWORKS = [name for name in VARIANTS if not name.endswith("+RLS")]
+NETWORKS = [name for name in VARIANTS if "+RLS" not in name]
 ABLATIONS = [name for name in NETWORKS if name != "nnunet"]
 COUNTS = {
     ("paper", "base"): 26_654_546,

@@ -21,6 +21,8 @@ CONTROLLED = {
     "AHRNet": AHRNET,
     "AHRNet+RLS": f"{AHRNET}+RLS",
     "AHRNet+RLS, shuffled": f"{AHRNET}+RLS-shuffled",
+    "AHRNet+RLS, even": f"{AHRNET}+RLS-even",
+    "AHRNet+RLS, even, shuffled": f"{AHRNET}+RLS-even-shuffled",
 }
 NOTE = (
     "The paper's has three training rounds from ImageNet weights, each on where the last one's "

@@ -6,7 +6,7 @@ from typing import Any
 
 from trainables.ahrnet.config import AHRNetConfig
 from trainables.configs import edited
-from trainables.level_set import switched_on
+from trainables.level_set import EVEN, is_even, switched_on
 
 SWITCHES = {"DE": "decoder", "DA": "dual_attention", "SA": "scale_attention"}
 AHRNET = "HRNet+DE+DA+SA"  # as Table 2 calls it
@@ -34,7 +34,7 @@ def level_set(make: Edit, **settings: Any) -> Edit:
     """What `make` makes, with the level set by the config's own settings but for those given."""
 
     def edit(config: AHRNetConfig) -> AHRNetConfig:
-        rls = replace(switched_on(config.rls), **{"region": "lesion", **settings})
+        rls = switched_on(config.rls, **{"region": "lesion", **settings})
         return replace(make(config), rls=rls)
 
     return edit
@@ -52,6 +52,8 @@ VARIANTS: Mapping[str, Edit] = {
     f"{AHRNET}+LS": level_set(_AHRNET, region="view"),
     f"{AHRNET}+RLS": level_set(_AHRNET),
     f"{AHRNET}+RLS-shuffled": level_set(_AHRNET, shuffled=True),
+    f"{AHRNET}+RLS-even": level_set(_AHRNET, **EVEN),
+    f"{AHRNET}+RLS-even-shuffled": level_set(_AHRNET, **EVEN, shuffled=True),
 }
 
 
@@ -65,4 +67,5 @@ def method(config: AHRNetConfig) -> str:
     if not config.rls.factor:
         return name
     name += "+RLS" if config.rls.region == "lesion" else "+LS"
+    name += ", even" if is_even(config.rls) else ""
     return name + (", shuffled" if config.rls.shuffled else "")

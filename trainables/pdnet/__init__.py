@@ -79,7 +79,7 @@ class PDNetSystem(System):
     def recipe(self, config: PDNetConfig) -> Recipe:
         """Rounds, each from fresh weights and on masks that the last one's model refined."""
         rounds = recipe_of(config.training, loss_weights(config.loss), config.rounds)
-        return joined(config.rls, rounds, schedule_of(config.training))
+        return joined(config.rls, rounds, schedule_of(config.training), share=config.loss.weight)
 
     def sample(self, config: PDNetConfig, lesion: Lesion, rng: np.random.Generator) -> Sample:
         """One augmented sample."""

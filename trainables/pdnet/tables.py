@@ -21,6 +21,12 @@ ABLATIONS = {
     "base+PE+T2D+B2U": "base+PE+T2D+B2U",
     "PDNet (base+PE+T2D+B2U+SA)": PDNET,
 }
+WITH_LEVEL_SET = {
+    "PDNet": PDNET,
+    "PDNet+RLS": f"{PDNET}+RLS",
+    "PDNet+RLS, even": f"{PDNET}+RLS-even",
+    "PDNet+RLS, even, shuffled": f"{PDNET}+RLS-even-shuffled",
+}
 NOTE = "The paper's has three training rounds, each on masks that the last one's model refined."
 
 ALONE = {name: ("stage2", name) for name in ("dice", *ERRORS)}
@@ -57,7 +63,7 @@ TABLES: Mapping[str, PaperTable] = {
         # Ours: AHRNet's loss in PDNet's second stage, which is told the lesion's size.
         PaperTable(
             number="rls",
-            rows={"PDNet": {"stage2": PDNET}, "PDNet+RLS": {"stage2": f"{PDNET}+RLS"}},
+            rows={method: {"stage2": variant} for method, variant in WITH_LEVEL_SET.items()},
             parts={"stage2": STAGES["stage2"]},
             columns=ALONE,
         ),

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from trainables.configs import edited
-from trainables.level_set import switched_on
+from trainables.level_set import EVEN, switched_on
 from trainables.pdnet.config import PDNetConfig
 
 SWITCHES = {
@@ -26,9 +27,9 @@ def nnunet(config: PDNetConfig) -> PDNetConfig:
     return replace(config, network="nnunet")
 
 
-def with_level_set(config: PDNetConfig) -> PDNetConfig:
-    """PDNet whole, with the regional level set by the config's own settings."""
-    return replace(ablated(config, *SWITCHES), rls=switched_on(config.rls))
+def with_level_set(config: PDNetConfig, **settings: Any) -> PDNetConfig:
+    """PDNet whole, with the regional level set by the config's own settings but for those given."""
+    return replace(ablated(config, *SWITCHES), rls=switched_on(config.rls, **settings))
 
 
 VARIANTS: Mapping[str, Callable[[PDNetConfig], PDNetConfig]] = {
@@ -38,5 +39,9 @@ VARIANTS: Mapping[str, Callable[[PDNetConfig], PDNetConfig]] = {
     "base+PE+T2D+B2U": lambda config: ablated(config, "PE", "T2D", "B2U"),
     "base+PE+T2D+B2U+SA": lambda config: ablated(config, "PE", "T2D", "B2U", "SA"),
     "base+PE+T2D+B2U+SA+RLS": with_level_set,
+    "base+PE+T2D+B2U+SA+RLS-even": lambda config: with_level_set(config, **EVEN),
+    "base+PE+T2D+B2U+SA+RLS-even-shuffled": lambda config: with_level_set(
+        config, **EVEN, shuffled=True
+    ),
     "nnunet": nnunet,
 }

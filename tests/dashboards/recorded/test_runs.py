@@ -120,6 +120,16 @@ def test_a_resumed_trial_keeps_the_later_report(client: MlflowClient, fresh: str
     assert trial.state == "running"
 
 
+def test_the_best_value_is_the_last_phases(client: MlflowClient, fresh: str) -> None:
+    """Its best model is what is kept, whatever a phase before it had."""
+    experiment, parent = start(client, fresh)
+    run = child(client, experiment, parent, {"lesion.kind": "trial", "lesion.trial_id": "a"})
+    for step, (value, best) in enumerate([(0.9, 0.9), (0.3, 0.3), (0.2, 0.3)], start=1):
+        client.log_batch(run, metrics=[Metric("val_dice", value, step, step),
+                                       Metric("best_val_dice", best, step, step)])  # fmt: skip
+    assert read_sweep(client, fresh).trials[0].best_value(DICE) == 0.3
+
+
 def test_only_this_sweeps_children_count(client: MlflowClient, fresh: str) -> None:
     experiment, parent = start(client, fresh)
     log_trial(client, experiment, parent, 0, "finished")
