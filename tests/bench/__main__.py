@@ -2,7 +2,7 @@
 
 python -m tests.bench                # all
 python -m tests.bench steps          # one
-python -m tests.bench gpu [--small]  # every system at its paper's sizes; not among all
+python -m tests.bench gpu [--small] [--compile]  # every system at its paper's sizes; not among all
 """
 
 import sys

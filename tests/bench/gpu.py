@@ -48,7 +48,8 @@ class Figures:
     """One line of the table.
 
     Attributes:
-        plain, ours, compiled: images/s; `compiled` is None where it does not work.
+        plain, ours, compiled: images/s; `compiled` is None unless `--compile` asks for it, and
+            where it does not work.
         loader: samples/s of the training data alone.
         share: of the device's peak, of the faster of ours; None where that is not known.
         memory: the most that ours took on the device, GB.
@@ -85,7 +86,9 @@ class Figures:
 def gpu() -> None:
     """A table: images/s of a plain fp32 loop and of ours, and what else a GPU is asked.
 
-    `--small` takes the "tiny" presets and few steps, for a machine without one.
+    Each part is told as soon as it is measured. `--small` takes the "tiny" presets and few steps,
+    for a machine without one; `--compile` compiles the networks too, which takes minutes each (on
+    an H200 more than three for PDNet's first stage).
     """
     small = "--small" in sys.argv
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -97,7 +100,9 @@ def gpu() -> None:
         paper = system.presets()["tiny" if small else "paper"]()
         for part, fields in (system.parts or {"": {}}).items():
             found.append(measure(system, part, changed(paper, fields), device, small))
-            print(f"  {system.title} {part}: {found[-1].seconds:.0f} s", flush=True)
+            told = zip(HEADINGS, found[-1].cells(), strict=True)
+            print(", ".join(f"{name} {cell}" for name, cell in told),
+                  f"({found[-1].seconds:.0f} s)", flush=True)  # fmt: skip
     name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
     print(f"\n{name}, torch {torch.__version__}, {os.cpu_count()} cores, "
           f"{time.perf_counter() - started:.0f} s in all; images/s")  # fmt: skip
@@ -236,7 +241,8 @@ def measure(system: System, part: str, config: Any, device: torch.device, small:
         system=system, config=config, lesions=lesions, batches=batches, device=device,
         steps=2 if small else STEPS,
     )  # fmt: skip
-    for name in ("plain", "ours", "compiled", "losses", "loader", "resumed"):
+    last = ("compiled",) if "--compile" in sys.argv else ()
+    for name in ("plain", "ours", "losses", "loader", "resumed", *last):
         try:
             getattr(bench, name)(found)
         except Exception as error:  # the other figures are wanted all the same
