@@ -53,7 +53,8 @@ def _distances(
 ) -> NDArray[np.float64]:
     """Of each pixel from the centre, in units."""
     y, x = np.arange(shape[0])[:, None] - centre[1], np.arange(shape[1]) - centre[0]
-    return np.hypot(x, y) / unit
+    found: NDArray[np.float64] = np.hypot(x, y) / unit
+    return found
 
 
 def _disc_dice(

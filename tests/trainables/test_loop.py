@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,27 +106,6 @@ def test_resumed_after_an_exit_to_the_bit(
     ours, theirs = last(tmp_path / "resumed"), last(directory)
     assert same(ours["model"], theirs["model"])
     assert torch.equal(ours["random"], theirs["random"])
-
-
-def test_a_network_whose_weights_have_several_names_is_resumed_too(tmp_path: Path) -> None:
-    """nnU-Net's decoder holds its encoder: each is stored once, and read again."""
-    nnunet = replace(PDNetConfig().nnunet, features=4)
-    config = replace(small(epochs=2), network="nnunet", nnunet=nnunet)
-
-    def leave(metrics: dict[str, float], checkpoint: Path | None) -> None:
-        raise SystemExit
-
-    whole = fit(a_run(tmp_path / "whole", config, TRAIN, VALIDATION))
-    with pytest.raises(SystemExit):
-        fit(a_run(tmp_path / "killed", config, TRAIN, VALIDATION, leave))
-    resumed = fit(
-        a_run(tmp_path / "resumed", config, TRAIN, VALIDATION, resume=tmp_path / "killed")
-    )
-    assert curve(resumed.history) == curve(whole.history)
-    assert same(last(tmp_path / "resumed")["model"], last(tmp_path / "whole")["model"])
-    names = last(tmp_path / "killed")["model"].values()
-    assert len({tensor.data_ptr() for tensor in names}) < len(names) / 2
-    assert (tmp_path / "killed" / BEST).stat().st_size < sum(one.nbytes for one in names)
 
 
 def test_resumed_after_kill_9_to_the_bit(tmp_path: Path) -> None:

@@ -112,3 +112,25 @@ def test_a_checkpoint_of_the_version_before_goes_on(plain: Path, plain_copy: Pat
     theirs = fit(a_run(plain_copy / "new", longer, LESIONS, resume=plain))
     assert len(ours.history) == 3
     assert curve(ours.history) == curve(theirs.history)
+
+
+def test_a_network_whose_weights_have_several_names_is_resumed_too(tmp_path: Path) -> None:
+    """nnU-Net's decoder holds its encoder: each is stored once, and read again."""
+    nnunet = replace(PDNetConfig().nnunet, features=4)
+    config = replace(small(epochs=2), network="nnunet", nnunet=nnunet)
+
+    def leave(metrics: dict[str, float], checkpoint: Path | None) -> None:
+        raise SystemExit
+
+    whole = fit(a_run(tmp_path / "whole", config, LESIONS))
+    with pytest.raises(SystemExit):
+        fit(a_run(tmp_path / "killed", config, LESIONS, report=leave))
+    resumed = fit(a_run(tmp_path / "resumed", config, LESIONS, resume=tmp_path / "killed"))
+    assert curve(resumed.history) == curve(whole.history)
+    ours, theirs = (
+        torch.load(tmp_path / name / LAST, weights_only=True)["model"]
+        for name in ("resumed", "whole")
+    )
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours | theirs)
+    assert len({tensor.data_ptr() for tensor in ours.values()}) < len(ours) / 2
+    assert (tmp_path / "killed" / BEST).stat().st_size < sum(one.nbytes for one in ours.values())
