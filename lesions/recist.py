@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lesions.outline import lesion_outline, longest_chord, longest_segment
+from lesions.outline import longest_axes
 
 
 @dataclass(frozen=True, init=False, eq=False)
@@ -63,7 +63,9 @@ class Recist:
         squares at level 0.5, so vertices lie half way between pixel centres. The long axis is
         the longest segment in mm between two vertices that nowhere leaves the lesion (RECIST
         1.1); the short axis is the longest chord of the lesion exactly perpendicular to it in mm.
-        Between chords of equal length the one nearest the long axis' middle is taken.
+        Of equally long axes the one with the longest perpendicular is taken, of equal chords the
+        one nearest the long axis' middle: flips and quarter turns of the mask, with its spacing,
+        change neither length, and move the ends along unless the lesion is its own mirror image.
 
         Args:
             mask: (H, W).
@@ -72,10 +74,7 @@ class Recist:
         Raises:
             ValueError: no pixel of the mask is lesion.
         """
-        scale = _in_plane(spacing)
-        outline = lesion_outline(np.asarray(mask) == 1)
-        long = longest_segment(outline, scale)
-        return cls(np.concatenate([long, longest_chord(outline, long, scale)]))
+        return cls(longest_axes(np.asarray(mask) == 1, _in_plane(spacing)))
 
     def diameters_mm(self, spacing: ArrayLike) -> tuple[float, float]:
         """The lengths (long, short) of the two axes in mm; `spacing` is (x, y, …) mm.

@@ -190,8 +190,8 @@ class TestFromMask:
         moved = np.rot90(mask[:, ::-1] if flip else mask, turns)
         moved_spacing = spacing[::-1] if turns % 2 else spacing
         np.testing.assert_allclose(
-            Recist.from_mask(moved, moved_spacing).diameters_mm(moved_spacing)[0],
-            Recist.from_mask(mask, spacing).diameters_mm(spacing)[0],
+            Recist.from_mask(moved, moved_spacing).diameters_mm(moved_spacing),
+            Recist.from_mask(mask, spacing).diameters_mm(spacing),
         )
 
     @given(st.integers(0, 3), st.booleans(), st.integers(0, 9))
