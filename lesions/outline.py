@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import find_contours
 
+from lesions.labels import EMPTY
 from lesions.turns import Points, same_for_all
 
 # Beyond this many vertices every k-th is tried: no lesion is so ragged, a noisy prediction is.
@@ -69,7 +70,7 @@ def _lesion_box(lesion: NDArray[np.bool_]) -> tuple[tuple[int, int], NDArray[np.
     if lesion.ndim != 2:
         raise ValueError(f"a mask has the shape (H, W), not {lesion.shape}")
     if not lesion.any():
-        raise ValueError("the mask is empty: no pixel is lesion")
+        raise ValueError(EMPTY)
     left, top, width, height = cv2.boundingRect(lesion.view(np.uint8))
     return (left, top), np.ascontiguousarray(lesion[top : top + height, left : left + width])
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lesions.labels import check_lesion
 from lesions.outline import longest_axes
 
 
@@ -72,9 +73,13 @@ class Recist:
             spacing: (x, y, …) mm per pixel.
 
         Raises:
-            ValueError: no pixel of the mask is lesion.
+            InputError: no pixel of the mask is lesion; one of 0 and 255 is all uncertain.
+            ValueError: another shape, or a bad spacing.
         """
-        return cls(longest_axes(np.asarray(mask) == 1, _in_plane(spacing)))
+        labels = np.asarray(mask)
+        lesion = labels == 1
+        check_lesion(lesion, labels)
+        return cls(longest_axes(lesion, _in_plane(spacing)))
 
     def diameters_mm(self, spacing: ArrayLike) -> tuple[float, float]:
         """The lengths (long, short) of the two axes in mm; `spacing` is (x, y, …) mm.
