@@ -6,17 +6,22 @@ these lines is therefore on the lesion exactly when the middle of every piece is
 that costs the segment's length, not the outline's.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import find_contours
 
-Points = NDArray[np.float64]
+from lesions.labels import EMPTY
+from lesions.turns import Points, same_for_all
 
 # Beyond this many vertices every k-th is tried: no lesion is so ragged, a noisy prediction is.
 MOST_VERTICES = 2000
+# Equally long axes whose perpendiculars are compared: no lesion has so many, a comb has.
+MOST_TIES = 32
 # Pixels to either side of a segment where it is tested, so that the outline itself counts as
 # lesion: far below the detail of the outline, far above rounding.
 _NUDGE = 1e-7
@@ -49,12 +54,7 @@ def lesion_outline(lesion: NDArray[np.bool_]) -> Outline:
     Raises:
         ValueError: the mask has another number of dimensions, or no pixel of it is lesion.
     """
-    if lesion.ndim != 2:
-        raise ValueError(f"a mask has the shape (H, W), not {lesion.shape}")
-    if not lesion.any():
-        raise ValueError("the mask is empty: no pixel is lesion")
-    left, top, width, height = cv2.boundingRect(lesion.view(np.uint8))
-    crop = np.ascontiguousarray(lesion[top : top + height, left : left + width])
+    (left, top), crop = _lesion_box(lesion)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(crop.view(np.uint8), connectivity=8)
     component = np.pad(labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])), 2)
     # Where the lesion is 8-connected, its background is 4-connected.
@@ -65,54 +65,97 @@ def lesion_outline(lesion: NDArray[np.bool_]) -> Outline:
     return Outline(vertices=contour[:-1, ::-1] + origin, origin=origin, filled=filled)
 
 
-def longest_segment(outline: Outline, scale: Points) -> Points:
-    """The two vertices (2, 2) furthest apart in mm whose segment stays on the lesion.
+def _lesion_box(lesion: NDArray[np.bool_]) -> tuple[tuple[int, int], NDArray[np.bool_]]:
+    """(x, y) of the first pixel of the smallest box that holds all lesion, and the box."""
+    if lesion.ndim != 2:
+        raise ValueError(f"a mask has the shape (H, W), not {lesion.shape}")
+    if not lesion.any():
+        raise ValueError(EMPTY)
+    left, top, width, height = cv2.boundingRect(lesion.view(np.uint8))
+    return (left, top), np.ascontiguousarray(lesion[top : top + height, left : left + width])
+
+
+def longest_axes(lesion: NDArray[np.bool_], scale: Points) -> Points:
+    """The long axis and the longest chord perpendicular to it: (4, 2) ends, (x, y) pixels.
+
+    Of equally long axes the one with the longest perpendicular is taken. What is equal in that as
+    well is chosen in the order of the outline, which begins at the same place of the lesion
+    whichever way its mask is stored.
+
+    Args:
+        lesion: bool (H, W).
+        scale: (x, y) mm per pixel.
+
+    Raises:
+        ValueError: see `lesion_outline`.
+    """
+    origin, box = _lesion_box(lesion)
+    turn = same_for_all(box, scale)
+    turned, outline = turn.scale(scale), lesion_outline(np.ascontiguousarray(turn.image(box)))
+    found = [(long, longest_chord(outline, long, turned))
+             for long in longest_segments(outline, turned)]  # fmt: skip
+    # Rounded, so that of equals the first is taken whatever the last bit says.
+    lengths = [round(float(np.hypot(*((b - a) * turned))), 9) for _, (a, b) in found]
+    axes = np.concatenate(found[int(np.argmax(lengths))])
+    return turn.points_back(axes, box.shape) + origin
+
+
+def longest_segments(outline: Outline, scale: Points) -> Points:
+    """The pairs of vertices (K, 2, 2) furthest apart in mm whose segment stays on the lesion.
 
     Args:
         outline: the lesion's.
         scale: (x, y) mm per pixel.
+
+    Returns:
+        One segment, or all that are as long, up to `MOST_TIES`.
     """
-    vertices, best, reach = outline.vertices, outline.edges[0], 0.0
+    vertices, best, reach = outline.vertices, outline.edges[:1], 0.0
     hull = vertices[cv2.convexHull((2 * vertices).astype(np.int32), returnPoints=False)[:, 0]]
-    # The hull holds the longest pair of all, which on most lesions stays inside and ends here.
+    # The hull holds the longest pairs of all, which on most lesions stay inside and end here.
     for candidates in (hull, vertices[:: -(-len(vertices) // MOST_VERTICES)]):
-        first, second, lengths = _pairs_longer_than(reach, candidates, scale)
-        hit = _first_inside(outline, candidates[first], candidates[second])
+        first, second, lengths = _pairs_as_long_as(reach, candidates, scale)
+        hit = next(_staying_inside(outline, candidates[first], candidates[second]), None)
         if hit is not None:
-            best, reach = candidates[[first[hit], second[hit]]], float(lengths[hit])
+            reach = float(lengths[hit])
+            tied = slice(hit, hit + np.count_nonzero(lengths[hit:] > reach - _SAME))
+            starts, ends = candidates[first[tied]], candidates[second[tied]]
+            others = islice(_staying_inside(outline, starts[1:], ends[1:]), MOST_TIES - 1)
+            inside = [0, *(1 + index for index in others)]
+            best = np.stack([starts[inside], ends[inside]], axis=1)
             if candidates is hull and hit == 0:
                 break
-    return np.asarray(best)
+    return best
 
 
-def _pairs_longer_than(
+def _pairs_as_long_as(
     reach: float, points: Points, scale: Points
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], Points]:
     """Pairs of points as two index arrays and their distances in mm, the longest first."""
     x, y = (points * scale).T
     distances = np.hypot(x[:, None] - x, y[:, None] - y)
-    first, second = np.nonzero(np.triu(distances > reach + _SAME, 1))
+    first, second = np.nonzero(np.triu(distances > reach - _SAME, 1))
     lengths = distances[first, second]
     # Rounded, so that ties keep the vertices' order whatever the last bit says.
     order = np.argsort(-np.round(lengths, 9), kind="stable")
     return first[order], second[order], lengths[order]
 
 
-def _first_inside(outline: Outline, starts: Points, ends: Points) -> int | None:
-    """Index of the first segment that stays on the lesion, None when none does."""
-    done, chunk = 0, 16
+def _staying_inside(outline: Outline, starts: Points, ends: Points) -> Iterator[int]:
+    """Indices of the segments that stay on the lesion, in order."""
+    # The very first stays on most lesions; after it, few do.
+    done, chunk = 0, 1
     while done < len(starts):
         a, b = starts[done : done + chunk], ends[done : done + chunk]
         left = np.arange(len(a))
         # A few points along the segment refuse most; the exact test is for what they leave.
-        for parts in (4, 16, 64):
+        for parts in (4, 16, 64) if done else ():
             middles = (np.arange(parts) + 0.5) / parts
             left = left[_on_lesion(outline, a[left], b[left], middles[None, :]).all(axis=1)]
         for index in left:
             if _stays_inside(outline, a[index], b[index]):
-                return done + int(index)
-        done, chunk = done + chunk, min(4 * chunk, 16384)
-    return None
+                yield done + int(index)
+        done, chunk = done + chunk, min(max(4 * chunk, 16), 16384)
 
 
 def _stays_inside(outline: Outline, start: Points, end: Points) -> bool:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lesions.outline import lesion_outline, longest_chord, longest_segment
+from lesions.labels import check_lesion
+from lesions.outline import longest_axes
 
 
 @dataclass(frozen=True, init=False, eq=False)
@@ -63,19 +64,22 @@ class Recist:
         squares at level 0.5, so vertices lie half way between pixel centres. The long axis is
         the longest segment in mm between two vertices that nowhere leaves the lesion (RECIST
         1.1); the short axis is the longest chord of the lesion exactly perpendicular to it in mm.
-        Between chords of equal length the one nearest the long axis' middle is taken.
+        Of equally long axes the one with the longest perpendicular is taken, of equal chords the
+        one nearest the long axis' middle: flips and quarter turns of the mask, with its spacing,
+        change neither length, and move the ends along unless the lesion is its own mirror image.
 
         Args:
             mask: (H, W).
             spacing: (x, y, …) mm per pixel.
 
         Raises:
-            ValueError: no pixel of the mask is lesion.
+            InputError: no pixel of the mask is lesion; one of 0 and 255 is all uncertain.
+            ValueError: another shape, or a bad spacing.
         """
-        scale = _in_plane(spacing)
-        outline = lesion_outline(np.asarray(mask) == 1)
-        long = longest_segment(outline, scale)
-        return cls(np.concatenate([long, longest_chord(outline, long, scale)]))
+        labels = np.asarray(mask)
+        lesion = labels == 1
+        check_lesion(lesion, labels)
+        return cls(longest_axes(lesion, _in_plane(spacing)))
 
     def diameters_mm(self, spacing: ArrayLike) -> tuple[float, float]:
         """The lengths (long, short) of the two axes in mm; `spacing` is (x, y, …) mm.

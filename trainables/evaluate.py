@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import tee
 from typing import Any
 
-from lesions import Lesion, metrics
-from lesions.metrics.merit import ENDPOINTS
+from numpy.typing import NDArray
+
+from lesions import InputError, Lesion, metrics
+from lesions.metrics.merit import ENDPOINTS, SEGMENTATION
 from lesions.prompts import case_of
 from trainables.parts import Parts
 from trainables.system import Prediction, System
@@ -46,7 +48,7 @@ def measure_one(system: System, lesion: Lesion, prediction: Prediction, pseudo_m
         "short_axis_mm": short,
     }
     if prediction.mask is not None:
-        row |= metrics.segmentation(prediction.mask, lesion.mask(truth))
+        row |= _agreement(prediction.mask, lesion, truth)
     located = not set(ENDPOINTS).isdisjoint(system.reported)
     if prediction.recist is None:
         row |= dict.fromkeys(ENDPOINTS if located else (), math.nan)
@@ -54,6 +56,17 @@ def measure_one(system: System, lesion: Lesion, prediction: Prediction, pseudo_m
     if located:
         row |= metrics.endpoints(prediction.recist, lesion.recist)
     return row | metrics.diameters(prediction.recist, lesion.recist, lesion.spacing)
+
+
+def _agreement(mask: NDArray[Any], lesion: Lesion, truth: str) -> Row:
+    """A mask against the truth; NaN where a round left a pseudo mask no pixel that is certain."""
+    labels = lesion.mask(truth)
+    try:
+        return dict(metrics.segmentation(mask, labels))
+    except InputError as error:
+        if truth == "human":
+            raise InputError(error.reason, file=lesion.file, row=lesion.row) from None
+        return dict.fromkeys((*SEGMENTATION, "avd"), math.nan)
 
 
 def truth_name(lesion: Lesion, pseudo_mask: str) -> str:

@@ -48,12 +48,11 @@ class Rows:
     def read(self) -> Iterator[Lesion | Rejected]:
         """See `Batch`."""
         found = [self._read(row) for row in self.rows]
-        areas = [_human_area(lesion) for lesion in found]
-        for lesion, area, place in zip(found, areas, range(len(found)), strict=True):
-            if isinstance(lesion, Lesion) and area == 0:
-                yield _aside(lesion, "the human mask is empty")
-            elif isinstance(lesion, Lesion) and self.largest and place != int(np.argmax(areas)):
-                yield _aside(lesion, "not the largest slice of its series")
+        areas = [_human_area(lesion) for lesion in found] if self.largest else []
+        for place, lesion in enumerate(found):
+            if isinstance(lesion, Lesion) and self.largest and place != int(np.argmax(areas)):
+                reason = "not the largest slice of its series"
+                yield Rejected(file=lesion.file, row=lesion.row, reason=reason)
             else:
                 yield lesion
 
@@ -115,10 +114,6 @@ def _split(row: TableRow) -> str | None:
 
 def _rejected(row: TableRow, reason: str) -> Rejected:
     return Rejected(file=row.fields.get("File_name", ""), row=row.number, reason=reason)
-
-
-def _aside(lesion: Lesion, reason: str) -> Rejected:
-    return Rejected(file=lesion.file, row=lesion.row, reason=reason)
 
 
 def _human_area(found: Lesion | Rejected) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lesions.errors import InputError
+from lesions.labels import EMPTY
 from lesions.lesion import LESION_TYPES, Lesion
 from lesions.readers.deeplesion import Rejected
 from lesions.readers.dicom import read_segmentation
@@ -56,7 +57,7 @@ class Pair:
             yield from self.aside(f"{type(error).__name__}: {error}")
         else:
             if not found:
-                yield from self.aside("the human mask is empty")
+                yield from self.aside(EMPTY)
             for lesion in found:
                 # The two files share the name alone: each may be "ct.nii.gz" in its own folder.
                 key_slice = lesion.file.rpartition("_")[2]

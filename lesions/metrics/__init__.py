@@ -1,9 +1,9 @@
 """How well a mask or a measurement agrees with another, and a disc to beat."""
 
+from lesions.labels import UNCERTAIN
 from lesions.metrics.curves import PrecisionRecall, dice_histogram, precision_recall
 from lesions.metrics.disc import best_centred_disc
 from lesions.metrics.distance import average_hausdorff
-from lesions.metrics.labels import UNCERTAIN
 from lesions.metrics.measurement import diameters, endpoints
 from lesions.metrics.segmentation import segmentation
 from lesions.metrics.summary import summary, summary_by

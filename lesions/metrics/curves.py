@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lesions.metrics.labels import UNCERTAIN, label_image
+from lesions.labels import UNCERTAIN
+from lesions.metrics.labels import label_image
 
 Curve = NDArray[np.float64]
 

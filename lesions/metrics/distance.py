@@ -28,7 +28,8 @@ def average_hausdorff(
 
     A pixel that is uncertain (255) in either image is no lesion in both: nothing is measured
     from it or to it. Of the pixels that count: both images empty: 0; one of them empty: NaN, as
-    there is nothing to measure to. When no pixel counts at all: NaN.
+    there is nothing to measure to. When no pixel counts at all, or `pred` is uncertain about all
+    of the lesion: NaN.
 
     Args:
         pred: label image (H, W), (D, H, W) or any other shape: 1 or True is lesion.
@@ -40,6 +41,7 @@ def average_hausdorff(
         mm, or pixels where there is no `spacing`.
 
     Raises:
+        InputError: the truth holds 255 but no lesion.
         ValueError: the shapes differ, a value is no label (0, 1, 255), a bad spacing, or another
             `combine`.
     """

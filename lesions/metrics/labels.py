@@ -5,13 +5,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-UNCERTAIN = 255
+from lesions.labels import UNCERTAIN, check_lesion
 
 Mask = NDArray[np.bool_]
 
 
 def counted(pred: NDArray[Any], truth: NDArray[Any]) -> tuple[Mask, Mask, Mask]:
     """The lesion of either image without the pixels that are uncertain (255) in one of them.
+
+    Where `pred` is uncertain about all that is lesion, and finds none, no pixel counts.
 
     Args:
         pred: label image of any shape: 1 or True is lesion.
@@ -21,13 +23,20 @@ def counted(pred: NDArray[Any], truth: NDArray[Any]) -> tuple[Mask, Mask, Mask]:
         bool, that shape: lesion of `pred`, lesion of `truth`, and the pixels that count.
 
     Raises:
+        InputError: the truth holds 255 but no lesion.
         ValueError: the shapes differ, or a value is no label (0, 1, 255).
     """
     ours, theirs = label_image(pred), label_image(truth)
     if ours.shape != theirs.shape:
         raise ValueError(f"masks of different shapes: {ours.shape} and {theirs.shape}")
-    counts = (ours != UNCERTAIN) & (theirs != UNCERTAIN)
-    return (ours == 1) & counts, (theirs == 1) & counts, counts
+    lesion, uncertain = theirs == 1, theirs == UNCERTAIN
+    if uncertain.any():
+        check_lesion(lesion, theirs)
+    counts = (ours != UNCERTAIN) & ~uncertain
+    found, there = (ours == 1) & counts, lesion & counts
+    if lesion.any() and not (found.any() or there.any()):
+        counts = np.zeros_like(counts)
+    return found, there, counts
 
 
 def label_image(image: NDArray[Any]) -> NDArray[Any]:

@@ -16,7 +16,9 @@ def segmentation(
 
     A pixel that is 255 (uncertain) in either image counts nowhere. Of the pixels that count:
     both images empty: the distance is 0 and everything else 1; one of them empty: there is no
-    distance, NaN, and everything else is 0. When no pixel counts at all, everything is NaN.
+    distance, NaN, and everything else is 0. When no pixel counts at all, everything is NaN; so it
+    is where `pred` is uncertain about all of the lesion. A truth of 0 and 255 is refused: nothing
+    of it is lesion, so that whatever lies within its 255 would have a Dice of 1.
 
     Args:
         pred: (H, W), (D, H, W) or any other shape.
@@ -28,6 +30,7 @@ def segmentation(
         volumetric similarity 1 − |FN − FP| / (2TP + FP + FN), and avd, `average_hausdorff`.
 
     Raises:
+        InputError: the truth holds 255 but no lesion.
         ValueError: the shapes differ, a value is no label (0, 1, 255), or a bad spacing.
     """
     found, there, counts = counted(pred, truth)

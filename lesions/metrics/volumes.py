@@ -25,6 +25,7 @@ def dice_by_offset(pred: NDArray[Any], truth: NDArray[Any], key: int) -> dict[in
         Dice by slice − key, ascending.
 
     Raises:
+        InputError: the truth holds 255 but no lesion.
         ValueError: not (D, H, W), different shapes, no label, or no slice `key`.
     """
     found, there, counts = counted(pred, truth)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from lesions.errors import InputError
+from lesions.labels import check_lesion
 from lesions.lesion import LESION_TYPES, SPLITS, Lesion
 from lesions.readers.bounded import open_regular, read_bytes
 from lesions.readers.csv_rows import Record, read_csv
@@ -72,7 +73,7 @@ class Rejected:
 def read_deeplesion(
     root: str | Path, *, keep_noisy: bool = False
 ) -> tuple[list[Lesion], list[Rejected]]:
-    """Read every lesion under `root` whose row and slice are sound.
+    """Read every lesion under `root` whose row, slice and human mask, if any, are sound.
 
     Pixels are checked now and decoded again when asked for, so memory stays small.
 
@@ -217,7 +218,7 @@ def _check_pixels(lesion: Lesion) -> None:
     assert isinstance(lesion.encoded, Path)
     try:
         shape = lesion.slice_hu.shape
-        mask = lesion.mask("human").shape if "human" in lesion.masks else shape
+        mask = lesion.mask("human") if "human" in lesion.masks else None
     except FileNotFoundError:
         raise InputError(
             f"the slice is absent: {'/'.join(lesion.encoded.parts[-3:])}",
@@ -228,9 +229,12 @@ def _check_pixels(lesion: Lesion) -> None:
     if shape != lesion.shape:
         raise InputError(f"the PNG is {shape[1]} × {shape[0]}, Image_size says "
                          f"{lesion.shape[1]} × {lesion.shape[0]}")  # fmt: skip
-    if mask != shape:
-        raise InputError(f"the human mask is {mask[1]} × {mask[0]}, its slice "
+    if mask is None:
+        return
+    if mask.shape != shape:
+        raise InputError(f"the human mask is {mask.shape[1]} × {mask.shape[0]}, its slice "
                          f"{shape[1]} × {shape[0]}")  # fmt: skip
+    check_lesion(mask == 1, mask)
 
 
 def _human_mask(path: Path) -> dict[str, bytes]:

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from lesions.errors import InputError
+from lesions.labels import UNCERTAIN, check_lesion
 from lesions.lesion import Lesion
 from lesions.readers.png import encode_labels, encode_slice
 from lesions.recist import Recist
 from lesions.volume import Volume
 
-UNCERTAIN = 255
 SOFT_TISSUE = (-160.0, 240.0)  # HU
 MOST_LESIONS = 2048  # of one mask; noise has millions, and each would cost a slice
 _TOUCHING = np.ones((3, 3, 3), bool)  # 26 neighbours: corners touch
@@ -52,12 +52,8 @@ def lesions_from_mask(
     uncertain = labels == UNCERTAIN
     lesion = labels != 0
     lesion &= ~uncertain
-    if uncertain.any() and not lesion.any():
-        raise InputError(
-            "every voxel of the mask is 0 or 255, and 255 means uncertain",
-            file=mask.source if isinstance(mask, Volume) else None,
-            remedy="label lesions 1",
-        )
+    if uncertain.any():
+        check_lesion(lesion, labels, mask.source if isinstance(mask, Volume) else None)
     return [
         _lesion(volume, component, box, uncertain, row, window)
         for row, (box, component) in enumerate(_components(lesion), start=1)

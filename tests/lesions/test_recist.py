@@ -168,7 +168,7 @@ class TestFromMask:
         assert (recist.points >= -0.5).all()
         assert (recist.points <= (8.5, 6.5)).all()
 
-    @pytest.mark.parametrize("mask", [np.zeros((4, 4)), np.full((4, 4), 255), np.zeros((0, 0))])
+    @pytest.mark.parametrize("mask", [np.zeros((4, 4)), np.zeros((0, 0))])
     def test_refuses_an_empty_mask(self, mask):
         with pytest.raises(ValueError, match="empty"):
             Recist.from_mask(mask, (1, 1))
@@ -190,8 +190,8 @@ class TestFromMask:
         moved = np.rot90(mask[:, ::-1] if flip else mask, turns)
         moved_spacing = spacing[::-1] if turns % 2 else spacing
         np.testing.assert_allclose(
-            Recist.from_mask(moved, moved_spacing).diameters_mm(moved_spacing)[0],
-            Recist.from_mask(mask, spacing).diameters_mm(spacing)[0],
+            Recist.from_mask(moved, moved_spacing).diameters_mm(moved_spacing),
+            Recist.from_mask(mask, spacing).diameters_mm(spacing),
         )
 
     @given(st.integers(0, 3), st.booleans(), st.integers(0, 9))

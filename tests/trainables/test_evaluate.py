@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lesions import Lesion, Recist
+from lesions import InputError, Lesion, Recist
 from lesions.ellipse import ellipse
+from lesions.labels import UNCERTAIN_ALONE
 from lesions.prompts.click import ellipse_box
 from lesions.readers.png import encode_labels
 from tests.trainables.runs import ellipses, lesion
@@ -33,6 +34,16 @@ def test_a_perfect_prediction() -> None:
     assert (row["long_axis_mm"], row["short_axis_mm"]) == (30.0, 40.0)
     assert [row[name] for name in ("precision", "recall", "dice", "vs")] == [1.0] * 4
     assert (row["long_axis_error"], row["short_axis_error"]) == (0.0, 0.0)
+
+
+def test_a_truth_without_a_certain_lesion_pixel_gives_no_dice() -> None:
+    """A human one, of an older set, is refused by name; a round's pseudo mask has no figures."""
+    wrong = encode_labels(255 * ONE.mask("snakes"))
+    answer = Prediction(mask=ONE.mask("snakes"), recist=ONE.recist)
+    row = measure_one(SYSTEM, replace(ONE, masks={"snakes": wrong}), answer, "snakes")
+    assert np.isnan([row[name] for name in ("precision", "recall", "dice", "vs", "avd")]).all()
+    with pytest.raises(InputError, match=f"{ONE.file}, row 1: {UNCERTAIN_ALONE}"):
+        measure_one(SYSTEM, replace(ONE, masks={"human": wrong}), answer, "snakes")
 
 
 def test_errors_are_in_mm_along_each_axis() -> None:

@@ -8,6 +8,7 @@ import pytest
 from lesions.errors import InputError
 from lesions.judging.batches import ROWS_PER_BATCH, deeplesion_batches
 from lesions.judging.tissues import tissues_of
+from lesions.labels import EMPTY
 from lesions.lesion import SPLITS, Lesion
 from lesions.prepared.remarking import MarksFrom, MarksNoise, remarked
 from lesions.readers.deeplesion import Rejected, read_deeplesion
@@ -100,7 +101,7 @@ def test_what_cannot_be_judged_is_told(tmp_path: Path) -> None:
     assert {one.row: one.reason for one in aside} == {
         2: "no human mask in Masks_png",
         3: "Spacing_mm_px_ is not positive: [0.0, 0.0, 0.0]",
-        4: "the human mask is empty",
+        4: EMPTY,
         5: "the PNG is truncated or no PNG",
         6: "no human mask in Masks_png",
     }

@@ -15,6 +15,7 @@ from lesions.errors import InputError
 from lesions.judging.batches import Batch
 from lesions.judging.measuring import Measured, measure
 from lesions.judging.pairs import Pair, pairs_by_name
+from lesions.labels import EMPTY
 from lesions.lesion import Lesion
 from lesions.readers.deeplesion import Rejected
 from lesions.readers.from_mask import lesions_from_mask
@@ -84,7 +85,7 @@ def test_one_label_of_several(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_judged_is_told(tmp_path: Path) -> None:
-    assert reasons_of(pair_of(tmp_path / "a", two_parts(), label=3)) == ["the human mask is empty"]
+    assert reasons_of(pair_of(tmp_path / "a", two_parts(), label=3)) == [EMPTY]
     assert len(reasons_of(pair_of(tmp_path / "b", two_parts()[:, :, :5]))) == 1
     torn = pair_of(tmp_path / "c", two_parts())
     torn.mask.write_bytes(b"no NIfTI")

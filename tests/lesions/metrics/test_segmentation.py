@@ -4,9 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from lesions.errors import InputError
+from lesions.labels import UNCERTAIN_ALONE
 from lesions.metrics import average_hausdorff, segmentation, summary
 
-labels = arrays(np.uint8, (5, 6), elements=st.sampled_from([0, 1, 255]))
+labels = arrays(np.uint8, (5, 6), elements=st.sampled_from([0, 1, 255])).filter(
+    lambda image: (image == 1).any() or not image.any()
+)
 EMPTY, ONE = np.zeros((2, 3), np.uint8), np.array([[0, 1, 0], [0, 0, 0]], np.uint8)
 
 
@@ -29,7 +33,7 @@ class TestSegmentation:
     @pytest.mark.parametrize(
         ("pred", "truth", "value"),
         [(EMPTY, EMPTY, 1), (ONE, ONE, 1), (ONE, EMPTY, 0), (EMPTY, ONE, 0),
-         (255 * ONE, EMPTY, 1), (255 * ONE, ONE, 1), (EMPTY, 255 * ONE, 1)],
+         (255 * ONE, EMPTY, 1)],
     )  # fmt: skip
     def test_empty_masks(self, pred, truth, value):
         found = segmentation(pred, truth)
@@ -37,9 +41,17 @@ class TestSegmentation:
         assert set(found.values()) == {value}
         assert avd == 0 if value else np.isnan(avd)
 
-    def test_no_pixel_that_counts_is_nan(self):
-        found = segmentation(ONE, np.full_like(ONE, 255))
-        assert all(np.isnan(value) for value in found.values())
+    def test_where_the_prediction_is_uncertain_about_all_lesion_all_is_nan(self):
+        for pred in (np.full_like(ONE, 255), 255 * ONE):
+            found = segmentation(pred, ONE)
+            assert all(np.isnan(value) for value in found.values())
+
+    @pytest.mark.parametrize("measure", [segmentation, average_hausdorff])
+    @pytest.mark.parametrize("truth", [255 * ONE, np.full_like(ONE, 255)])
+    def test_a_truth_of_0_and_255_is_refused(self, measure, truth):
+        for pred in (ONE, EMPTY, truth):
+            with pytest.raises(InputError, match=UNCERTAIN_ALONE):
+                measure(pred, truth)
 
     def test_takes_truth_values(self):
         assert segmentation(ONE == 1, ONE)["dice"] == 1

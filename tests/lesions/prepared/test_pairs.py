@@ -9,6 +9,7 @@ import pytest
 
 from lesions import InputError, Lesion, Recist
 from lesions.judging.pairs import Pair, pairs_by_name
+from lesions.labels import EMPTY
 from lesions.prepared.manifest import claim, write_manifest
 from lesions.prepared.pairs import (
     Pairs,
@@ -132,7 +133,7 @@ def test_bad_pairs_are_set_aside_with_their_reasons(tmp_path: Path) -> None:
     assert list(aside) == ["b", "c", "d"]
     assert aside["b"].startswith("the mask reaches from")
     assert "no readable NIfTI" in aside["c"]
-    assert aside["d"] == "the human mask is empty"
+    assert aside["d"] == EMPTY
 
 
 def test_two_series_in_a_folder_are_refused(tmp_path: Path) -> None:

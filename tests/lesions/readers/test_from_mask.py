@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from lesions import InputError, Recist, Volume, read_nifti
+from lesions.labels import UNCERTAIN_ALONE
 from lesions.readers.from_mask import lesions_from_mask
 
 
@@ -71,7 +72,7 @@ def test_any_label_is_lesion_but_uncertain() -> None:
     human = lesion.mask("human")
     np.testing.assert_array_equal(human == 1, (mask[0] == 1) | (mask[0] == 7))
     np.testing.assert_array_equal(human == 255, mask[0] == 255)
-    with pytest.raises(InputError, match="0 or 255, and 255 means uncertain"):
+    with pytest.raises(InputError, match=UNCERTAIN_ALONE):
         lesions_from_mask(ct(mask.shape), np.where(mask == 255, mask, 0))
 
 
