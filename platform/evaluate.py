@@ -51,6 +51,7 @@ class EvaluateOptions(WhichModel):
         data: prepared sets, measured together and each; without it the shipped sample.
         split: the lesions of it.
         tta: average over mirrored views, where the system does so; takes longer.
+        perpendicular: turn the shorter of two predicted axes to be perpendicular to the longer one.
         name: of the result; without it one is made from the time.
         pictures: of lesions in MLflow; `--no-pictures` keeps the page that has them out of it.
     """
@@ -59,6 +60,7 @@ class EvaluateOptions(WhichModel):
     data: tuple[Path, ...] = ()
     split: Literal["train", "validation", "test"] = "test"
     tta: bool = False
+    perpendicular: bool = False
     name: str | None = None
     pictures: bool = True
 
@@ -73,7 +75,7 @@ class Evaluating:
         parts: what answers, loaded on the CPU to be asked what it is.
         model: its checkpoints.
         sets: the data.
-        split, tta: as in the options.
+        split, tta, perpendicular: as in the options.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Evaluating:
     sets: Sequence[Data]
     split: str
     tta: bool
+    perpendicular: bool = False
 
     @property
     def system(self) -> System:
@@ -115,7 +118,8 @@ class Evaluating:
     def params(self) -> dict[str, Any]:
         """As MLflow params; folders by their names, as a server's readers need not know where."""
         params: dict[str, Any] = {
-            "split": self.split, "tta": self.tta, "method": self.parts.method,
+            "split": self.split, "tta": self.tta, "perpendicular": self.perpendicular,
+            "method": self.parts.method,
         }  # fmt: skip
         for name, part in self.model.parts.items():
             own = {"checkpoint": part.folder.name, "sha256": self.model.digests[name]}
@@ -141,7 +145,7 @@ def start(options: EvaluateOptions, name: str, storage: Path) -> Evaluating:
             raise InputError(f"the set has no {options.split} lesions", file=data.root)
     return Evaluating(
         name=name, word=options.system, parts=parts, model=model, sets=sets, split=options.split,
-        tta=options.tta,
+        tta=options.tta, perpendicular=options.perpendicular,
     )  # fmt: skip
 
 
@@ -154,7 +158,8 @@ def evaluate(plan: Evaluating) -> Evaluation:
     items = items_of([data.root for data in plan.sets], plan.split)
     rows: list[dict[str, Any]] = []
     with cluster() as resources:
-        arguments = {"system": plan.word, "folders": plan.model.folders, "tta": plan.tta}
+        arguments = {"system": plan.word, "folders": plan.model.folders, "tta": plan.tta,
+                     "perpendicular": plan.perpendicular}  # fmt: skip
         answers = over_actors(items, Evaluator, arguments, resources)
         for answer in track(answers, "evaluating", len(items)):
             rows += rows_of(answer)

@@ -213,6 +213,8 @@ class Evaluation:
                 f"{missed} of {len(self.rows)} lesions were not found; what was answered of them "
                 "counts all the same."
             )
+        if doubtful := sum(bool(row.get("doubt")) for row in self.rows):
+            yield f"{doubtful} of {len(self.rows)} answers are doubtful; lesions.csv says why."
         if (worst := self.worst()) is not None:
             name = self.merit.name
             place = f"{worst['file']}, row {worst['row']}"
