@@ -20,11 +20,13 @@ from dashboards.pages.evaluation import (
 )
 from dashboards.plots.overlays import overlay
 from dashboards.recorded.artifacts import files_of
+from dashboards.tables.leaks import leak_notes
 from dashboards.tables.terminal import say
 from lesions import InputError, Recist
 from lesions.names import check_name
 from lesions.prepared import PreparedSet
 from lesions.readers.png import decode_labels
+from lesions.seen import UNKNOWN, Seen, of_all
 from platform.command_line.models import WhichModel, checkpoints
 from platform.command_line.options import parse, run
 from platform.running.actors import over_actors
@@ -36,6 +38,7 @@ from platform.tracking.runs import NAME, end_run, log_metrics, log_params
 from platform.tracking.store import Store, open_store, reaching
 from trainables.answering.evaluating import Evaluator, items_of, rows_of
 from trainables.answering.identity import WHOLE, Identity, identify
+from trainables.checkpoint import read_seen
 from trainables.parts import Parts, load_parts
 from trainables.registry import named_system
 from trainables.system import System
@@ -165,6 +168,7 @@ def evaluate(plan: Evaluating) -> Evaluation:
             rows += rows_of(answer)
     rows.sort(key=lambda row: (row["set"], row["index"]))
     measured = [row for row in rows if "reason" not in row]
+    mark_seen(measured, [read_seen(folder) for folder in plan.model.folders])
     if not measured:
         raise InputError(f"no lesion could be measured, the first: {rows[0]['reason']}")
     tags = plan.tags()
@@ -185,6 +189,15 @@ def evaluate(plan: Evaluating) -> Evaluation:
     )
 
 
+def mark_seen(rows: Sequence[dict[str, Any]], parts: Sequence[Seen | None]) -> None:
+    """Put `trained_on` in the place of a row's `pixels`: whether one of the parts has seen it."""
+    for row in rows:
+        patient, pixels = row["patient"], row.pop("pixels")
+        row["trained_on"] = of_all(
+            [UNKNOWN if seen is None else seen.has(patient, pixels) for seen in parts]
+        )
+
+
 def pictures_of(plan: Evaluating, view: Evaluation) -> list[tuple[dict[str, Any], bytes]]:
     """Pictures of the lesions that the page shows, the human's and ours."""
     drawn = []
@@ -200,7 +213,8 @@ def pictures_of(plan: Evaluating, view: Evaluation) -> list[tuple[dict[str, Any]
 def record(store: Store, plan: Evaluating, view: Evaluation, files: Sequence[Path]) -> None:
     """One run with what was evaluated, its metrics and files."""
     tags = {NAME: plan.name, "lesion.kind": "evaluate", "lesion.evaluate": plan.name,
-            "lesion.system": plan.system.name, **plan.tags()}  # fmt: skip
+            "lesion.system": plan.system.name, "lesion.trained_on": " ".join(leak_notes(view.rows)),
+            **plan.tags()}  # fmt: skip
     run_id = str(store.client.create_run(store.experiment_id, tags=tags).info.run_id)
     log_params(store, run_id, plan.params())
     log_metrics(store, run_id, view.metrics())

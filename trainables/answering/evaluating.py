@@ -17,6 +17,7 @@ from lesions.masks.parts import part_at
 from lesions.metrics.side_by_side import AXES, HEATMAPS, PREDICTED, column, side_by_side
 from lesions.prepared import PreparedSet
 from lesions.prompts import case_of
+from lesions.seen import slice_digest
 from trainables.answering.batch import reason_of
 from trainables.evaluate import measure, measure_one
 from trainables.parts import Parts, load_parts
@@ -122,6 +123,7 @@ class Evaluator:
             lesion = lesions[at]
             return {
                 "index": at,
+                "pixels": slice_digest(lesion.slice_hu),
                 **measure_lesion(self.parts, lesion),
                 **measure_alone(self.parts, lesion),
             }
