@@ -79,6 +79,7 @@ class Evaluating:
         model: its checkpoints.
         sets: the data.
         split, tta, perpendicular: as in the options.
+        seen: what each part was trained on; None where its checkpoint does not say.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Evaluating:
     split: str
     tta: bool
     perpendicular: bool = False
+    seen: Sequence[Seen | None] = ()
 
     @property
     def system(self) -> System:
@@ -149,6 +151,7 @@ def start(options: EvaluateOptions, name: str, storage: Path) -> Evaluating:
     return Evaluating(
         name=name, word=options.system, parts=parts, model=model, sets=sets, split=options.split,
         tta=options.tta, perpendicular=options.perpendicular,
+        seen=[read_seen(folder) for folder in model.folders],
     )  # fmt: skip
 
 
@@ -168,7 +171,7 @@ def evaluate(plan: Evaluating) -> Evaluation:
             rows += rows_of(answer)
     rows.sort(key=lambda row: (row["set"], row["index"]))
     measured = [row for row in rows if "reason" not in row]
-    mark_seen(measured, [read_seen(folder) for folder in plan.model.folders])
+    mark_seen(measured, plan.seen)
     if not measured:
         raise InputError(f"no lesion could be measured, the first: {rows[0]['reason']}")
     tags = plan.tags()
