@@ -20,9 +20,10 @@ from lesions.seen import (
 )
 from platform.evaluate import mark_seen
 from tests.trainables.checkpoints import CONFIG, LESIONS
-from tests.trainables.runs import a_run
+from tests.trainables.runs import CPU, a_run
 from trainables.checkpoint import RUN, TRAINED_ON, read_run, read_seen
 from trainables.loop import fit
+from trainables.workers import Job, fit_job
 
 SEEN = Seen(fingerprint="f", patients=frozenset({"0" * 16}), slices=frozenset())
 
@@ -55,3 +56,16 @@ def test_every_row_says_whether_it_was_trained_on() -> None:
     assert rows == [
         {"patient": "jane", "trained_on": UNKNOWN}, {"patient": "joe", "trained_on": PATIENT},
     ]  # fmt: skip
+
+
+def test_what_a_job_says_is_seen_reaches_its_checkpoints(tiny_set: Path) -> None:
+    """As a worker trains it."""
+    found: list[Seen | None] = []
+
+    def report(metrics: object, checkpoint: Path | None) -> None:
+        if checkpoint is not None:
+            found.append(read_seen(checkpoint))
+
+    job = Job(system="pdnet", config=CONFIG, data=tiny_set, seen=SEEN)
+    fit_job(job, CPU, report, None)
+    assert set(found) == {SEEN}
