@@ -39,8 +39,7 @@ class Recist:
         (a, b), (c, d) = given[:2].tolist(), given[2:].tolist()
         if a == b or c == d:
             raise ValueError(f"a RECIST axis has zero length: {given.tolist()}")
-        # Lists compare by x, then y; reversed, by y, then x.
-        ordered = np.array([*sorted((a, b)), *sorted((c, d), key=lambda p: p[::-1])]) + 0.0
+        ordered = given[canonical_order(given)] + 0.0
         ordered.flags.writeable = False
         object.__setattr__(self, "points", ordered)
 
@@ -155,6 +154,13 @@ class Recist:
         if affine.shape != (2, 3):
             raise ValueError(f"an affine map of the plane has the shape (2, 3), not {affine.shape}")
         return Recist(self.points @ affine[:, :2].T + affine[:, 2])
+
+
+def canonical_order(points: NDArray[np.float64]) -> list[int]:
+    """The order of endpoints (4, 2) in a `Recist`: the ends of an axis may be swapped."""
+    # Lists compare by x, then y; reversed, by y, then x.
+    a, b, c, d = points.tolist()
+    return [*((1, 0) if b < a else (0, 1)), *((3, 2) if d[::-1] < c[::-1] else (2, 3))]
 
 
 def _in_plane(spacing: ArrayLike) -> NDArray[np.float64]:

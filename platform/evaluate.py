@@ -20,11 +20,13 @@ from dashboards.pages.evaluation import (
 )
 from dashboards.plots.overlays import overlay
 from dashboards.recorded.artifacts import files_of
+from dashboards.tables.leaks import leak_notes
 from dashboards.tables.terminal import say
 from lesions import InputError, Recist
 from lesions.names import check_name
 from lesions.prepared import PreparedSet
 from lesions.readers.png import decode_labels
+from lesions.seen import UNKNOWN, Seen, of_all
 from platform.command_line.models import WhichModel, checkpoints
 from platform.command_line.options import parse, run
 from platform.running.actors import over_actors
@@ -36,6 +38,7 @@ from platform.tracking.runs import NAME, end_run, log_metrics, log_params
 from platform.tracking.store import Store, open_store, reaching
 from trainables.answering.evaluating import Evaluator, items_of, rows_of
 from trainables.answering.identity import WHOLE, Identity, identify
+from trainables.checkpoint import read_seen
 from trainables.parts import Parts, load_parts
 from trainables.registry import named_system
 from trainables.system import System
@@ -51,6 +54,7 @@ class EvaluateOptions(WhichModel):
         data: prepared sets, measured together and each; without it the shipped sample.
         split: the lesions of it.
         tta: average over mirrored views, where the system does so; takes longer.
+        perpendicular: turn the shorter of two predicted axes to be perpendicular to the longer one.
         name: of the result; without it one is made from the time.
         pictures: of lesions in MLflow; `--no-pictures` keeps the page that has them out of it.
     """
@@ -59,6 +63,7 @@ class EvaluateOptions(WhichModel):
     data: tuple[Path, ...] = ()
     split: Literal["train", "validation", "test"] = "test"
     tta: bool = False
+    perpendicular: bool = False
     name: str | None = None
     pictures: bool = True
 
@@ -73,7 +78,8 @@ class Evaluating:
         parts: what answers, loaded on the CPU to be asked what it is.
         model: its checkpoints.
         sets: the data.
-        split, tta: as in the options.
+        split, tta, perpendicular: as in the options.
+        seen: what each part was trained on; None where its checkpoint does not say.
     """
 
     name: str
@@ -83,6 +89,8 @@ class Evaluating:
     sets: Sequence[Data]
     split: str
     tta: bool
+    perpendicular: bool = False
+    seen: Sequence[Seen | None] = ()
 
     @property
     def system(self) -> System:
@@ -115,7 +123,8 @@ class Evaluating:
     def params(self) -> dict[str, Any]:
         """As MLflow params; folders by their names, as a server's readers need not know where."""
         params: dict[str, Any] = {
-            "split": self.split, "tta": self.tta, "method": self.parts.method,
+            "split": self.split, "tta": self.tta, "perpendicular": self.perpendicular,
+            "method": self.parts.method,
         }  # fmt: skip
         for name, part in self.model.parts.items():
             own = {"checkpoint": part.folder.name, "sha256": self.model.digests[name]}
@@ -141,7 +150,8 @@ def start(options: EvaluateOptions, name: str, storage: Path) -> Evaluating:
             raise InputError(f"the set has no {options.split} lesions", file=data.root)
     return Evaluating(
         name=name, word=options.system, parts=parts, model=model, sets=sets, split=options.split,
-        tta=options.tta,
+        tta=options.tta, perpendicular=options.perpendicular,
+        seen=[read_seen(folder) for folder in model.folders],
     )  # fmt: skip
 
 
@@ -154,12 +164,14 @@ def evaluate(plan: Evaluating) -> Evaluation:
     items = items_of([data.root for data in plan.sets], plan.split)
     rows: list[dict[str, Any]] = []
     with cluster() as resources:
-        arguments = {"system": plan.word, "folders": plan.model.folders, "tta": plan.tta}
+        arguments = {"system": plan.word, "folders": plan.model.folders, "tta": plan.tta,
+                     "perpendicular": plan.perpendicular}  # fmt: skip
         answers = over_actors(items, Evaluator, arguments, resources)
         for answer in track(answers, "evaluating", len(items)):
             rows += rows_of(answer)
     rows.sort(key=lambda row: (row["set"], row["index"]))
     measured = [row for row in rows if "reason" not in row]
+    mark_seen(measured, plan.seen)
     if not measured:
         raise InputError(f"no lesion could be measured, the first: {rows[0]['reason']}")
     tags = plan.tags()
@@ -180,6 +192,15 @@ def evaluate(plan: Evaluating) -> Evaluation:
     )
 
 
+def mark_seen(rows: Sequence[dict[str, Any]], parts: Sequence[Seen | None]) -> None:
+    """Put `trained_on` in the place of a row's `pixels`: whether one of the parts has seen it."""
+    for row in rows:
+        patient, pixels = row["patient"], row.pop("pixels")
+        row["trained_on"] = of_all(
+            [UNKNOWN if seen is None else seen.has(patient, pixels) for seen in parts]
+        )
+
+
 def pictures_of(plan: Evaluating, view: Evaluation) -> list[tuple[dict[str, Any], bytes]]:
     """Pictures of the lesions that the page shows, the human's and ours."""
     drawn = []
@@ -195,7 +216,8 @@ def pictures_of(plan: Evaluating, view: Evaluation) -> list[tuple[dict[str, Any]
 def record(store: Store, plan: Evaluating, view: Evaluation, files: Sequence[Path]) -> None:
     """One run with what was evaluated, its metrics and files."""
     tags = {NAME: plan.name, "lesion.kind": "evaluate", "lesion.evaluate": plan.name,
-            "lesion.system": plan.system.name, **plan.tags()}  # fmt: skip
+            "lesion.system": plan.system.name, "lesion.trained_on": " ".join(leak_notes(view.rows)),
+            **plan.tags()}  # fmt: skip
     run_id = str(store.client.create_run(store.experiment_id, tags=tags).info.run_id)
     log_params(store, run_id, plan.params())
     log_metrics(store, run_id, view.metrics())

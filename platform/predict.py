@@ -1,5 +1,6 @@
 """Measure the lesion at a prompt, or at each of a table: PNG, DICOM or NIfTI images."""
 
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,15 @@ if TYPE_CHECKING:
     from trainables.system import System
 
 
+WITHOUT = 3  # the exit status of answers that have no measurement
+
+
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions(WhichModel):
     """Measure the lesion at a prompt by a trained system.
+
+    The exit status is 0 where there is a measurement, of a table one at least; 3 where all was
+    answered without one, as nothing was found; 2 for a mistake.
 
     Attributes:
         system: one of the published systems, or one from elsewhere, as package.module:Class; each
@@ -49,6 +56,8 @@ class PredictOptions(WhichModel):
         window: low and high HU; for lungs -1500 500.
         tta: average over mirrored views, where the system does so; takes longer.
         precision: auto is bf16 where the processor has it, else fp32.
+        perpendicular: turn the shorter axis about its middle to be perpendicular to the longer one,
+            as RECIST has it; without it axes that are more than 10 degrees off are only said to be.
     """
 
     system: Annotated[str, tyro.conf.Positional]
@@ -64,6 +73,7 @@ class PredictOptions(WhichModel):
     window: tuple[float, float] = SOFT_TISSUE
     tta: bool = False
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    perpendicular: bool = False
 
     def prompt(self) -> Prompt | None:
         """The one that is given; InputError for a bad one, or several."""
@@ -142,7 +152,7 @@ def who_answers(options: PredictOptions) -> "tuple[Answering, type[Prompt]]":
         kind, teller = other.prompt, identify(other.name, parts)
     return Answering(
         system=options.system, model=model, teller=teller, tta=options.tta,
-        precision=options.precision,
+        precision=options.precision, perpendicular=options.perpendicular,
     ), kind  # fmt: skip
 
 
@@ -160,9 +170,9 @@ def load(answering: "Answering", on_cpu: bool) -> "Answerer":
     return answerer
 
 
-def answer_one(options: PredictOptions, answerer: "Answerer", out: Path) -> None:
-    """Measure at the prompt, write and print."""
-    from trainables.answering.answers import answer
+def answer_one(options: PredictOptions, answerer: "Answerer", out: Path) -> bool:
+    """Measure at the prompt, write and print; whether there is a measurement."""
+    from trainables.answering.answers import NOTHING, UNMEASURED, answer
     from trainables.answering.files import ANSWER, OVERLAY
     from trainables.answering.question import Question
 
@@ -174,20 +184,26 @@ def answer_one(options: PredictOptions, answerer: "Answerer", out: Path) -> None
         window=options.window,
     )  # fmt: skip
     found = answer(answerer, question, out, answer_overlay)
-    if "doubt" in found:
-        say(found["doubt"])
-    if (recist := found["recist"]) is None:
+    recist, doubt = found["recist"], found.get("doubt", "")
+    if found["status"] == NOTHING:
+        say(f"{NOTHING}: {doubt}" if doubt else NOTHING)
+        if found["guess"]["recist"] is not None:
+            say(f"what is guessed all the same is in {ANSWER} alone")
+    elif doubt:
+        say(f"doubtful: {doubt}")
+    if found["status"] == UNMEASURED:
         reason = "the endpoints coincide" if system.endpoints else "there is no mask"
         say(f"no measurement: {reason}")
-    else:
+    elif recist is not None:
         say(f"{recist['long_axis']['mm']:.1f} × {recist['short_axis']['mm']:.1f} mm, from the "
             f"{found['recist_from']}")  # fmt: skip
     if found["mask"] is None:
         say(f"no mask: {system.name} segments nothing, and without one there is no report")
     elif "mask" not in found["files"]:
-        say("no mask: nothing is segmented")
+        say("no mask: an empty one is no DICOM SEG")
     names = ", ".join([*found["files"].values(), OVERLAY, ANSWER])
     say(f"in {sum(found['seconds'].values()):.2f} s; {names} in {out}")
+    return recist is not None
 
 
 def main() -> None:
@@ -198,7 +214,7 @@ def main() -> None:
     out = writable(options.out)
     answerer = load(answering, on_cpu=options.table is not None)
     if options.table is None:
-        answer_one(options, answerer, out)
+        measured = answer_one(options, answerer, out)
     else:
         from platform.running.prompt_tables import Table, answer_table
 
@@ -206,8 +222,10 @@ def main() -> None:
             path=options.table, kind=kind, out=out, index=options.slice, spacing=options.spacing,
             window=options.window,
         )  # fmt: skip
-        answer_table(table, answering)
+        measured = answer_table(table, answering) > 0
     say("For research only: not a medical device.")
+    if not measured:
+        sys.exit(WITHOUT)
 
 
 if __name__ == "__main__":

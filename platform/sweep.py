@@ -17,9 +17,9 @@ from platform.tracking.champions import register
 from platform.tracking.provenance import provenance
 from platform.tracking.runs import NAME, find_or_create_run, merit_tags
 from platform.tracking.store import Store, open_store, reaching
-from platform.tuning.finishing import finish
+from platform.tuning.finishing import finish, params_at_start
 from platform.tuning.searching import Sweep, room_of, search
-from platform.tuning.spaces import first_trials
+from platform.tuning.spaces import first_trials, space_of
 from trainables.configs import flatten
 from trainables.parts import protocol
 
@@ -88,7 +88,8 @@ def _parent(sweep: Sweep, store: Store, resources: dict[str, float]) -> str:
         **sweep.data.tags(),
         **provenance(),
     }
-    return find_or_create_run(store, key, tags, flatten(sweep.config))
+    params = params_at_start(sweep.config, space_of(sweep.system, sweep.config))
+    return find_or_create_run(store, key, tags, params)
 
 
 def sweep_and_compare(sweep: Sweep, storage: Path) -> None:

@@ -21,6 +21,7 @@ from trainables.recipe import Objective
 from trainables.system import Batch, How, Prediction, Sample, System, Trained
 from trainables.training import TrainingConfig
 
+AIR = -500  # HU and below
 ARM = 6.0  # pixels, half an axis of the cross
 
 
@@ -98,7 +99,7 @@ class Marked(Boxed):
 
 
 class Crossed(Boxed):
-    """A cross about a click, whatever lies there."""
+    """A cross about a click, whatever lies there; in air it is a guess."""
 
     name, title = "crossed", "Crossed"
     prompt, endpoints = Click, True
@@ -116,7 +117,8 @@ class Crossed(Boxed):
         for case in cases:
             x, y = case.prompt.middle
             cross = Recist([(x - ARM, y), (x + ARM, y), (x, y - ARM / 2), (x, y + ARM / 2)])
-            yield Prediction(recist=cross, found=False, doubt="it is always the same cross")
+            tissue = bool(case.slice_hu[round(y), round(x)] > AIR)
+            yield Prediction(recist=cross, found=tissue, doubt="it is always the same cross")
 
 
 def save(system: System, folder: Path) -> Path:

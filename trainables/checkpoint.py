@@ -2,7 +2,7 @@
 
 last.pt   what resumes a run exactly, see `trainables.resuming`
 best.pt   the model's weights at its best validation epoch, and the figure that chose it
-run.json  the system's name and its config, flat
+run.json  the system's name and its config, flat; and what it was trained on, see `lesions.seen`
 """
 
 import hashlib
@@ -19,13 +19,15 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from lesions.errors import InputError
 from lesions.readers.bounded import open_regular, read_json
+from lesions.seen import Seen
 from trainables.configs import blaming, edited
 from trainables.registry import find_system
 from trainables.stored import MOST_BYTES, check_shapes, check_tensors, read_torch, said
 from trainables.system import System
 
 LAST, BEST, RUN = "last.pt", "best.pt", "run.json"
-_MOST_RUN = 1 << 20  # bytes of run.json; real ones have 2 kB
+TRAINED_ON = "trained_on"
+MOST_RUN = 16 << 20  # bytes of run.json; 2 kB, and 16 bytes a slice that was trained on
 _OTHER = "holds other weights than the config's network has"
 # Times the parameters that were stored, and more: timm makes heads and drops them, VGG's largest.
 _MADE, _MORE = 16, 1 << 24
@@ -79,15 +81,31 @@ def _no_more_parameters(stored: int, directory: Path) -> Iterator[None]:
 
 def read_run(directory: Path) -> tuple[System, Any]:
     """The system and its config; InputError where no checkpoint is, or a damaged one."""
-    path = directory / RUN
-    try:
-        run = read_json(path, dict, _MOST_RUN)
-    except OSError as error:
-        raise InputError(f"no checkpoint: {error}", file=directory) from None
+    path, run = directory / RUN, _read_run(directory)
+    run.pop(TRAINED_ON, None)
     with blaming(path):
         check_keys(run, {"system": str, "config": dict})
         system = find_system(run["system"])
         return system, edited(system.presets()["paper"](), run["config"])
+
+
+def read_seen(directory: Path) -> Seen | None:
+    """What a checkpoint was trained on; None of one that a version before wrote, or a test.
+
+    Raises:
+        InputError: no checkpoint there, or a damaged one.
+    """
+    said = _read_run(directory).get(TRAINED_ON)
+    with blaming(directory / RUN):
+        return None if said is None else Seen.read(said)
+
+
+def _read_run(directory: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = read_json(directory / RUN, dict, MOST_RUN)
+    except OSError as error:
+        raise InputError(f"no checkpoint: {error}", file=directory) from None
+    return found
 
 
 def model_digest(directory: Path) -> str:

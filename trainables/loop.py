@@ -13,6 +13,7 @@ from torch import nn
 
 from lesions import InputError, Lesion
 from lesions.metrics.merit import Merit
+from lesions.seen import Seen
 from trainables.evaluate import measure, summarise
 from trainables.loader import Share, TrainingLoader
 from trainables.parts import Parts, weights_of
@@ -44,6 +45,7 @@ class Run:
         begin: the checkpoint's folder of the phases before, where the first is not run.
         scratch: where phases put masks that they make anew; every worker sees it.
         parts: checkpoints' folders of the system's other parts, for phases that take them over.
+        seen: what its checkpoints say that they were trained on; None where that is not known.
     """
 
     system: System
@@ -58,6 +60,7 @@ class Run:
     begin: Path | None = None
     scratch: Path | None = None
     parts: Mapping[str, Path] = field(default_factory=dict)
+    seen: Seen | None = None
 
     @property
     def training(self) -> TrainingConfig:
@@ -224,7 +227,7 @@ class _Course:
         if not due or rank_and_world()[0] != 0:
             return None
         run = self.run
-        save_checkpoint(run.directory, run.system, run.config, self.progress, self.own)
+        save_checkpoint(run.directory, run.system, run.config, self.progress, self.own, run.seen)
         return run.directory
 
 

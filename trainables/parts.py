@@ -15,6 +15,7 @@ from lesions.masks.parts import part_at
 from lesions.prompts import Case, Telling
 from lesions.prompts.prompt import Point
 from trainables.checkpoint import load_best
+from trainables.settled import settled
 from trainables.system import How, Prediction, System, Trained
 
 
@@ -72,7 +73,7 @@ class Parts:
         """One prediction a case, in order.
 
         Where the system predicts no endpoints the RECIST is measured from the mask: from its part
-        at the prompt, or nearest to it.
+        at the prompt, or nearest to it. What is wrong with axes is mended or said: see `settled`.
 
         Raises:
             InputError: a prompt of another kind, or one outside its slice.
@@ -86,7 +87,8 @@ class Parts:
                 yield case
 
         for found in self.system.predict(self.trained, seen(), self.how):
-            yield _with_recist(self.system, found, waiting.pop(0))
+            case = waiting.pop(0)
+            yield settled(_with_recist(self.system, found, case), case, self.how.perpendicular)
 
 
 def load_parts(
@@ -95,6 +97,7 @@ def load_parts(
     *,
     precision: torch.dtype | None = None,
     tta: bool = False,
+    perpendicular: bool = False,
 ) -> Parts:
     """The parts in these folders of checkpoints, which say themselves what they are.
 
@@ -103,6 +106,7 @@ def load_parts(
         device: where they are to run.
         precision: of the forward pass; None = float32.
         tta: average over mirrored views.
+        perpendicular: of the axes; see `How`.
 
     Raises:
         InputError: no checkpoint there or a damaged one, two systems, a part twice, or some of
@@ -130,7 +134,7 @@ def load_parts(
     return Parts(
         system=system,
         trained=tuple(trained for _, trained in chosen),
-        how=How(device=device, precision=precision, tta=tta),
+        how=How(device=device, precision=precision, tta=tta, perpendicular=perpendicular),
         folders=tuple(folder for folder, _ in chosen),
     )
 

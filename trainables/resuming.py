@@ -15,10 +15,12 @@ from torch import Tensor, nn
 
 from lesions.errors import InputError
 from lesions.files import replace_with, write_text
+from lesions.seen import Seen
 from trainables.checkpoint import (
     BEST,
     LAST,
     RUN,
+    TRAINED_ON,
     check_fit,
     is_metrics,
     read_best,
@@ -65,9 +67,16 @@ class Progress:
 
 
 def save_checkpoint(
-    directory: Path, system: System, config: Any, progress: Progress, learner: Learner
+    directory: Path,
+    system: System,
+    config: Any,
+    progress: Progress,
+    learner: Learner,
+    seen: Seen | None = None,
 ) -> None:
     """Write all three files; each whole or not at all."""
+    run = {"system": system.name, "config": flatten(config)}
+    run |= {} if seen is None else {TRAINED_ON: seen.said()}
     best = {
         "epoch": progress.best_epoch,
         "merit": system.merit.name,
@@ -87,7 +96,7 @@ def save_checkpoint(
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
-    write_text(directory / RUN, json.dumps({"system": system.name, "config": flatten(config)}))
+    write_text(directory / RUN, json.dumps(run))
     for name, content in ((BEST, best), (LAST, last)):
         with replace_with(directory / name) as file:
             torch.save(content, file)

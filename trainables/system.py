@@ -29,14 +29,16 @@ class Prediction:
     Attributes:
         mask: uint8 (H, W), 1 = lesion; None of a system that segments nothing.
         probability: float32 (H, W), the mask's, before it was cut; likewise.
-        recist: the four endpoints; None when those of an axis coincide, or none are predicted.
+        recist: the four endpoints; None when those of an axis coincide, or none are predicted. Of
+            an answer the long axis is the longer one, and both are in the image: see `settled`.
         spread_mm: of each endpoint, in the order of `recist`: its uncertainty; None where it has
             none. Empty of a system without.
         peaks: how sure the network is of each endpoint; 1 is what it was trained for.
         volume: uint8 (D, H, W), the mask on all slices of the case's volume.
         volume_probability: float32 (D, H, W), likewise.
         square: the part of the slice that was looked at; None = all of it.
-        found: whether the lesion was found; else the answer rests on what `doubt` says.
+        found: whether the lesion was found; else what there is beside is a guess, and `doubt`
+            says what it rests on.
         doubt: what is doubtful about it, a sentence without its full stop.
         seconds: taken by each part.
     """
@@ -70,11 +72,13 @@ class How:
         device: where the models are.
         precision: of the forward pass; None = float32.
         tta: average over mirrored views, where the system does so.
+        perpendicular: turn the shorter axis to be perpendicular to the longer one; the house does.
     """
 
     device: torch.device
     precision: torch.dtype | None = None
     tta: bool = False
+    perpendicular: bool = False
 
 
 class System(ABC):

@@ -18,8 +18,9 @@ from lesions.files import write_text
 from lesions.prepared import PreparedSet
 from lesions.prompts.click import ellipse_box
 from lesions.readers.png import encode_labels
+from lesions.seen import Seen, together
 from trainables import references
-from trainables.checkpoint import read_history
+from trainables.checkpoint import read_history, read_seen
 from trainables.evaluate import measured
 from trainables.loop import Report, Run, fit
 from trainables.parts import Parts, load_parts
@@ -41,6 +42,7 @@ class Job:
         begin: the checkpoint of the phases before.
         scratch: the folder for masks that the phases make anew; all nodes see it.
         parts: checkpoints' folders of the system's other parts, by name.
+        seen: what is in the data to be seen, for the checkpoints to say.
     """
 
     system: str
@@ -51,6 +53,7 @@ class Job:
     begin: Path | None = None
     scratch: Path | None = None
     parts: Mapping[str, Path] = field(default_factory=dict)
+    seen: Seen | None = None
 
 
 def train_worker(settings: dict[str, Any]) -> None:
@@ -152,6 +155,7 @@ def fit_job(job: Job, device: torch.device, report: Report, resume: Path | None)
                 begin=job.begin,
                 scratch=job.scratch,
                 parts=job.parts,
+                seen=together([job.seen, *map(read_seen, job.parts.values())]),
             )
         )
 

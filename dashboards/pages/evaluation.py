@@ -26,6 +26,7 @@ from dashboards.tables.diameters import (
     diameter_notes,
     difference_cells,
 )
+from dashboards.tables.leaks import leak_metrics, leak_notes
 from dashboards.tables.metrics import METRICS, MISSED, metric_of, part_words
 from dashboards.tables.papers import PaperRow, rows_by_type, shown_rows, title_of
 from dashboards.tables.terminal import WIDE, lines_table, plain, print_notes, text_table
@@ -166,6 +167,7 @@ class Evaluation:
     def metrics(self) -> dict[str, float]:
         """For MLflow: each metric, also by lesion type, and the diameters' differences."""
         found = {"test_n": float(len(self.rows)), "failed": float(len(self.aside))}
+        found |= leak_metrics(self.rows)
         found |= metrics_of(self._line("", "", self.rows).values)
         if self.alone:
             alone = metrics_of(self._alone("").values)
@@ -207,12 +209,15 @@ class Evaluation:
             f"Ours was measured on {self.data}, against {self.truth}{theirs}. "
             f"{self.tags.get('protocol', '')}".strip()
         )
+        yield from leak_notes(self.rows)
         missed = sum(not row["found"] for row in self.rows) if self.finds else 0
         if missed:
             yield (
                 f"{missed} of {len(self.rows)} lesions were not found; what was answered of them "
                 "counts all the same."
             )
+        if doubtful := sum(bool(row.get("doubt")) for row in self.rows):
+            yield f"{doubtful} of {len(self.rows)} answers are doubtful; lesions.csv says why."
         if (worst := self.worst()) is not None:
             name = self.merit.name
             place = f"{worst['file']}, row {worst['row']}"

@@ -12,6 +12,7 @@ from lesions.errors import shown
 from lesions.files import write_text
 from lesions.names import inside
 from lesions.readers.bounded import read_json
+from lesions.seen import seen_in
 from platform.command_line.models import trained_parts
 from platform.running.datasets import Data, find_data
 from trainables.configs import blaming, edited, flatten, typed
@@ -58,6 +59,7 @@ class Planned:
         return Job(
             system=word_of(self.system), config=self.config, data=self.data.root,
             scratch=self.folder / "masks", parts=self.parts,
+            seen=seen_in(self.data.root, self.data.fingerprint),
         )  # fmt: skip
 
     def write(self) -> None:

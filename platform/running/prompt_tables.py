@@ -1,7 +1,7 @@
 """The prompts of a table, answered over the cluster; a run that was killed goes on where it was."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +20,15 @@ from platform.running.actors import over_actors
 from platform.running.cluster import cluster
 from trainables.answering.answered import is_answered, read_answer
 from trainables.answering.answerer import Answering
+from trainables.answering.answers import MEASURED, STATUSES
 from trainables.answering.batch import DEATHS, AnswerActor, item_of
 from trainables.answering.files import clear, remove
 from trainables.answering.question import Question
 
 ANSWERS, REJECTED = "answers.csv", "rejected.csv"
 BEFORE = ("id", "image", "slice")
-AFTER = ("long_mm", "short_mm", "area_mm2", "spread_max_mm", "found", "folder")
+AFTER = ("long_mm", "short_mm", "area_mm2", "spread_max_mm", "status", "found", "doubt", "folder")
+STATUS = AFTER.index("status") - len(AFTER)  # of a line: columns before differ by the prompt
 QUESTIONS_AN_ITEM = 16  # a series with hundreds is shared out all the same
 
 
@@ -70,12 +72,15 @@ class Asked:
     question: Question
 
 
-def answer_table(table: Table, answering: Answering) -> None:
+def answer_table(table: Table, answering: Answering) -> int:
     """Answer every row of the table that is not answered yet, and write both lists.
 
     Args:
         table: what is asked.
         answering: who answers; it has been loaded once, so that a bad checkpoint was told of.
+
+    Returns:
+        How many rows have a measurement.
 
     Raises:
         InputError: the table cannot be used, or no row at all was answered.
@@ -102,12 +107,15 @@ def answer_table(table: Table, answering: Answering) -> None:
     rejected += gone
     _write_rejected(out / REJECTED, rejected)
     write_csv(out / ANSWERS, (*BEFORE, *table.kind.columns, *AFTER), answered)
-    say(f"{len(answered)} answered: {out / ANSWERS}\n"
+    counts = Counter(line[STATUS] for line in answered)
+    listed = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
+    say(f"{len(answered)} answered{listed and f' ({listed})'}: {out / ANSWERS}\n"
         f"{len(rejected)} rejected: {out / REJECTED}")  # fmt: skip
     if not answered:
         raise InputError(
             "no row could be answered", file=table.path, remedy=f"see {out / REJECTED}"
         )
+    return counts[MEASURED]
 
 
 def _asked(rows: Sequence[PromptRow], table: Table) -> tuple[list[Asked], list[Rejected]]:
@@ -185,5 +193,6 @@ def _line(row: PromptRow, found: Mapping[str, Any]) -> tuple[Any, ...]:
     spreads = [end["spread_mm"] for axis in axes for end in axis["ends"]]
     spread = "" if not spreads or None in spreads else max(spreads)
     told = [number for point in found["told"]["points"] for number in point]
+    said = found["status"], found["found"], found.get("doubt", "")
     return (row.id, row.written, found["slice"], *told, *lengths, mask["area_mm2"] if mask else "",
-            spread, found["found"], row.folder)  # fmt: skip
+            spread, *said, row.folder)  # fmt: skip

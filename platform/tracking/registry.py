@@ -18,13 +18,13 @@ from lesions.errors import shown
 from lesions.files import replace_with
 from lesions.names import inside
 from platform.tracking.store import FAULTS, Store, reaching, tracking_uri
-from trainables.checkpoint import BEST, RUN
+from trainables.checkpoint import BEST, MOST_RUN, RUN
 from trainables.parts import how_to_make
 from trainables.registry import SYSTEMS
 
 CHAMPION = "champion"
 LISTED = 20  # models and versions in a message
-MOST_BYTES = {BEST: 4 << 30, RUN: 1 << 20}  # of a model's files
+MOST_BYTES = {BEST: 4 << 30, RUN: MOST_RUN}  # of a model's files
 _SPEC = re.compile(r"(?P<name>[^@:/]+)(?P<sign>[@:])(?P<which>[\w-]+)")
 
 

@@ -1,15 +1,21 @@
 """After the search: the best trial measured once on the test lesions, and recorded."""
 
+import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from dashboards.recorded.runs import SEARCH, words_of
 from dashboards.tables.terminal import say
 from lesions import InputError
 from platform.tracking.results import record_references, record_test
-from platform.tracking.runs import end_run, set_tags
+from platform.tracking.runs import end_run, log_params, set_tags
 from platform.tracking.store import Store
 from platform.tuning.reports import is_whole
 from platform.tuning.searching import Sweep
+from platform.tuning.spaces import space_of
+from trainables.checkpoint import read_run
+from trainables.configs import flatten
 from trainables.workers import evaluate_references
 
 
@@ -33,10 +39,43 @@ def finish(
     say("measuring the best trial on the test lesions")
     references = ray.remote(num_cpus=1)(evaluate_references).remote(sweep.job, "test")
     checkpoint = Path(best.checkpoint.path)
+    record_winner(store, parent, checkpoint, space_of(sweep.system, sweep.config))
     record_test(store, parent, sweep.job, checkpoint, resources, sweep.pictures)
     record_references(store, parent, sweep.system, ray.get(references))
     end_run(store, parent, "finished")
     return checkpoint
+
+
+def params_at_start(config: Any, searched: Collection[str]) -> dict[str, Any]:
+    """A sweep's params before its winner is known: MLflow lets none be changed later."""
+    return {name: value for name, value in flatten(config).items() if name not in searched}
+
+
+def record_winner(store: Store, parent: str, checkpoint: Path, searched: Collection[str]) -> None:
+    """Give the sweep's run the best trial's values as params, beside its metrics.
+
+    A run that has other values already keeps them: one that a version before this began has all of
+    the start's, and another trial may win when failed ones are tried again. That is said; the tag
+    `lesion.best_params` and the params `search.NAME` of such a run tell the winner's.
+
+    Args:
+        store: the experiment.
+        parent: the sweep's run.
+        checkpoint: the best trial's.
+        searched: the fields that the sweep varies.
+    """
+    config = flatten(read_run(checkpoint)[1])
+    values = {name: config[name] for name in searched}
+    wanted = config | {f"{SEARCH}{name}": value for name, value in values.items()}
+    known = words_of(store.client.get_run(parent).data.params)
+    log_params(store, parent, {name: x for name, x in wanted.items() if name not in known})
+    stale = [name for name, x in wanted.items() if known.get(name, str(x)) != str(x)]
+    tags = {"lesion.best_params": json.dumps(values)}
+    if stale:
+        tags["lesion.stale_params"] = " ".join(stale)
+        say(f"MLflow cannot change params: {', '.join(stale)} of the sweep's own run stay as they "
+            f"were recorded before; the winner's: {tags['lesion.best_params']}")  # fmt: skip
+    set_tags(store, parent, tags)
 
 
 def best_result(results: Any, sweep: Sweep) -> Any:

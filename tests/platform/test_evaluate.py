@@ -1,6 +1,8 @@
 """`evaluate` over Ray: two external sets made from masks, by networks that learned discs."""
 
 import csv
+import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +13,17 @@ from mlflow import MlflowClient
 
 from dashboards.recorded.runs import runs_of_kind
 from lesions.judging.pairs import pairs_by_name
+from lesions.prepared import PreparedSet
 from lesions.prepared.manifest import claim, write_manifest
 from lesions.prepared.pairs import source_of, with_category
 from lesions.prepared.part import part_path, read_part, write_part
 from lesions.prepared.preparing import Plan, prepare_part
+from lesions.seen import Seen, patient_digest, slice_digest
 from tests.boxed import Boxed, save
 from tests.discs import WINDOW, Checkpoints, slice_with_discs
 from tests.lesions.readers.seg_files import save_nifti
 from tests.platform.conftest import Cluster, command, open_to
+from trainables.checkpoint import RUN, TRAINED_ON
 
 
 def external(folder: Path, seeds: Sequence[int], category: str) -> Path:
@@ -46,6 +51,20 @@ def break_lesion(root: Path) -> None:
     write_part(path, lesions, ("human", "ellipse"), rejected)
 
 
+def trained_on(checkpoint: Path, lung: Path, liver: Path) -> Path:
+    """A checkpoint that says it has seen the liver's patient, and a slice of the lungs."""
+    of_liver, of_lung = (PreparedSet(root, "test").rows[0]["patient"] for root in (liver, lung))
+    first = PreparedSet(lung, "test")[0].slice_hu
+    assert of_liver != of_lung
+    seen = Seen(
+        fingerprint="elsewhere", patients=frozenset({patient_digest(of_liver)}),
+        slices=frozenset({slice_digest(first)}),
+    )  # fmt: skip
+    run = json.loads((checkpoint / RUN).read_text())
+    (checkpoint / RUN).write_text(json.dumps(run | {TRAINED_ON: seen.said()}))
+    return checkpoint
+
+
 @pytest.mark.ray
 def test_two_sets_a_bad_lesion_and_everything_it_leaves(
     ray_cluster: Cluster, two_checkpoints: Checkpoints, tmp_path: Path,
@@ -55,6 +74,7 @@ def test_two_sets_a_bad_lesion_and_everything_it_leaves(
     liver = external(tmp_path / "b", (106,), "Liver")
     break_lesion(liver)
     stage1, stage2 = two_checkpoints
+    stage2 = trained_on(shutil.copytree(stage2, tmp_path / stage2.name), lung, liver)
     storage = tmp_path / "store"
     words = ("pdnet", "--model", stage2, stage1, "--data", lung, liver,
              "--name", "evening", "--storage", storage)  # fmt: skip
@@ -73,6 +93,9 @@ def test_two_sets_a_bad_lesion_and_everything_it_leaves(
     assert "the PNG is truncated or no PNG" in rows[13]["reason"]
     assert str(tmp_path) not in (folder / "lesions.csv").read_text()
     measured = [row for row in rows if not row["reason"]]
+    assert [row["trained_on"] for row in measured] == (
+        ["pixels"] * 4 + ["not known"] * 8 + ["patient"] * 3
+    )
     assert np.mean([float(row["dice"]) for row in measured]) > 0.85
     assert np.mean([float(row["stage2_dice"]) for row in measured]) > 0.85
     for row in measured:
@@ -86,6 +109,11 @@ def test_two_sets_a_bad_lesion_and_everything_it_leaves(
     (run,) = runs_of_kind(client, experiment, "evaluate")
     assert (run.data.metrics["test_n"], run.data.metrics["failed"]) == (15, 1)
     assert run.data.metrics["n_liver"] == 3
+    assert run.data.metrics["trained_on_by_pixels"] == 4
+    leak = "LEAK: 3 of 15 lesions are of patients that bear the name of one"
+    assert leak in shown
+    assert leak in run.data.tags["lesion.trained_on"]
+    assert leak in (folder / "report.html").read_text()
     dice = [float(row["dice"]) for row in measured]
     assert run.data.metrics["dice"] == pytest.approx(np.mean(dice))
     assert run.data.params["stage1.checkpoint"] == stage1.name

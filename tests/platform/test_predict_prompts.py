@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lesions import Recist
 from lesions.prompts import PROMPTS
 from lesions.readers.png import decode_labels, encode_slice
-from platform.predict import PredictOptions
+from platform.predict import WITHOUT, PredictOptions
 from tests.boxed import ARM, Boxed, Crossed, Marked, save
 from tests.discs import Checkpoints, dice, middle_of, slice_with_discs
 from tests.lesions.readers import dicom_files
@@ -41,10 +41,12 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
 def predict(models: dict[str, Path], tmp_path: Path) -> Predict:
     (tmp_path / "slice.png").write_bytes(encode_slice(HU))
 
-    def run(system: str, *words: object, image: Path = tmp_path / "slice.png") -> dict[str, Any]:
+    def run(
+        system: str, *words: object, image: Path = tmp_path / "slice.png", status: int = 0
+    ) -> dict[str, Any]:
         more = ("--spacing", *SPACING) if image.suffix == ".png" else ()
         given = ("--model", models[system], "--image", image, *more, "--out", tmp_path / "out")
-        assert command("predict", system, *given, *words) == 0
+        assert command("predict", system, *given, *words) == status
         found: dict[str, Any] = json.loads((tmp_path / "out" / "answer.json").read_text())
         return found
 
@@ -134,10 +136,13 @@ def test_nothing_segmented_is_no_mask_and_no_measurement(
     predict: Predict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = dicom_files.save(dicom_files.ct(np.zeros_like(HU)), tmp_path / "empty")
-    found = predict("boxed", "--box", "10,10,40,40", image=file)
+    found = predict("boxed", "--box", "10,10,40,40", image=file, status=WITHOUT)
+    assert (found["status"], found["found"]) == ("nothing found", False)
     assert (found["recist"], found["recist_from"], found["files"]) == (None, None, {})
+    assert found["guess"] == {"mask": {"pixels": 0, "area_mm2": 0}, "recist": None}
     shown = capsys.readouterr().out
-    assert "no measurement: there is no mask\nno mask: nothing is segmented\n" in shown
+    assert "nothing found: nothing is segmented\nno mask: " in shown
+    assert " mm" not in shown
 
 
 def test_a_system_without_a_mask(
@@ -148,11 +153,29 @@ def test_a_system_without_a_mask(
     found = predict("crossed", "--click", "60,50", image=file)
     assert (found["mask"], found["files"], found["recist_from"]) == (None, {}, "endpoints")
     assert found["recist"]["long_axis"]["pixels"] == 2 * ARM
-    assert (found["found"], found["doubt"]) == (False, "it is always the same cross")
+    assert (found["status"], found["doubt"]) == ("measured", "it is always the same cross")
     shown = capsys.readouterr().out
-    assert "it is always the same cross\n" in shown
+    assert "doubtful: it is always the same cross\n" in shown
     assert "no mask: crossed segments nothing, and without one there is no report" in shown
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"answer.json", "overlay.png"}
+
+
+def test_what_is_guessed_of_a_lesion_that_is_not_found_is_no_headline(
+    predict: Predict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = dicom_files.save(dicom_files.ct(np.full_like(HU, -1000)), tmp_path / "air")
+    found = predict("crossed", "--click", "60,50", image=file, status=WITHOUT)
+    assert (found["status"], found["found"]) == ("nothing found", False)
+    assert (found["recist"], found["recist_from"], found["files"]) == (None, None, {})
+    assert found["guess"]["recist"]["long_axis"]["pixels"] == 2 * ARM
+    shown = capsys.readouterr().out
+    assert "nothing found: it is always the same cross\nwhat is guessed" in shown
+    assert " mm" not in shown
+
+
+def test_an_answer_says_whether_its_axes_were_made_perpendicular(predict: Predict) -> None:
+    assert not predict("crossed", "--click", "60,50")["perpendicular"]
+    assert predict("crossed", "--click", "60,50", "--perpendicular")["perpendicular"]
 
 
 @pytest.mark.parametrize("corner", range(4))

@@ -103,6 +103,7 @@ def test_a_table_is_answered_as_one_by_one(
         spreads = [end["spread_mm"] for axis in found["recist"].values() for end in axis["ends"]]
         assert float(row["spread_max_mm"]) == max(spreads)
         assert row["found"] == str(found["found"])
+        assert (row["status"], row["doubt"]) == (found["status"], found.get("doubt", ""))
         assert {*found["files"].values(), "answer.json", "overlay.png"} == {
             path.name for path in folder.iterdir()
         }

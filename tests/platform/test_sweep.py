@@ -94,6 +94,7 @@ def test_the_best_trials_evidence_is_kept(storage: Path) -> None:
     assert float(version.tags["lesion.val_dice"]) == best.data.metrics["best_val_dice"]
     rate = "training.learning_rate"
     assert float(version.tags[f"config.{rate}"]) == float(best.data.params[rate])
+    assert parent.data.params == best.data.params, "the winner's, beside its metrics"
     assert (storage / "reports" / "first.html").stat().st_size > 10_000
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from lesions import InputError, Recist
 from lesions.heatmaps import endpoints, heatmaps
 from lesions.prompts import Box, Case, Click, TellClick, case_of
+from lesions.recist import canonical_order
 from tests.discs import (
     SHAPE,
     SPACING,
@@ -33,7 +34,6 @@ from trainables.pdnet.two_stages import (
     FLIPS,
     SPREAD_FLOOR,
     TwoStages,
-    canonical_order,
     crop_around,
     flipped,
     spread_mm,

@@ -8,6 +8,7 @@ from typing import Any
 from lesions import InputError
 from lesions.readers.bounded import read_json
 from trainables.answering.answerer import Answering
+from trainables.answering.answers import STATUSES
 from trainables.answering.files import ANSWER, MASKS, OVERLAY, REPORT
 from trainables.answering.precision import PRECISIONS
 from trainables.answering.question import Question, said
@@ -36,12 +37,14 @@ _FORM = {
     "made": (_PROMPT | {"made_by": _MODEL}, type(None)),
     "window_hu": [float, float],
     "spacing_mm": [float, float, float],
+    "status": lambda value: value in STATUSES,
     "found": bool,
     "mask": ({"area_mm2": float}, type(None)),
     "recist": ({"long_axis": _AXIS, "short_axis": _AXIS}, type(None)),
     "files": {},
     "model": _MODEL,
     "tta": bool,
+    "perpendicular": bool,
     "precision": str,
 }
 
@@ -55,7 +58,7 @@ def read_answer(folder: Path) -> dict[str, Any] | None:
         found = read_json(folder / ANSWER, dict, MOST_BYTES)
     except (OSError, InputError):
         return None
-    if not _fits(found, _FORM):
+    if not _fits(found, _FORM) or not isinstance(found.get("doubt", ""), str):
         return None
     names = found["files"].values()
     ours = all(name in (*MASKS.values(), REPORT) for name in names)
@@ -92,6 +95,7 @@ def is_answered(folder: Path, question: Question, answering: Answering) -> bool:
     wanted = {
         "slice": question.index or 0, "told": said(question.prompt),
         "window_hu": list(question.window), "tta": answering.tta,
+        "perpendicular": answering.perpendicular,
     }  # fmt: skip
     return (
         all(found[name] == value for name, value in wanted.items())

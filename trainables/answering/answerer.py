@@ -22,6 +22,7 @@ class Answering:
         teller: another model whose mask makes what the system is told, where one does.
         tta: average over mirrored views.
         precision: "auto", "fp32" or "bf16".
+        perpendicular: turn the shorter axis to be perpendicular to the longer one.
     """
 
     system: str
@@ -29,6 +30,7 @@ class Answering:
     teller: Identity | None = None
     tta: bool = False
     precision: str = "auto"
+    perpendicular: bool = False
 
     def load(self, device: torch.device) -> "Answerer":
         """Ready to answer; InputError for checkpoints that are damaged or none of the system's."""
@@ -41,7 +43,10 @@ class Answering:
 
     def _load(self, model: Identity, device: torch.device) -> Parts:
         precision = precision_of(self.precision, device)
-        return load_parts(model.folders, device, precision=precision, tta=self.tta)
+        return load_parts(
+            model.folders, device, precision=precision, tta=self.tta,
+            perpendicular=self.perpendicular,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,8 @@ from trainables.answering.question import Question, said
 from trainables.system import Prediction, Square, System
 
 Pair = tuple[float, float]
+MEASURED, UNMEASURED, NOTHING = "measured", "not measured", "nothing found"
+STATUSES = (MEASURED, UNMEASURED, NOTHING)
 # Slice, window, mask, RECIST, and the part of the slice that was looked at → a PNG.
 Draw = Callable[
     [PromptedSlice, Pair, NDArray[np.uint8] | None, Recist | None, Square | None], bytes
@@ -38,6 +40,9 @@ def answer(
     volumes: Volumes = read_volumes,
 ) -> dict[str, Any]:
     """Measure at a prompt and write the mask, the DICOM objects, a picture, last `answer.json`.
+
+    Where nothing is found nothing is measured, drawn or written as a mask; what the system guesses
+    all the same stands in `answer.json` alone, as that.
 
     Args:
         answerer: what measures.
@@ -58,7 +63,8 @@ def answer(
     read = time.perf_counter()
     told = answerer.told(case)
     asked = time.perf_counter()
-    (prediction,) = answerer.parts.predict([replace(case, prompt=told)])
+    (guess,) = answerer.parts.predict([replace(case, prompt=told)])
+    prediction = guess if guess.found else _emptied(guess)
     answered = time.perf_counter()
     clear(folder)
     system, model = answerer.parts.system, answerer.answering.model
@@ -77,20 +83,42 @@ def answer(
         "made": _made(answerer, seen, told, folder),
         "window_hu": list(question.window),
         "spacing_mm": list(seen.spacing),
+        "status": _status(prediction),
         "found": prediction.found,
         **({"doubt": prediction.doubt} if prediction.doubt else {}),
+        **({} if guess is prediction else {"guess": _guess(seen, guess)}),
         "mask": _mask(seen, prediction),
         "recist_from": _source(system, prediction),
         "recist": _recist(seen, prediction),
         "files": files,
         "model": model.said(folder),
         "tta": answerer.answering.tta,
+        "perpendicular": answerer.answering.perpendicular,
         "precision": name_of(answerer.parts.how.precision),
         "seconds": {name: round(value, 4) for name, value in seconds.items()},
         "note": "For research only: not a medical device.",
     }
     write_text(folder / ANSWER, json.dumps(content, indent=1))
     return content
+
+
+def _emptied(guess: Prediction) -> Prediction:
+    """What is answered where nothing was found."""
+    return replace(
+        guess, recist=None, spread_mm=(), peaks=(),
+        mask=None if guess.mask is None else np.zeros_like(guess.mask),
+    )  # fmt: skip
+
+
+def _status(prediction: Prediction) -> str:
+    if not prediction.found:
+        return NOTHING
+    return UNMEASURED if prediction.recist is None else MEASURED
+
+
+def _guess(seen: PromptedSlice, guess: Prediction) -> dict[str, Any]:
+    """What is said of a lesion that was not found."""
+    return {"mask": _mask(seen, guess), "recist": _recist(seen, guess)}
 
 
 def _made(

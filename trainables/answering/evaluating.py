@@ -17,6 +17,7 @@ from lesions.masks.parts import part_at
 from lesions.metrics.side_by_side import AXES, HEATMAPS, PREDICTED, column, side_by_side
 from lesions.prepared import PreparedSet
 from lesions.prompts import case_of
+from lesions.seen import slice_digest
 from trainables.answering.batch import reason_of
 from trainables.evaluate import measure, measure_one
 from trainables.parts import Parts, load_parts
@@ -33,15 +34,15 @@ Row = dict[str, Any]
 def measure_lesion(parts: Parts, lesion: Lesion) -> Row:
     """The row of `trainables.evaluate.measure_one`, from the prompt that the lesion makes.
 
-    Beside the metrics it has `found`; the diameters of `lesions.metrics.side_by_side` by those
-    ways that the system has; and the `mask` (PNG bytes, or None) and `endpoints` ((4, 2) lists, or
-    None) that were predicted.
+    Beside the metrics it has `found` and `doubt`; the diameters of `lesions.metrics.side_by_side`
+    by those ways that the system has; and the `mask` (PNG bytes, or None) and `endpoints` ((4, 2)
+    lists, or None) that were predicted.
     """
     case = case_of(lesion, parts.telling)
     (found,) = parts.predict([case])
     row = measure_one(parts.system, lesion, found, parts.config.pseudo_mask)
     row |= diameters(parts.system, lesion, found, case.prompt.middle)
-    return row | {"found": found.found, **drawn(found)}
+    return row | {"found": found.found, "doubt": found.doubt, **drawn(found)}
 
 
 def diameters(
@@ -94,11 +95,15 @@ class Evaluator:
         system: the word that names it.
         folders: of the checkpoints.
         tta: average over mirrored views.
+        perpendicular: of predicted axes; see `How`.
     """
 
-    def __init__(self, system: str, folders: Sequence[Path], tta: bool) -> None:
+    def __init__(
+        self, system: str, folders: Sequence[Path], tta: bool, perpendicular: bool = False
+    ) -> None:
         named_system(system)
-        self.parts = load_parts(folders, use_assigned_resources(), tta=tta)
+        device = use_assigned_resources()
+        self.parts = load_parts(folders, device, tta=tta, perpendicular=perpendicular)
         self.opened = functools.lru_cache(PreparedSet)  # an index is read once for all items
 
     def __call__(self, item: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,6 +123,7 @@ class Evaluator:
             lesion = lesions[at]
             return {
                 "index": at,
+                "pixels": slice_digest(lesion.slice_hu),
                 **measure_lesion(self.parts, lesion),
                 **measure_alone(self.parts, lesion),
             }

@@ -8,6 +8,7 @@ import torch
 
 from lesions.heatmaps import endpoints
 from lesions.prompts import Case
+from lesions.recist import canonical_order
 from trainables.pdnet.model import Outputs
 from trainables.pdnet.samples import evaluation_crop, slice_input, to_slice
 from trainables.system import How, Prediction, Trained
@@ -38,13 +39,14 @@ def _predict(stage: Trained, cases: Sequence[Case], how: How) -> list[Prediction
     found = []
     for case, crop, mask, heat in zip(cases, crops, masks, maps, strict=True):
         points, peaks = endpoints(heat)
+        order = canonical_order(points)
         probability = crop.back(mask, case.shape)
         found.append(
             Prediction(
                 mask=(probability > 0.5).astype(np.uint8),
                 probability=probability,
-                recist=to_slice(crop, points),
-                peaks=tuple(peaks.tolist()),
+                recist=to_slice(crop, points[order]),
+                peaks=tuple(peaks[order].tolist()),
                 square=(crop.centre, crop.side),
             )
         )

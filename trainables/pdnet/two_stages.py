@@ -12,6 +12,7 @@ from torch import Tensor
 from lesions.heatmaps import endpoints
 from lesions.masks.parts import part_at
 from lesions.prompts import Case
+from lesions.recist import canonical_order
 from trainables.crops import Crop
 from trainables.mirrors import FLIPS, flipped, sum_of
 from trainables.pdnet.config import PDNetConfig
@@ -117,12 +118,6 @@ def unflipped_maps(maps: Tensor, flip_x: bool, flip_y: bool) -> Tensor:
     order = [1, 0] if flip_x else [0, 1]
     order += [3, 2] if flip_y else [2, 3]
     return flipped(maps[order], flip_x, flip_y)
-
-
-def canonical_order(points: NDArray[np.float64]) -> list[int]:
-    """The order of endpoints (4, 2) in a RECIST: a network may find two of them swapped."""
-    a, b, c, d = (tuple(point) for point in points.tolist())
-    return [*((1, 0) if b < a else (0, 1)), *((3, 2) if d[::-1] < c[::-1] else (2, 3))]
 
 
 def spread_mm(

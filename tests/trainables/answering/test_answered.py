@@ -138,6 +138,10 @@ CHANGES: dict[str, Change] = {
     "model deep": lambda found: found.update(model=DEEP),
     "parts list": lambda found: found["model"].update(parts=[]),
     "part list": lambda found: found["model"]["parts"].update(stage1=[]),
+    "doubt list": lambda found: found.update(doubt=["x"]),
+    "status list": lambda found: found.update(status=[]),
+    "status unknown": lambda found: found.update(status="fine"),
+    "perpendicular 1": lambda found: found.update(perpendicular=1),
     "found 1": lambda found: found.update(found=1),
     "precision list": lambda found: found.update(precision=["float32"]),
 }
