@@ -174,6 +174,8 @@ def answer_one(options: PredictOptions, answerer: "Answerer", out: Path) -> None
         window=options.window,
     )  # fmt: skip
     found = answer(answerer, question, out, answer_overlay)
+    for words in found["warnings"]:
+        say(f"warning: {words}")
     if "doubt" in found:
         say(found["doubt"])
     if (recist := found["recist"]) is None:

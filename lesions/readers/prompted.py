@@ -36,6 +36,7 @@ class PromptedSlice:
         image_shape: rows and columns of a PNG or a DICOM frame, all axes of a NIfTI file.
         volume: (D, H, W), all slices in display order; None of a PNG.
         origin: the DICOM frame.
+        warnings: the volume's.
     """
 
     image: Path
@@ -48,6 +49,7 @@ class PromptedSlice:
     image_shape: tuple[int, ...]
     volume: NDArray[np.int16] | None = None
     origin: SliceOrigin | None = None
+    warnings: tuple[str, ...] = ()
 
     def case(self, window: tuple[float, float]) -> Case:
         """What a system sees of it; `window` is (low, high) HU."""
@@ -150,6 +152,7 @@ def _nifti(image: Path, prompt: Prompt, index: int | None, volumes: Volumes) -> 
     return PromptedSlice(
         image=image, kind="nifti", hu=hu, spacing=volume.spacing, index=at, prompt=prompt,
         to_image=np.rint(back), image_shape=tuple(stored.get_data_shape()), volume=volume.hu,
+        warnings=volume.warnings,
     )  # fmt: skip
 
 
@@ -179,7 +182,7 @@ def _dicom(image: Path, prompt: Prompt, index: int | None, volumes: Volumes) -> 
     return PromptedSlice(
         image=image, kind="dicom", hu=volume.hu[at], spacing=volume.spacing, index=at,
         prompt=turned, to_image=back, image_shape=frame.format.shape, volume=volume.hu,
-        origin=origin,
+        origin=origin, warnings=volume.warnings,
     )  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def answer(
     clear(folder)
     system, model = answerer.parts.system, answerer.answering.model
     algorithm = Algorithm(name=system.name, version=model.version)
-    files = write_files(seen, prediction, algorithm, folder)
+    files, unlike = write_files(seen, prediction, algorithm, folder)
     picture = draw(seen, question.window, prediction.mask, prediction.recist, prediction.square)
     with replace_with(folder / OVERLAY) as file:
         file.write(picture)
@@ -83,6 +83,7 @@ def answer(
         "recist_from": _source(system, prediction),
         "recist": _recist(seen, prediction),
         "files": files,
+        "warnings": [*seen.warnings, *unlike],
         "model": model.said(folder),
         "tta": answerer.answering.tta,
         "precision": name_of(answerer.parts.how.precision),

@@ -84,7 +84,7 @@ def read_header(path: Path) -> list[Slice]:
         InputError: no DICOM, no CT image, or what is missing or not understood in it.
     """
     with open_dicom(path, TAGS) as (dataset, _):
-        sop_class = _ct_class(dataset)
+        sop_class = ct_class(dataset)
         count = whole(dataset, "NumberOfFrames", default=1)
         frames = [dataset]
         if sop_class in MULTI_FRAME:
@@ -107,7 +107,7 @@ def check_voxels(count: int, pixels: PixelFormat) -> None:
         )
 
 
-def _ct_class(dataset: Dataset) -> UID:
+def ct_class(dataset: Dataset) -> UID:
     """The kind of CT object; anything else is refused by its name."""
     meta = dataset.file_meta.get("MediaStorageSOPClassUID", "")
     sop_class = UID(text(dataset, "SOPClassUID") or str(meta))

@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from lesions.errors import InputError
 from lesions.readers.dicom.copies import without_copies
 from lesions.readers.dicom.header import Slice, check_voxels, read_header
 from lesions.readers.dicom.pixels import read_hu
-from lesions.readers.dicom.series import stack
+from lesions.readers.dicom.series import UNKNOWN_THICKNESS, stack
 from lesions.readers.dicom.tags import named_errors
 from lesions.readers.display import empty_in_display_order, spacing_of
 from lesions.volume import SliceOrigin, Volume
@@ -136,9 +136,10 @@ def _volume(slices: list[Slice]) -> Volume:
     read_hu(ordered, stored.transpose(2, 1, 0))
     if first.normal[2] < 0:
         ordered = ordered[::-1]
+    spacing = spacing_of(turned)
     return Volume(
         hu=hu,
-        spacing=spacing_of(turned),
+        spacing=spacing,
         source=_source({one.file for one in slices}),
         affine=turned,
         patient=first.patient,
@@ -146,10 +147,23 @@ def _volume(slices: list[Slice]) -> Volume:
         series=first.series,
         frame_of_reference=first.frame_of_reference,
         slices=tuple(
-            SliceOrigin(file=one.file, frame=one.frame + 1, instance=one.instance)
+            SliceOrigin(
+                file=one.file,
+                frame=one.frame + 1,
+                instance=one.instance,
+                thickness=one.thickness or (spacing[2] if len(ordered) > 1 else None),
+            )
             for one in ordered
         ),
+        warnings=tuple(_warnings(ordered)),
     )
+
+
+def _warnings(ordered: Sequence[Slice]) -> Iterator[str]:
+    """What had to be chosen to read these slices."""
+    if len(ordered) == 1 and ordered[0].thickness is None:
+        yield ("the lone slice has no SliceThickness: it is taken to be "
+               f"{UNKNOWN_THICKNESS:g} mm thick")  # fmt: skip
 
 
 def _source(files: set[Path]) -> Path:

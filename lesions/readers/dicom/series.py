@@ -12,6 +12,7 @@ from lesions.readers.display import MOST_TILT
 
 MOST_UNEVEN = 0.1  # of the slice spacing: how far a slice may lie from an even grid
 MOST_DRIFT = 0.5  # pixels: how far it may lie from the straight line, sideways
+UNKNOWN_THICKNESS = 1.0  # mm, of a lone slice that does not say: lengths within it need none
 _SAME_PLACE = 1e-3  # mm
 _SAME_NUMBER = 1e-4  # mm, or parts of a unit vector
 
@@ -43,9 +44,7 @@ def stack(slices: Sequence[Slice]) -> tuple[list[Slice], NDArray[np.float64]]:
     ordered = sorted(slices, key=lambda s: float(s.position @ normal))
     first = ordered[0]
     if len(ordered) == 1:
-        if first.thickness is None:
-            raise InputError("a lone slice without SliceThickness or SpacingBetweenSlices")
-        step = first.thickness * normal
+        step = (first.thickness or UNKNOWN_THICKNESS) * normal
     else:
         step = (ordered[-1].position - first.position) / (len(ordered) - 1)
         _check_even(ordered, step)
