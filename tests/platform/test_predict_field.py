@@ -5,11 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pydicom
 import pytest
 
 from lesions.readers.png import decode_labels
 from tests.discs import Checkpoints, dice, middle_of, slice_with_discs
+from tests.lesions.readers.dicom_files import ct, save, save_all, series
 from tests.platform.conftest import command
 
 HU, CORNERS = slice_with_discs(100)
@@ -74,3 +76,19 @@ def test_a_mask_that_its_format_cannot_have_is_a_png(
     mask = decode_labels((tmp_path / "out" / "mask.png").read_bytes())
     assert found["files"] == {"mask": "mask.png"}
     assert found["mask"]["pixels"] == mask.sum() > 0
+
+
+def test_what_was_chosen_to_read_it_is_said(
+    predict: Predict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = series(np.stack([HU, HU, HU]), SeriesInstanceUID=None, RescaleType="US")
+    save_all(images, tmp_path / "ct")
+    across = [1, 0, 0, 0, 0, -1]
+    save(ct(HU, SeriesInstanceUID=None, ImageOrientationPatient=across), tmp_path / "ct" / "SCOUT")
+    found = predict("--image", tmp_path / "ct", "--slice", 1, *CLICK)
+    starts = ("SeriesInstanceUID is missing", "RescaleType is US", "SeriesInstanceUID of the image")
+    said = capsys.readouterr().out
+    for words, start in zip(found["warnings"], starts, strict=True):
+        assert words.startswith(start)
+        assert f"warning: {words}\n" in said
+    assert pydicom.dcmread(tmp_path / "out" / "mask.dcm").StudyInstanceUID == "1.2.1"

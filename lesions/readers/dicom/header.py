@@ -21,6 +21,8 @@ from lesions.readers.png import LARGEST_SIDE
 from lesions.volume import MOST_VOXELS
 
 MULTI_FRAME = (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
+# In ImageType, of what comes as CT and holds no HU.
+MAPS = ("PERF", "CBF", "CBV", "MTT", "TTP", "TMAX", "PERMEAB", "Z_EFF", "DENSITY", "MATERIAL")
 TAGS = (
     "SOPClassUID", "SOPInstanceUID", "PatientID", "StudyInstanceUID", "SeriesInstanceUID",
     "FrameOfReferenceUID", "ImageType", "NumberOfFrames", "Rows", "Columns", "SamplesPerPixel",
@@ -47,9 +49,10 @@ class Slice:
 
     Attributes:
         file, frame: where it is; frame 0 = the first.
-        instance, patient, study, series, frame_of_reference: PatientID and UIDs.
+        instance, patient, study, series, frame_of_reference: PatientID and UIDs, "" without.
         format: how its pixels are stored.
         rescale: (slope, intercept), HU = slope · stored value + intercept.
+        unit: what those are said to be: "HU", "US" (unspecified) or "".
         spacing: (x, y) mm between columns and between rows.
         thickness: mm, None when the file does not say.
         directions: (2, 3), unit vectors along a row and down a column, patient axes
@@ -66,6 +69,7 @@ class Slice:
     frame_of_reference: str
     format: PixelFormat
     rescale: tuple[float, float]
+    unit: str
     spacing: tuple[float, float]
     thickness: float | None
     directions: NDArray[np.float64]
@@ -120,14 +124,11 @@ def ct_class(dataset: Dataset) -> UID:
 
 def _identity(dataset: Dataset) -> dict[str, str]:
     """Whose image it is, once for all frames."""
-    series = text(dataset, "SeriesInstanceUID")
-    if not series:
-        raise InputError("SeriesInstanceUID is missing")
     return {
         "instance": text(dataset, "SOPInstanceUID"),
         "patient": text(dataset, "PatientID"),
         "study": text(dataset, "StudyInstanceUID"),
-        "series": series,
+        "series": text(dataset, "SeriesInstanceUID"),
         "frame_of_reference": text(dataset, "FrameOfReferenceUID"),
     }
 
@@ -137,8 +138,10 @@ def _slice(
 ) -> Slice:
     measures = functional_group(dataset, index, "PixelMeasuresSequence")
     kind = text(functional_group(dataset, index, "CTImageFrameTypeSequence"), "FrameType")
-    if "LOCALIZER" in (kind or text(dataset, "ImageType")).upper().split("\\"):
+    kind = (kind or text(dataset, "ImageType")).upper()
+    if "LOCALIZER" in kind.split("\\"):
         raise InputError("a localizer, not a slice")
+    values = functional_group(dataset, index, "PixelValueTransformationSequence")
     _check_tilt(functional_group(dataset, index, "CTAcquisitionDetailsSequence"))
     row_spacing, column_spacing = numbers(measures, "PixelSpacing", 2)
     if min(row_spacing, column_spacing) <= 0:
@@ -148,7 +151,8 @@ def _slice(
         frame=index,
         **identity,
         format=pixels,
-        rescale=_rescale(functional_group(dataset, index, "PixelValueTransformationSequence")),
+        rescale=_rescale(values),
+        unit=_unit(values, kind),
         spacing=(column_spacing, row_spacing),
         # A lone slice has no neighbour to be spaced from: what it shows is as thick as it says.
         thickness=positive(measures, "SliceThickness")
@@ -212,12 +216,21 @@ def _rescale(values: Dataset) -> tuple[float, float]:
         numbers(values, "RescaleSlope", 1),
         numbers(values, "RescaleIntercept", 1),
     )
-    unit = text(values, "RescaleType")
-    if unit not in ("", "HU"):
-        raise InputError(f"RescaleType is {shown(unit)}: the values are not said to be HU")
     if slope == 0:
         raise InputError("RescaleSlope is zero")
     return slope, intercept
+
+
+def _unit(values: Dataset, kind: str) -> str:
+    """What the rescaled values are said to be; InputError where it is no HU.
+
+    US is unspecified, as SimpleITK and GDCM write it for every CT; a map says what it is.
+    """
+    unit = text(values, "RescaleType")
+    is_map = any(word in kind for word in MAPS)
+    if unit not in ("", "HU", "US") or (unit == "US" and is_map):
+        raise InputError(f"RescaleType is {shown(unit)}: the values are not said to be HU")
+    return unit
 
 
 def directions_of(plane: Dataset) -> NDArray[np.float64]:

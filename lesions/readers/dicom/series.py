@@ -27,6 +27,15 @@ _SHARED: tuple[tuple[str, Callable[[Slice], Any]], ...] = (
 )
 
 
+def series_of(one: Slice) -> tuple[str, ...]:
+    """What tells a slice's series from others: its UID; without one, all that its slices share."""
+    if one.series:
+        return (one.series,)
+    numbers = (*one.format.shape, *one.spacing, *one.directions.ravel())
+    told = (f"{number:.3f}" for number in numbers)
+    return ("", one.patient, one.study, one.frame_of_reference, *told)
+
+
 def stack(slices: Sequence[Slice]) -> tuple[list[Slice], NDArray[np.float64]]:
     """Order the slices of one series by their position along the normal.
 
