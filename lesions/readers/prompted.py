@@ -13,6 +13,7 @@ from lesions.prompts import Case, Prompt
 from lesions.readers.bounded import read_bytes
 from lesions.readers.dicom.header import read_header
 from lesions.readers.dicom.reading import read_dicom
+from lesions.readers.hounsfield import check_hu, not_hu
 from lesions.readers.nifti import TO_LEFT_BACK_HEAD, is_nifti, read_nifti, read_nifti_header
 from lesions.readers.png import decode_slice
 from lesions.volume import SliceOrigin, Volume
@@ -88,6 +89,8 @@ def read_prompted(
     index: int | None,
     spacing: tuple[float, float] | None,
     volumes: Volumes = read_volumes,
+    *,
+    values_are_hu: bool = False,
 ) -> PromptedSlice:
     """The slice of a 16-bit PNG, a DICOM file, a folder with one CT series, or a NIfTI file.
 
@@ -100,11 +103,27 @@ def read_prompted(
             stored; None where there is one alone.
         spacing: (x, y) mm, of a PNG and of nothing else.
         volumes: `read_volumes`, or what remembers an image for its next prompt.
+        values_are_hu: whatever their range says.
 
     Raises:
         InputError: the image cannot be read, the slice is absent, the prompt lies outside (see
-            its `check_on`), a spacing is missing or not wanted.
+            its `check_on`), a spacing is missing or not wanted, or its values are no HU.
     """
+    seen = _read(image, prompt, index, spacing, volumes)
+    # The slice alone mostly tells that they are; where it does not, the volume may.
+    if not values_are_hu and not_hu(seen.hu):
+        check_hu(seen.hu if seen.volume is None else seen.volume, image)
+    return seen
+
+
+def _read(
+    image: Path,
+    prompt: Prompt,
+    index: int | None,
+    spacing: tuple[float, float] | None,
+    volumes: Volumes,
+) -> PromptedSlice:
+    """See `read_prompted`."""
     if not image.exists():
         raise InputError("there is no such file", file=image)
     if image.is_file() and image.name.lower().endswith(".png"):

@@ -41,6 +41,7 @@ class Table:
         index: the slice.
         spacing: (x, y) mm of a PNG: the table may hold other images beside.
         window: (low, high) HU.
+        values_are_hu: whatever their range says.
     """
 
     path: Path
@@ -49,6 +50,7 @@ class Table:
     index: int | None
     spacing: tuple[float, float] | None
     window: tuple[float, float]
+    values_are_hu: bool = False
 
     def question(self, row: PromptRow) -> Question:
         """What a row asks."""
@@ -59,6 +61,7 @@ class Table:
             index=self.index if row.index is None else row.index,
             spacing=row.spacing or (self.spacing if png else None),
             window=row.window or self.window,
+            values_are_hu=self.values_are_hu,
         )
 
 

@@ -53,7 +53,10 @@ def answer(
         InputError: see `read_prompted` and `Answerer.told`.
     """
     start = time.perf_counter()
-    seen = read_prompted(question.image, question.prompt, question.index, question.spacing, volumes)
+    seen = read_prompted(
+        question.image, question.prompt, question.index, question.spacing, volumes,
+        values_are_hu=question.values_are_hu,
+    )  # fmt: skip
     case = seen.case(question.window)
     read = time.perf_counter()
     told = answerer.told(case)
