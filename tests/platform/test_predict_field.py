@@ -78,6 +78,25 @@ def test_a_mask_that_its_format_cannot_have_is_a_png(
     assert found["mask"]["pixels"] == mask.sum() > 0
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("not_hu/ct_0_to_1.nii.gz", "values of 0 to 1 are no HU"),
+        ("sform_qform/ct_sform2_qform1_mirrored.nii.gz", "sform and qform contradict each other"),
+    ],
+)
+def test_what_may_be_wrong_is_refused_with_a_remedy(
+    two_checkpoints: Checkpoints, shared_data: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str], name: str, words: str,
+) -> None:  # fmt: skip
+    given = ("pdnet", "--model", *two_checkpoints, "--out", tmp_path / "out", "--slice", 1)
+    assert command("predict", *given, "--image", shared_data / "field" / name, *CLICK) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert "(convert them to HU" in error or "(set the code of the wrong one to 0)" in error
+    assert not (tmp_path / "out" / "answer.json").exists()
+
+
 def test_what_was_chosen_to_read_it_is_said(
     predict: Predict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -85,7 +104,7 @@ def test_what_was_chosen_to_read_it_is_said(
     save_all(images, tmp_path / "ct")
     across = [1, 0, 0, 0, 0, -1]
     save(ct(HU, SeriesInstanceUID=None, ImageOrientationPatient=across), tmp_path / "ct" / "SCOUT")
-    found = predict("--image", tmp_path / "ct", "--slice", 1, *CLICK)
+    found = predict("--image", tmp_path / "ct", "--slice", 1, *CLICK, "--values-are-hu")
     starts = ("SeriesInstanceUID is missing", "RescaleType is US", "SeriesInstanceUID of the image")
     said = capsys.readouterr().out
     for words, start in zip(found["warnings"], starts, strict=True):

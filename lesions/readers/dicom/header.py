@@ -1,5 +1,6 @@
 """What a CT file says of its slices, pixels aside."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,7 @@ class Slice:
         unit: what those are said to be: "HU", "US" (unspecified) or "".
         spacing: (x, y) mm between columns and between rows.
         thickness: mm, None when the file does not say.
+        apart: mm, SpacingBetweenSlices; the positions count before it.
         directions: (2, 3), unit vectors along a row and down a column, patient axes
             (left, back, head).
         position: (3,) mm, the centre of the first pixel.
@@ -72,6 +74,7 @@ class Slice:
     unit: str
     spacing: tuple[float, float]
     thickness: float | None
+    apart: float | None
     directions: NDArray[np.float64]
     position: NDArray[np.float64]
 
@@ -157,6 +160,7 @@ def _slice(
         # A lone slice has no neighbour to be spaced from: what it shows is as thick as it says.
         thickness=positive(measures, "SliceThickness")
         or positive(measures, "SpacingBetweenSlices"),
+        apart=_apart(measures),
         directions=directions_of(functional_group(dataset, index, "PlaneOrientationSequence")),
         position=np.array(
             numbers(
@@ -164,6 +168,12 @@ def _slice(
             )
         ),
     )
+
+
+def _apart(measures: Dataset) -> float | None:
+    with suppress(InputError):  # what is damaged says nothing, and the positions count anyway
+        return positive(measures, "SpacingBetweenSlices")
+    return None
 
 
 def _check_tilt(acquisition: Dataset) -> None:

@@ -12,7 +12,7 @@ from lesions.readers.dicom.copies import without_copies
 from lesions.readers.dicom.header import Slice, check_voxels, read_header
 from lesions.readers.dicom.pixels import read_hu
 from lesions.readers.dicom.scouts import without_scouts
-from lesions.readers.dicom.series import UNKNOWN_THICKNESS, series_of, stack
+from lesions.readers.dicom.series import MOST_UNEVEN, UNKNOWN_THICKNESS, series_of, stack
 from lesions.readers.dicom.tags import named_errors
 from lesions.readers.display import empty_in_display_order, spacing_of
 from lesions.volume import SliceOrigin, Volume
@@ -161,7 +161,7 @@ def _volume(slices: list[Slice], scouts: Sequence[Path]) -> Volume:
             )
             for one in ordered
         ),
-        warnings=tuple(_warnings(ordered, scouts, trimmed)),
+        warnings=(*_warnings(ordered, scouts, trimmed), *_contradictions(ordered, spacing[2])),
     )
 
 
@@ -180,6 +180,14 @@ def _warnings(ordered: Sequence[Slice], scouts: Sequence[Path], trimmed: int) ->
     if len(ordered) == 1 and first.thickness is None:
         yield ("the lone slice has no SliceThickness: it is taken to be "
                f"{UNKNOWN_THICKNESS:g} mm thick")  # fmt: skip
+
+
+def _contradictions(ordered: Sequence[Slice], distance: float) -> Iterator[str]:
+    """What the files say of the distance of slices (mm) that is not theirs."""
+    said = ordered[0].apart
+    if len(ordered) > 1 and said and abs(said - distance) > MOST_UNEVEN * distance:
+        yield (f"SpacingBetweenSlices is {said:g} mm, and the positions are {distance:.4g} mm "
+               "apart: the positions count")  # fmt: skip
 
 
 def _source(files: set[Path]) -> Path:
