@@ -119,7 +119,8 @@ def test_what_highdicom_refuses_is_told_without_its_words(
         raise ValueError(f"odd name: {NAMES['PatientName']}")
 
     monkeypatch.setattr("highdicom.seg.Segmentation", refuse)
-    origin, shape = origin_of(save(ct(**NAMES), tmp_path / "ct.dcm"))
+    image = ct(SpecificCharacterSet="ISO_IR 192", **NAMES)
+    origin, shape = origin_of(save(image, tmp_path / "ct.dcm"))
     with pytest.raises(InputError) as caught:
         written(origin, mask_of(shape), tmp_path)
     assert str(caught.value) == "the image's header cannot be taken over (ValueError)"
