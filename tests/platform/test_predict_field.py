@@ -97,6 +97,7 @@ def test_what_may_be_wrong_is_refused_with_a_remedy(
     assert not (tmp_path / "out" / "answer.json").exists()
 
 
+@pytest.mark.filterwarnings("ignore:.*set aside:UserWarning")  # of the scout
 def test_what_was_chosen_to_read_it_is_said(
     predict: Predict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
