@@ -19,11 +19,14 @@ class SliceOrigin:
         file: its file.
         frame: its frame there, 1 = the first, as DICOM counts.
         instance: the file's SOPInstanceUID.
+        thickness: mm, the distance to the next slice where the file does not say; None where
+            nobody says.
     """
 
     file: Path
     frame: int
     instance: str
+    thickness: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,6 +41,7 @@ class Volume:
             DICOM's axes; None where nobody says.
         patient, study, series, frame_of_reference: DICOM's PatientID and UIDs, "" without.
         slices: the origin of each slice, () when it is no DICOM.
+        warnings: what of its files had to be chosen or left out to read it, in sentences.
     """
 
     hu: NDArray[Any]
@@ -49,3 +53,4 @@ class Volume:
     series: str = ""
     frame_of_reference: str = ""
     slices: tuple[SliceOrigin, ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -61,6 +61,7 @@ class MasksOptions(Outputs):
         label: the value in --human-masks that is lesion; without it all but 0 and 255, which is
             uncertain and counts nowhere.
         window: low and high HU for --images, which say none themselves; for lungs -1500 500.
+        values_are_hu: take --images though the range of their values says that they are no HU.
         methods: the pseudo masks, comma-separated; without it all.
         splits: of --source, comma-separated; without it all.
         key_slices: of each patient's series in --source take the slice with the largest human
@@ -82,6 +83,7 @@ class MasksOptions(Outputs):
     human_masks: str | None = None
     label: int | None = None
     window: tuple[float, float] = SOFT_TISSUE
+    values_are_hu: bool = False
     methods: str | None = None
     splits: str | None = None
     key_slices: bool = False
@@ -97,6 +99,8 @@ class MasksOptions(Outputs):
         """InputError for options that do not go together."""
         if (self.images is None) != (self.human_masks is None):
             raise InputError("--images and --human-masks go together: one of them is absent")
+        if self.images is None and self.values_are_hu:
+            raise InputError("--values-are-hu is for --images")
         if self.images is not None and (self.source or self.splits or self.key_slices):
             raise InputError("--source, --splits and --key-slices are not for --images")
         if self.images is not None and (self.marks_from_masks or self.marks_noise):
@@ -131,7 +135,10 @@ def subject_of(options: MasksOptions) -> Subject:
         InputError: there is no such table or split, or files that do not pair.
     """
     if options.images is not None and options.human_masks is not None:
-        pairs = pairs_by_name(options.images, options.human_masks, options.window, options.label)
+        pairs = pairs_by_name(
+            options.images, options.human_masks, options.window, options.label,
+            options.values_are_hu,
+        )  # fmt: skip
         folder = Path(options.images.partition("*")[0] + "*").expanduser().absolute().parent
         made = are_phantom(pairs)
         return Subject(

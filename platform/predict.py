@@ -54,6 +54,7 @@ class PredictOptions(WhichModel):
         slice: which axial slice, 0 = the lowest (nearest to the feet).
         spacing: X Y, mm a pixel: of a PNG, which does not say it.
         window: low and high HU; for lungs -1500 500.
+        values_are_hu: measure an image though its values' range says that they are no HU.
         tta: average over mirrored views, where the system does so; takes longer.
         precision: auto is bf16 where the processor has it, else fp32.
         perpendicular: turn the shorter axis about its middle to be perpendicular to the longer one,
@@ -71,6 +72,7 @@ class PredictOptions(WhichModel):
     slice: int | None = None
     spacing: tuple[float, float] | None = None
     window: tuple[float, float] = SOFT_TISSUE
+    values_are_hu: bool = False
     tta: bool = False
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     perpendicular: bool = False
@@ -181,9 +183,11 @@ def answer_one(options: PredictOptions, answerer: "Answerer", out: Path) -> bool
     assert prompt is not None
     question = Question(
         image=options.image, prompt=prompt, index=options.slice, spacing=options.spacing,
-        window=options.window,
+        window=options.window, values_are_hu=options.values_are_hu,
     )  # fmt: skip
     found = answer(answerer, question, out, answer_overlay)
+    for words in found["warnings"]:
+        say(f"warning: {words}")
     recist, doubt = found["recist"], found.get("doubt", "")
     if found["status"] == NOTHING:
         say(f"{NOTHING}: {doubt}" if doubt else NOTHING)
@@ -220,7 +224,7 @@ def main() -> None:
 
         table = Table(
             path=options.table, kind=kind, out=out, index=options.slice, spacing=options.spacing,
-            window=options.window,
+            window=options.window, values_are_hu=options.values_are_hu,
         )  # fmt: skip
         measured = answer_table(table, answering) > 0
     say("For research only: not a medical device.")

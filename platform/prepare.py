@@ -36,6 +36,7 @@ class PrepareOptions(Outputs):
         label: the value, or the segment, in --human-masks that is lesion; without it all but 0 and
             255, which is uncertain and counts nowhere.
         window: low and high HU for --images, which say none themselves; for lungs -1500 500.
+        values_are_hu: take --images though the range of their values says that they are no HU.
         category: of all lesions of --images, as liver or lymph_node.
         categories: of each image's lesions: a CSV table with the columns name (what * stands for)
             and category.
@@ -56,6 +57,7 @@ class PrepareOptions(Outputs):
     human_masks: str | None = None
     label: int | None = None
     window: tuple[float, float] = SOFT_TISSUE
+    values_are_hu: bool = False
     category: str | None = None
     categories: Path | None = None
     split: Literal["train", "validation", "test"] = "test"
@@ -84,7 +86,9 @@ class PrepareOptions(Outputs):
             noise = None if self.marks_noise is None else MarksNoise.read(self.marks_noise)
             marks = MarksFrom(masks=self.marks_from_masks, noise=noise)
             return Table(place=place, keep_noisy=self.keep_noisy, marks=marks)
-        pairs = pairs_by_name(self.images, self.human_masks, self.window, self.label)
+        pairs = pairs_by_name(
+            self.images, self.human_masks, self.window, self.label, self.values_are_hu
+        )
         pairs = [replace(pair, split=self.split) for pair in pairs]
         if self.category:
             pairs = with_category(pairs, self.category)
@@ -102,6 +106,8 @@ class PrepareOptions(Outputs):
         of_images = (self.category, self.categories, self.label)
         if self.images is None and any(one is not None for one in of_images):
             raise InputError("--category, --categories and --label are for --images")
+        if self.images is None and self.values_are_hu:
+            raise InputError("--values-are-hu is for --images")
         if self.images is not None and self.keep_noisy:
             raise InputError("--keep-noisy is for --source")
         if self.images is not None and (self.marks_from_masks or self.marks_noise is not None):

@@ -17,6 +17,7 @@ from lesions.lesion import LESION_TYPES, Lesion
 from lesions.readers.deeplesion import Rejected
 from lesions.readers.dicom import read_segmentation
 from lesions.readers.from_mask import lesions_from_mask
+from lesions.readers.hounsfield import check_hu
 from lesions.readers.nifti import is_nifti, is_phantom_volume, read_nifti
 from lesions.readers.prompted import read_volumes
 from lesions.volume import Volume
@@ -35,6 +36,7 @@ class Pair:
         label: the mask's value that is lesion, or a SEG's segment; None takes all but 0 and 255
             (uncertain), or all segments.
         lesion_type, split: of its lesions.
+        values_are_hu: of the image, whatever their range says.
     """
 
     name: str
@@ -44,15 +46,18 @@ class Pair:
     label: int | None = None
     lesion_type: str = LESION_TYPES[0]
     split: str = "test"
+    values_are_hu: bool = False
 
     def read(self) -> Iterator[Lesion | Rejected]:
         """See `batches.Batch`."""
         try:
             volume = read_image(self.image)
+            if not self.values_are_hu:
+                check_hu(volume.hu, self.image)
             mask = read_mask(self.mask, volume, self.label)
             found = lesions_from_mask(volume, mask, window=self.window)
         except InputError as error:
-            yield from self.aside(error.reason)
+            yield from self.aside(error.advice)
         except Exception as error:  # one file must not end a batch; its reason says what happened
             yield from self.aside(f"{type(error).__name__}: {error}")
         else:
@@ -99,8 +104,9 @@ def read_mask(path: Path, volume: Volume, label: int | None = None) -> Volume:
 
 
 def pairs_by_name(
-    images: str, masks: str, window: tuple[float, float], label: int | None = None
-) -> list[Pair]:
+    images: str, masks: str, window: tuple[float, float], label: int | None = None,
+    values_are_hu: bool = False,
+) -> list[Pair]:  # fmt: skip
     """Pair the files of two patterns with one `*` each: what it stands for must be the same.
 
     `imagesTr/*_0000.nii.gz` and `labelsTr/*.nii.gz` pair `imagesTr/a_0000.nii.gz` with
@@ -110,7 +116,7 @@ def pairs_by_name(
         images: the CTs' paths.
         masks: the masks' paths.
         window: (low, high) HU.
-        label: see `Pair`.
+        label, values_are_hu: see `Pair`.
 
     Raises:
         InputError: a pattern without exactly one `*`, one that no file matches, or files without
@@ -126,9 +132,10 @@ def pairs_by_name(
                 remedy="what * stands for must be the same in both patterns",
             )
     return [
-        Pair(name=name, image=found[name], mask=theirs[name], window=window, label=label)
+        Pair(name=name, image=found[name], mask=theirs[name], window=window, label=label,
+             values_are_hu=values_are_hu)
         for name in sorted(found)
-    ]
+    ]  # fmt: skip
 
 
 def are_phantom(pairs: Sequence[Pair]) -> bool:

@@ -80,7 +80,8 @@ def pairs_digest(pairs: Sequence[Pair]) -> str:
     """
     digest = hashlib.sha256()
     for pair in pairs:
-        said = [pair.name, pair.window, pair.label, pair.lesion_type, pair.split]
+        said: list[Any] = [pair.name, pair.window, pair.label, pair.lesion_type, pair.split]
+        said += ["values are HU"] if pair.values_are_hu else []
         files = [_known_by(path) for path in (pair.image, pair.mask)]
         digest.update(json.dumps([said, files]).encode())
     return digest.hexdigest()

@@ -11,6 +11,7 @@ from typing import IO, Any
 import numpy as np
 from nibabel import Nifti1Header, Nifti2Header
 from nibabel.imageglobals import LoggingOutputSuppressor
+from nibabel.orientations import aff2axcodes
 from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
 
@@ -22,6 +23,7 @@ from lesions.volume import MOST_VOXELS, Volume
 # NIfTI's world points right, front, head; DICOM's and ours left, back, head.
 TO_LEFT_BACK_HEAD = np.diag([-1.0, -1.0, 1.0, 1.0])
 PHANTOM_NOTE = b"phantom: lesions are made ones"  # in a header's free text
+MOST_APART = 0.5  # voxels: how far sform and qform may lie from each other unsaid
 _MOST_DEFLATED = 1032  # gzip shrinks nothing further
 _MOST_FRONT = 1 << 22  # bytes of the header and its extensions
 _MOST_BYTES = 8 * MOST_VOXELS + _MOST_FRONT
@@ -37,19 +39,27 @@ def is_nifti(path: Path) -> bool:
 def read_nifti(path: str | Path) -> Volume:
     """Read a NIfTI file, whatever its axis order; HU are rounded to whole numbers.
 
-    A file that names no unit of length is taken to be in mm, as nearly all are. Little more memory
-    is taken than the volume's own.
+    A file that names no unit of length is taken to be in mm, as nearly all are. Where sform and
+    qform both say where voxels lie the sform counts; the volume's warnings tell if they lie apart.
+    Little more memory is taken than the volume's own.
 
     Raises:
         InputError: no NIfTI, damaged, not three axes, beyond `MOST_VOXELS`, without orientation,
-            tilted by more than a degree, not in mm, or with values that are no HU.
+            sform and qform that name other sides of the patient, tilted by more than a degree, not
+            in mm, or with values that are not whole numbers of 16 bits once rounded.
     """
     path = Path(path)
     with _opened(path) as (stream, header):
         affine = TO_LEFT_BACK_HEAD @ header.get_best_affine()
         hu, stored, affine = empty_in_display_order(header.get_data_shape()[:3], affine)
         _fill(stored, stream, header)
-    return Volume(hu=hu, spacing=spacing_of(affine), source=path, affine=affine)
+        apart = _apart(header)
+    warned = () if apart < MOST_APART * min(spacing_of(affine)) else (
+        f"sform and qform lie up to {apart:.3g} mm apart: the sform is taken",
+    )  # fmt: skip
+    return Volume(
+        hu=hu, spacing=spacing_of(affine), source=path, affine=affine, warnings=warned
+    )  # fmt: skip
 
 
 def read_nifti_header(path: str | Path) -> Any:
@@ -137,6 +147,28 @@ def _check_orientation(header: Any, zooms: NDArray[Any]) -> None:
     if not np.allclose(zooms, sizes, rtol=0.01):
         raise InputError(f"the voxel size is {_list(zooms)} mm by the header, {_list(sizes)} mm "
                          "by the orientation")  # fmt: skip
+    if header["sform_code"] > 0 and header["qform_code"] > 0:
+        ways = [_ways(header.get_sform()), _ways(header.get_qform())]
+        if ways[0] != ways[1]:
+            raise InputError(
+                f"sform and qform contradict each other: the axes run to {ways[0]} by the one, to "
+                f"{ways[1]} by the other", remedy="set the code of the wrong one to 0",
+            )  # fmt: skip
+
+
+def _ways(affine: NDArray[np.float64]) -> str:
+    """Where the stored axes run to, as viewers say it: RAS is right, front, head."""
+    return "".join(way or "?" for way in aff2axcodes(affine))
+
+
+def _apart(header: Any) -> float:
+    """mm, the most that a corner lies from itself by sform and qform; 0 where one alone counts."""
+    if header["sform_code"] <= 0 or header["qform_code"] <= 0:
+        return 0.0
+    last = np.array(header.get_data_shape()[:3]) - 1
+    corners = np.array([(*corner, 1) for corner in np.ndindex(2, 2, 2)]) * (*last, 1)
+    off = corners @ (header.get_sform() - header.get_qform()).T
+    return float(np.linalg.norm(off[:, :3], axis=1).max())
 
 
 def _check_voxels(header: Any, most_bytes: int) -> None:

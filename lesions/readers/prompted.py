@@ -13,6 +13,7 @@ from lesions.prompts import Case, Prompt
 from lesions.readers.bounded import read_bytes
 from lesions.readers.dicom.header import read_header
 from lesions.readers.dicom.reading import read_dicom
+from lesions.readers.hounsfield import check_hu, not_hu
 from lesions.readers.nifti import TO_LEFT_BACK_HEAD, is_nifti, read_nifti, read_nifti_header
 from lesions.readers.png import decode_slice
 from lesions.volume import SliceOrigin, Volume
@@ -36,6 +37,7 @@ class PromptedSlice:
         image_shape: rows and columns of a PNG or a DICOM frame, all axes of a NIfTI file.
         volume: (D, H, W), all slices in display order; None of a PNG.
         origin: the DICOM frame.
+        warnings: the volume's.
     """
 
     image: Path
@@ -48,6 +50,7 @@ class PromptedSlice:
     image_shape: tuple[int, ...]
     volume: NDArray[np.int16] | None = None
     origin: SliceOrigin | None = None
+    warnings: tuple[str, ...] = ()
 
     def case(self, window: tuple[float, float]) -> Case:
         """What a system sees of it; `window` is (low, high) HU."""
@@ -86,6 +89,8 @@ def read_prompted(
     index: int | None,
     spacing: tuple[float, float] | None,
     volumes: Volumes = read_volumes,
+    *,
+    values_are_hu: bool = False,
 ) -> PromptedSlice:
     """The slice of a 16-bit PNG, a DICOM file, a folder with one CT series, or a NIfTI file.
 
@@ -98,11 +103,27 @@ def read_prompted(
             stored; None where there is one alone.
         spacing: (x, y) mm, of a PNG and of nothing else.
         volumes: `read_volumes`, or what remembers an image for its next prompt.
+        values_are_hu: whatever their range says.
 
     Raises:
         InputError: the image cannot be read, the slice is absent, the prompt lies outside (see
-            its `check_on`), a spacing is missing or not wanted.
+            its `check_on`), a spacing is missing or not wanted, or its values are no HU.
     """
+    seen = _read(image, prompt, index, spacing, volumes)
+    # The slice alone mostly tells that they are; where it does not, the volume may.
+    if not values_are_hu and not_hu(seen.hu):
+        check_hu(seen.hu if seen.volume is None else seen.volume, image)
+    return seen
+
+
+def _read(
+    image: Path,
+    prompt: Prompt,
+    index: int | None,
+    spacing: tuple[float, float] | None,
+    volumes: Volumes,
+) -> PromptedSlice:
+    """See `read_prompted`."""
     if not image.exists():
         raise InputError("there is no such file", file=image)
     if image.is_file() and image.name.lower().endswith(".png"):
@@ -150,6 +171,7 @@ def _nifti(image: Path, prompt: Prompt, index: int | None, volumes: Volumes) -> 
     return PromptedSlice(
         image=image, kind="nifti", hu=hu, spacing=volume.spacing, index=at, prompt=prompt,
         to_image=np.rint(back), image_shape=tuple(stored.get_data_shape()), volume=volume.hu,
+        warnings=volume.warnings,
     )  # fmt: skip
 
 
@@ -179,7 +201,7 @@ def _dicom(image: Path, prompt: Prompt, index: int | None, volumes: Volumes) -> 
     return PromptedSlice(
         image=image, kind="dicom", hu=volume.hu[at], spacing=volume.spacing, index=at,
         prompt=turned, to_image=back, image_shape=frame.format.shape, volume=volume.hu,
-        origin=origin,
+        origin=origin, warnings=volume.warnings,
     )  # fmt: skip
 
 

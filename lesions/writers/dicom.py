@@ -1,6 +1,6 @@
 """DICOM SEG and a TID 1500 measurement report of one lesion on one CT frame, by highdicom.
 
-Of the image they say what a viewer needs to file them and lay them over it: COPIED, nothing else.
+What they say of the image is `source_image`'s.
 """
 
 import functools
@@ -16,32 +16,13 @@ from highdicom import sr
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.valuerep import DA, TM
 
 from lesions.errors import InputError
 from lesions.files import replace_with
-from lesions.readers.dicom.opening import open_dicom
-from lesions.readers.dicom.tags import text
 from lesions.volume import SliceOrigin
+from lesions.writers.source_image import SourceImage, source_image
 
 MAKER = "Lesion Platform"
-# By these a viewer finds the patient and the study; by the standard they may be empty.
-FILED_BY = (
-    "PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate", "PatientSex",
-    "StudyID", "StudyDate", "StudyTime", "AccessionNumber",
-)  # fmt: skip
-NEEDED = (
-    "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID",
-)  # fmt: skip
-COPIED = frozenset((
-    "SpecificCharacterSet", *FILED_BY, *NEEDED,
-    "Rows", "Columns", "SamplesPerPixel", "PixelRepresentation", "NumberOfFrames",
-    "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod",
-    "PixelSpacing", "SliceThickness", "ImageOrientationPatient", "ImagePositionPatient",
-    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
-    "PixelMeasuresSequence", "PlaneOrientationSequence", "PlanePositionSequence",
-))  # fmt: skip
-SEXES = ("M", "F", "O")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -56,12 +37,22 @@ class Algorithm:
 
 
 def _quietly(make: Callable[P, T]) -> Callable[P, T]:
-    """Without the warnings of highdicom and pydicom: they quote the patient's name."""
+    """Without the words of highdicom and pydicom: they quote the patient's name.
+
+    Where they give up it is an InputError: what their kinds of errors are nobody says.
+    """
 
     @functools.wraps(make)
     def quiet(*args: P.args, **kwargs: P.kwargs) -> T:
         with warnings.catch_warnings(action="ignore"):
-            return make(*args, **kwargs)
+            try:
+                return make(*args, **kwargs)
+            except (InputError, OSError):
+                raise
+            except Exception as error:
+                raise InputError(
+                    f"the image's header cannot be taken over ({type(error).__name__})"
+                ) from None
 
     return quiet
 
@@ -74,8 +65,12 @@ def segmentation(origin: SliceOrigin, mask: NDArray[np.uint8], algorithm: Algori
         origin: the CT frame.
         mask: uint8 (rows, columns) of the stored frame, 1 = lesion; not empty.
         algorithm: what made it.
+
+    Raises:
+        InputError: see `source_image`; or its header cannot be taken over.
     """
-    image = _image(origin)
+    source = source_image(origin)
+    image = source.dataset
     pixels = np.zeros((int(image.get("NumberOfFrames", 1)), *mask.shape), np.uint8)
     pixels[origin.frame - 1] = mask == 1
     identity = highdicom.AlgorithmIdentificationSequence(
@@ -93,7 +88,7 @@ def segmentation(origin: SliceOrigin, mask: NDArray[np.uint8], algorithm: Algori
         tracking_uid=highdicom.UID(),
         tracking_id="Lesion 1",
     )
-    return highdicom.seg.Segmentation(
+    made = highdicom.seg.Segmentation(
         source_images=[image],
         pixel_array=pixels,
         segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
@@ -109,6 +104,7 @@ def segmentation(origin: SliceOrigin, mask: NDArray[np.uint8], algorithm: Algori
         content_label="LESION",
         series_description=f"{algorithm.name} lesion (research only)",
     )
+    return _in_its_characters(made, source, algorithm)
 
 
 @_quietly
@@ -128,8 +124,12 @@ def report(
             start and end, short axis start and end.
         diameters_mm: (long, short).
         algorithm: what measured.
+
+    Raises:
+        InputError: as of `segmentation`.
     """
-    image = _image(origin)
+    source = source_image(origin)
+    image = source.dataset
     segment = seg.SegmentSequence[0]
     tracking = {"uid": segment.TrackingUID, "identifier": segment.TrackingID}
     made_by = sr.AlgorithmIdentification(name=algorithm.name, version=algorithm.version)
@@ -176,7 +176,7 @@ def report(
         imaging_measurements=[region, axes],
         title=codes.DCM.ImagingMeasurementReport,
     )
-    return sr.Comprehensive3DSR(
+    made = sr.Comprehensive3DSR(
         evidence=[image, seg],
         content=content,
         series_instance_uid=highdicom.UID(),
@@ -186,6 +186,7 @@ def report(
         manufacturer=MAKER,
         series_description=f"{algorithm.name} measurements (research only)",
     )
+    return _in_its_characters(made, source, algorithm)
 
 
 @_quietly
@@ -193,6 +194,17 @@ def write(dataset: Dataset, path: Path) -> None:
     """A DICOM file, whole or not at all."""
     with replace_with(path) as file:
         dataset.save_as(file, enforce_file_format=True)
+
+
+def _in_its_characters(made: Any, source: SourceImage, algorithm: Algorithm) -> Any:
+    """The object in the image's own character set, where all that it says can be written in it."""
+    if source.character_set is None or not f"{algorithm.name}{algorithm.version}".isascii():
+        return made
+    if source.character_set:
+        made.SpecificCharacterSet = source.character_set
+    else:
+        del made.SpecificCharacterSet
+    return made
 
 
 def _axis(
@@ -213,49 +225,3 @@ def _axis(
 def _frames(image: Dataset, origin: SliceOrigin) -> list[int] | None:
     """The frame, where the image has several."""
     return [origin.frame] if "NumberOfFrames" in image else None
-
-
-def _image(origin: SliceOrigin) -> Dataset:
-    """What of the image highdicom is shown, and so can copy: it takes whole modules.
-
-    Raises:
-        InputError: the file is damaged, or does not say which image it is.
-    """
-    with open_dicom(origin.file, tuple(COPIED)) as (dataset, _):
-        image = _copied(dataset)
-        for keyword in NEEDED:
-            if not _is_sound(keyword, text(image, keyword)):
-                raise InputError(f"{keyword} is missing or damaged: no mask can be laid over it")
-        for keyword in FILED_BY:
-            value = text(image, keyword)
-            setattr(image, keyword, value if _is_sound(keyword, value) else "")
-    image.SpecificCharacterSet = "ISO_IR 192"  # UTF-8: highdicom refuses some that images have
-    image.ReferringPhysicianName = ""  # it has to be there
-    image.Modality = "CT"
-    image.setdefault("SliceThickness", None)
-    return image
-
-
-def _copied(dataset: Dataset) -> Dataset:
-    """Its COPIED attributes, those of its sequences' items likewise."""
-    kept = Dataset()
-    for element in dataset:
-        nested = element.VR == "SQ"
-        if element.keyword not in COPIED or nested != element.keyword.endswith("Sequence"):
-            continue
-        kept[element.tag] = element
-        if nested:
-            kept[element.tag].value = [_copied(item) for item in element.value]
-    return kept
-
-
-def _is_sound(keyword: str, value: str) -> bool:
-    """Whether there is a value, one alone, that highdicom takes."""
-    try:
-        if keyword.endswith("Date"):
-            DA(value)
-        elif keyword.endswith("Time"):
-            TM(value)
-    except ValueError:
-        return False
-    return value != "" and "\\" not in value and (keyword != "PatientSex" or value in SEXES)

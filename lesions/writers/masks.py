@@ -34,10 +34,12 @@ def write_nifti_mask(mask: NDArray[np.uint8], image: Path, path: Path) -> None:
         path: ends in .nii.gz.
     """
     stored = read_nifti_header(image)
-    header = nibabel.Nifti1Header()
+    of_two = isinstance(stored, nibabel.Nifti2Header)  # whose sides may be longer
+    kind = nibabel.Nifti2Image if of_two else nibabel.Nifti1Image
+    header = kind.header_class()
     header.set_data_dtype(np.uint8)
     header.set_data_shape(mask.shape)
     header["pixdim"][: mask.ndim + 1] = stored["pixdim"][: mask.ndim + 1]
     for name in GEOMETRY:
         header[name] = stored[name]
-    write_packed(nibabel.Nifti1Image(mask, None, header), path)
+    write_packed(kind(mask, None, header), path)

@@ -43,6 +43,7 @@ class Table:
         index: the slice.
         spacing: (x, y) mm of a PNG: the table may hold other images beside.
         window: (low, high) HU.
+        values_are_hu: whatever their range says.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class Table:
     index: int | None
     spacing: tuple[float, float] | None
     window: tuple[float, float]
+    values_are_hu: bool = False
 
     def question(self, row: PromptRow) -> Question:
         """What a row asks."""
@@ -61,6 +63,7 @@ class Table:
             index=self.index if row.index is None else row.index,
             spacing=row.spacing or (self.spacing if png else None),
             window=row.window or self.window,
+            values_are_hu=self.values_are_hu,
         )
 
 

@@ -58,7 +58,10 @@ def answer(
         InputError: see `read_prompted` and `Answerer.told`.
     """
     start = time.perf_counter()
-    seen = read_prompted(question.image, question.prompt, question.index, question.spacing, volumes)
+    seen = read_prompted(
+        question.image, question.prompt, question.index, question.spacing, volumes,
+        values_are_hu=question.values_are_hu,
+    )  # fmt: skip
     case = seen.case(question.window)
     read = time.perf_counter()
     told = answerer.told(case)
@@ -69,7 +72,7 @@ def answer(
     clear(folder)
     system, model = answerer.parts.system, answerer.answering.model
     algorithm = Algorithm(name=system.name, version=model.version)
-    files = write_files(seen, prediction, algorithm, folder)
+    files, unlike = write_files(seen, prediction, algorithm, folder)
     picture = draw(seen, question.window, prediction.mask, prediction.recist, prediction.square)
     with replace_with(folder / OVERLAY) as file:
         file.write(picture)
@@ -91,6 +94,7 @@ def answer(
         "recist_from": _source(system, prediction),
         "recist": _recist(seen, prediction),
         "files": files,
+        "warnings": [*seen.warnings, *unlike],
         "model": model.said(folder),
         "tta": answerer.answering.tta,
         "perpendicular": answerer.answering.perpendicular,

@@ -3,9 +3,14 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from lesions import InputError
 from lesions.readers.prompted import PromptedSlice
 from lesions.writers.dicom import Algorithm, report, segmentation, write
 from lesions.writers.masks import write_nifti_mask, write_png_mask
+from lesions.writers.source_image import source_image
 from trainables.system import Prediction
 
 ANSWER, OVERLAY, REPORT = "answer.json", "overlay.png", "report.dcm"
@@ -28,29 +33,50 @@ def remove(path: Path) -> None:
 
 def write_files(
     seen: PromptedSlice, prediction: Prediction, algorithm: Algorithm, folder: Path
-) -> dict[str, str]:
-    """The mask in the image's geometry, and for DICOM the report; their names by what they are.
+) -> tuple[dict[str, str], list[str]]:
+    """The mask in the image's geometry, and for DICOM the report.
 
     Nothing without a mask: the report refers to its DICOM SEG. An empty one is no DICOM SEG
-    either, which must have a frame, and nothing to report on.
+    either, which must have a frame, and nothing to report on. A mask that its image's format
+    cannot have is a PNG.
+
+    Returns:
+        The files' names by what they are; and in sentences what is not as the image has it.
     """
     if prediction.mask is None:
-        return {}
+        return {}, []
     mask = seen.mask_in_image(prediction.mask)
+    if seen.origin is not None:
+        return _write_dicom(seen, prediction, mask, algorithm, folder) if mask.any() else ({}, [])
     name = MASKS[seen.kind]
     if seen.kind == "nifti":
         write_nifti_mask(mask, seen.image, folder / name)
-        return {"mask": name}
-    if seen.kind == "png":
+    else:
         write_png_mask(mask, folder / name)
-        return {"mask": name}
-    if seen.origin is None or not mask.any():
-        return {}
-    seg = segmentation(seen.origin, mask, algorithm)
-    write(seg, folder / name)
+    return {"mask": name}, []
+
+
+def _write_dicom(
+    seen: PromptedSlice, prediction: Prediction, mask: NDArray[np.uint8], algorithm: Algorithm,
+    folder: Path,
+) -> tuple[dict[str, str], list[str]]:  # fmt: skip
+    """See `write_files`."""
+    assert seen.origin is not None
+    name = MASKS["dicom"]
+    try:
+        repairs = [*source_image(seen.origin).repairs]
+        seg = segmentation(seen.origin, mask, algorithm)
+        write(seg, folder / name)
+    except InputError as error:
+        name = MASKS["png"]
+        write_png_mask(mask, folder / name)
+        return {"mask": name}, [f"no DICOM SEG and no report, and {name} instead: {error.reason}"]
     if prediction.recist is None:
-        return {"mask": name}
+        return {"mask": name}, repairs
     points = seen.points_in_image(prediction.recist.points)[:, :2]
     lengths = prediction.recist.diameters_mm(seen.spacing)
-    write(report(seen.origin, seg, points, lengths, algorithm), folder / REPORT)
-    return {"mask": name, "report": REPORT}
+    try:
+        write(report(seen.origin, seg, points, lengths, algorithm), folder / REPORT)
+    except InputError as error:
+        return {"mask": name}, [*repairs, f"no report: {error.reason}"]
+    return {"mask": name, "report": REPORT}, repairs

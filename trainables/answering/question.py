@@ -19,6 +19,7 @@ class Question:
         index: the slice, None where there is one alone.
         spacing: (x, y) mm of a PNG.
         window: (low, high) HU.
+        values_are_hu: whatever their range says.
     """
 
     image: Path
@@ -26,12 +27,13 @@ class Question:
     index: int | None = None
     spacing: tuple[float, float] | None = None
     window: tuple[float, float] = SOFT_TISSUE
+    values_are_hu: bool = False
 
     def packed(self) -> dict[str, Any]:
         """As JSON takes it."""
         return {
             "image": str(self.image), "prompt": said(self.prompt), "index": self.index,
-            "spacing": self.spacing, "window": self.window,
+            "spacing": self.spacing, "window": self.window, "values_are_hu": self.values_are_hu,
         }  # fmt: skip
 
     @classmethod
@@ -44,6 +46,7 @@ class Question:
             index=fields["index"],
             spacing=None if spacing is None else (spacing[0], spacing[1]),
             window=(fields["window"][0], fields["window"][1]),
+            values_are_hu=fields["values_are_hu"],
         )
 
 

@@ -66,6 +66,6 @@ def _said(frames: Sequence[Slice]) -> list[Any]:
 
 def _fingerprint(frames: Sequence[Slice]) -> bytes:
     found = sha256(repr(frames[0].format.shape).encode())
-    for hu in hu_of(frames):
+    for hu, _ in hu_of(frames):
         found.update(hu.tobytes())
     return found.digest()

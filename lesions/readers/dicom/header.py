@@ -1,5 +1,6 @@
 """What a CT file says of its slices, pixels aside."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from lesions.readers.png import LARGEST_SIDE
 from lesions.volume import MOST_VOXELS
 
 MULTI_FRAME = (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
+# In ImageType, of what comes as CT and holds no HU.
+MAPS = ("PERF", "CBF", "CBV", "MTT", "TTP", "TMAX", "PERMEAB", "Z_EFF", "DENSITY", "MATERIAL")
 TAGS = (
     "SOPClassUID", "SOPInstanceUID", "PatientID", "StudyInstanceUID", "SeriesInstanceUID",
     "FrameOfReferenceUID", "ImageType", "NumberOfFrames", "Rows", "Columns", "SamplesPerPixel",
@@ -47,11 +50,13 @@ class Slice:
 
     Attributes:
         file, frame: where it is; frame 0 = the first.
-        instance, patient, study, series, frame_of_reference: PatientID and UIDs.
+        instance, patient, study, series, frame_of_reference: PatientID and UIDs, "" without.
         format: how its pixels are stored.
         rescale: (slope, intercept), HU = slope · stored value + intercept.
+        unit: what those are said to be: "HU", "US" (unspecified) or "".
         spacing: (x, y) mm between columns and between rows.
         thickness: mm, None when the file does not say.
+        apart: mm, SpacingBetweenSlices; the positions count before it.
         directions: (2, 3), unit vectors along a row and down a column, patient axes
             (left, back, head).
         position: (3,) mm, the centre of the first pixel.
@@ -66,8 +71,10 @@ class Slice:
     frame_of_reference: str
     format: PixelFormat
     rescale: tuple[float, float]
+    unit: str
     spacing: tuple[float, float]
     thickness: float | None
+    apart: float | None
     directions: NDArray[np.float64]
     position: NDArray[np.float64]
 
@@ -84,7 +91,7 @@ def read_header(path: Path) -> list[Slice]:
         InputError: no DICOM, no CT image, or what is missing or not understood in it.
     """
     with open_dicom(path, TAGS) as (dataset, _):
-        sop_class = _ct_class(dataset)
+        sop_class = ct_class(dataset)
         count = whole(dataset, "NumberOfFrames", default=1)
         frames = [dataset]
         if sop_class in MULTI_FRAME:
@@ -107,7 +114,7 @@ def check_voxels(count: int, pixels: PixelFormat) -> None:
         )
 
 
-def _ct_class(dataset: Dataset) -> UID:
+def ct_class(dataset: Dataset) -> UID:
     """The kind of CT object; anything else is refused by its name."""
     meta = dataset.file_meta.get("MediaStorageSOPClassUID", "")
     sop_class = UID(text(dataset, "SOPClassUID") or str(meta))
@@ -120,14 +127,11 @@ def _ct_class(dataset: Dataset) -> UID:
 
 def _identity(dataset: Dataset) -> dict[str, str]:
     """Whose image it is, once for all frames."""
-    series = text(dataset, "SeriesInstanceUID")
-    if not series:
-        raise InputError("SeriesInstanceUID is missing")
     return {
         "instance": text(dataset, "SOPInstanceUID"),
         "patient": text(dataset, "PatientID"),
         "study": text(dataset, "StudyInstanceUID"),
-        "series": series,
+        "series": text(dataset, "SeriesInstanceUID"),
         "frame_of_reference": text(dataset, "FrameOfReferenceUID"),
     }
 
@@ -137,8 +141,10 @@ def _slice(
 ) -> Slice:
     measures = functional_group(dataset, index, "PixelMeasuresSequence")
     kind = text(functional_group(dataset, index, "CTImageFrameTypeSequence"), "FrameType")
-    if "LOCALIZER" in (kind or text(dataset, "ImageType")).upper().split("\\"):
+    kind = (kind or text(dataset, "ImageType")).upper()
+    if "LOCALIZER" in kind.split("\\"):
         raise InputError("a localizer, not a slice")
+    values = functional_group(dataset, index, "PixelValueTransformationSequence")
     _check_tilt(functional_group(dataset, index, "CTAcquisitionDetailsSequence"))
     row_spacing, column_spacing = numbers(measures, "PixelSpacing", 2)
     if min(row_spacing, column_spacing) <= 0:
@@ -148,11 +154,13 @@ def _slice(
         frame=index,
         **identity,
         format=pixels,
-        rescale=_rescale(functional_group(dataset, index, "PixelValueTransformationSequence")),
+        rescale=_rescale(values),
+        unit=_unit(values, kind),
         spacing=(column_spacing, row_spacing),
         # A lone slice has no neighbour to be spaced from: what it shows is as thick as it says.
         thickness=positive(measures, "SliceThickness")
         or positive(measures, "SpacingBetweenSlices"),
+        apart=_apart(measures),
         directions=directions_of(functional_group(dataset, index, "PlaneOrientationSequence")),
         position=np.array(
             numbers(
@@ -160,6 +168,12 @@ def _slice(
             )
         ),
     )
+
+
+def _apart(measures: Dataset) -> float | None:
+    with suppress(InputError):  # what is damaged says nothing, and the positions count anyway
+        return positive(measures, "SpacingBetweenSlices")
+    return None
 
 
 def _check_tilt(acquisition: Dataset) -> None:
@@ -212,12 +226,21 @@ def _rescale(values: Dataset) -> tuple[float, float]:
         numbers(values, "RescaleSlope", 1),
         numbers(values, "RescaleIntercept", 1),
     )
-    unit = text(values, "RescaleType")
-    if unit not in ("", "HU"):
-        raise InputError(f"RescaleType is {shown(unit)}: the values are not said to be HU")
     if slope == 0:
         raise InputError("RescaleSlope is zero")
     return slope, intercept
+
+
+def _unit(values: Dataset, kind: str) -> str:
+    """What the rescaled values are said to be; InputError where it is no HU.
+
+    US is unspecified, as SimpleITK and GDCM write it for every CT; a map says what it is.
+    """
+    unit = text(values, "RescaleType")
+    is_map = any(word in kind for word in MAPS)
+    if unit not in ("", "HU", "US") or (unit == "US" and is_map):
+        raise InputError(f"RescaleType is {shown(unit)}: the values are not said to be HU")
+    return unit
 
 
 def directions_of(plane: Dataset) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from lesions.readers.dicom.header import PixelFormat, Slice
 from lesions.readers.dicom.opening import MOST_BYTES, Bounded, open_dicom
 from lesions.readers.dicom.tags import whole
 
+MOST_HU = 3071  # of 12 bits: whole slices of denser matter are none
 _NATIVE = (
     uid.ImplicitVRLittleEndian,
     uid.ExplicitVRLittleEndian,
@@ -27,8 +28,11 @@ _NATIVE = (
 )
 
 
-def read_hu(slices: Sequence[Slice], hu: NDArray[np.int16]) -> None:
+def read_hu(slices: Sequence[Slice], hu: NDArray[np.int16]) -> int:
     """Put the HU of slices, in their order, into `hu` (D, H, W); each file is opened once.
+
+    Returns:
+        In how many slices bits above the value were left out; see `stored_values`.
 
     Raises:
         InputError: pixels that are absent, damaged, or beyond what HU can be here.
@@ -36,21 +40,29 @@ def read_hu(slices: Sequence[Slice], hu: NDArray[np.int16]) -> None:
     places: dict[Path, dict[int, int]] = defaultdict(dict)
     for index, one in enumerate(slices):
         places[one.file][one.frame] = index
+    trimmed = 0
     for own in places.values():
         ordered = [index for _, index in sorted(own.items())]
-        for index, image in zip(ordered, hu_of([slices[i] for i in ordered]), strict=True):
+        frames = hu_of([slices[i] for i in ordered])
+        for index, (image, cut) in zip(ordered, frames, strict=True):
             hu[index] = image
+            trimmed += cut
+    return trimmed
 
 
-def hu_of(frames: Sequence[Slice]) -> Iterator[NDArray[np.int16]]:
-    """The HU (H, W) of all frames of one file, one after the other; raises as `read_hu`."""
+def hu_of(frames: Sequence[Slice]) -> Iterator[tuple[NDArray[np.int16], bool]]:
+    """The HU (H, W) of all frames of one file, one after the other, and whether bits were left out.
+
+    Raises as `read_hu`.
+    """
     pixels = frames[0].format
     with open_dicom(frames[0].file, ("NumberOfFrames",)) as (dataset, stream):
         count = whole(dataset, "NumberOfFrames", default=1)
         if count != len(frames):
             raise InputError("the file has changed while it was read")
         for one, raw in zip(frames, _frames(dataset, stream, count, pixels), strict=True):
-            yield to_hu(stored_values(raw, pixels), one.rescale)
+            values, cut = stored_values(raw, pixels, one.rescale)
+            yield to_hu(values, one.rescale), cut
 
 
 def _frames(
@@ -130,12 +142,20 @@ def _native(
         yield frame.reshape(pixels.shape)
 
 
-def stored_values(raw: NDArray[Any], pixels: PixelFormat) -> NDArray[np.int32]:
+def stored_values(
+    raw: NDArray[Any], pixels: PixelFormat, rescale: tuple[float, float]
+) -> tuple[NDArray[np.int32], bool]:
     """Values (H, W) of `stored` bits, with their sign, from the `allocated` bits that hold them.
 
+    Bits above them that say nothing are left out: the same in every pixel, and with them no pixel
+    would be what CT measures.
+
+    Returns:
+        The values, and whether such bits were left out.
+
     Raises:
-        InputError: the bits above the value are neither zero nor its sign: an overlay, or a
-            padding value that does not fit.
+        InputError: the bits above the value are neither that, nor zero, nor its sign: an overlay,
+            or values that do not fit.
     """
     if not pixels.signed and raw.min() < 0:
         raise InputError("PixelRepresentation says unsigned, the codestream holds negative values")
@@ -145,11 +165,16 @@ def stored_values(raw: NDArray[Any], pixels: PixelFormat) -> NDArray[np.int32]:
     if pixels.signed:
         value = value - ((value >> (pixels.stored - 1)) << pixels.stored)
         zeros |= (value & ((1 << pixels.allocated) - 1)) == held
-    if not zeros.all():
+    if zeros.all():
+        return value, False
+    above = held >> pixels.stored
+    with_them = (held * rescale[0] + rescale[1]).min()
+    if zeros.any() or above.min() < above.max() or with_them <= MOST_HU:
         raise InputError(
-            f"BitsStored is {pixels.stored}, {np.count_nonzero(~zeros)} values have more"
+            f"BitsStored is {pixels.stored}, {np.count_nonzero(~zeros)} values have more",
+            remedy="store it with as many bits as its values have, and overlays apart from them",
         )
-    return value
+    return value, True
 
 
 def to_hu(values: NDArray[np.int32], rescale: tuple[float, float]) -> NDArray[np.int16]:

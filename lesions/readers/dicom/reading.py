@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +11,15 @@ from lesions.errors import InputError
 from lesions.readers.dicom.copies import without_copies
 from lesions.readers.dicom.header import Slice, check_voxels, read_header
 from lesions.readers.dicom.pixels import read_hu
-from lesions.readers.dicom.series import stack
+from lesions.readers.dicom.scouts import without_scouts
+from lesions.readers.dicom.series import MOST_UNEVEN, UNKNOWN_THICKNESS, series_of, stack
 from lesions.readers.dicom.tags import named_errors
 from lesions.readers.display import empty_in_display_order, spacing_of
 from lesions.volume import SliceOrigin, Volume
 
 # Bytes of HU for one of a file: lossy JPEG 2000 has 100, a blank slice of JPEG-LS 400.
 MOST_RATIO = 256
+UNNAMED = "SeriesInstanceUID is missing: the files are taken for one series"
 SPARE_BYTES = 64 << 20  # of HU beyond that ratio, of all series together
 
 
@@ -82,11 +84,11 @@ def _read(files: Iterable[Path]) -> tuple[list[Volume], list[RejectedFile]]:
     """Sort the files into series, read each, and say why the others are not read."""
     volumes: list[Volume] = []
     reasons: dict[Path, str] = {}
-    series: dict[str, list[Slice]] = defaultdict(list)
+    series: dict[tuple[str, ...], list[Slice]] = defaultdict(list)
     for file in files:
         try:
             for one in read_header(file):
-                series[one.series].append(one)
+                series[series_of(one)].append(one)
         except InputError as error:
             reasons[file] = error.advice
     spare = SPARE_BYTES
@@ -94,14 +96,18 @@ def _read(files: Iterable[Path]) -> tuple[list[Volume], list[RejectedFile]]:
         try:
             originals, copies = without_copies(slices)
             reasons |= copies
-            slices = originals
+            slices, scouts = without_scouts(originals)
+            reasons |= scouts
             spare -= _excess(slices, spare)
-            volumes.append(_volume(slices))
+            volumes.append(_volume(slices, list(scouts)))
         except InputError as error:
             # One bad slice takes its series along: without it, the stack has a hole.
-            for file in {one.file for one in slices}:
+            files = {one.file for one in slices}
+            for file in files:
                 own = error.file in (None, file)
                 reasons[file] = error.advice if own else f"its series is refused: {error}"
+                if not slices[0].series and len(files) > 1:
+                    reasons[file] = f"{UNNAMED}, and they are none ({reasons[file]}); name one file"
     return volumes, [RejectedFile(file=file, reason=reasons[file]) for file in sorted(reasons)]
 
 
@@ -128,17 +134,18 @@ def _size(file: Path) -> int:
         return file.stat().st_size
 
 
-def _volume(slices: list[Slice]) -> Volume:
+def _volume(slices: list[Slice], scouts: Sequence[Path]) -> Volume:
     ordered, affine = stack(slices)
     first = ordered[0]
     height, width = first.format.shape
     hu, stored, turned = empty_in_display_order((width, height, len(ordered)), affine)
-    read_hu(ordered, stored.transpose(2, 1, 0))
+    trimmed = read_hu(ordered, stored.transpose(2, 1, 0))
     if first.normal[2] < 0:
         ordered = ordered[::-1]
+    spacing = spacing_of(turned)
     return Volume(
         hu=hu,
-        spacing=spacing_of(turned),
+        spacing=spacing,
         source=_source({one.file for one in slices}),
         affine=turned,
         patient=first.patient,
@@ -146,10 +153,41 @@ def _volume(slices: list[Slice]) -> Volume:
         series=first.series,
         frame_of_reference=first.frame_of_reference,
         slices=tuple(
-            SliceOrigin(file=one.file, frame=one.frame + 1, instance=one.instance)
+            SliceOrigin(
+                file=one.file,
+                frame=one.frame + 1,
+                instance=one.instance,
+                thickness=one.thickness or (spacing[2] if len(ordered) > 1 else None),
+            )
             for one in ordered
         ),
+        warnings=(*_warnings(ordered, scouts, trimmed), *_contradictions(ordered, spacing[2])),
     )
+
+
+def _warnings(ordered: Sequence[Slice], scouts: Sequence[Path], trimmed: int) -> Iterator[str]:
+    """What had to be chosen or left out to read these slices."""
+    first = ordered[0]
+    files = {one.file for one in ordered}
+    if not first.series and len(files) > 1:
+        yield f"{UNNAMED}: {len(files)} that share patient, study and geometry"
+    for scout in scouts:
+        yield f"{scout.name} lies across the other slices: it is left out as a scout"
+    if any(one.unit == "US" for one in ordered):
+        yield "RescaleType is US, unspecified: the values are taken for HU"
+    if trimmed:
+        yield f"the bits above BitsStored say nothing in {trimmed} slices: they are left out"
+    if len(ordered) == 1 and first.thickness is None:
+        yield ("the lone slice has no SliceThickness: it is taken to be "
+               f"{UNKNOWN_THICKNESS:g} mm thick")  # fmt: skip
+
+
+def _contradictions(ordered: Sequence[Slice], distance: float) -> Iterator[str]:
+    """What the files say of the distance of slices (mm) that is not theirs."""
+    said = ordered[0].apart
+    if len(ordered) > 1 and said and abs(said - distance) > MOST_UNEVEN * distance:
+        yield (f"SpacingBetweenSlices is {said:g} mm, and the positions are {distance:.4g} mm "
+               "apart: the positions count")  # fmt: skip
 
 
 def _source(files: set[Path]) -> Path:

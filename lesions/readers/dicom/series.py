@@ -12,6 +12,7 @@ from lesions.readers.display import MOST_TILT
 
 MOST_UNEVEN = 0.1  # of the slice spacing: how far a slice may lie from an even grid
 MOST_DRIFT = 0.5  # pixels: how far it may lie from the straight line, sideways
+UNKNOWN_THICKNESS = 1.0  # mm, of a lone slice that does not say: lengths within it need none
 _SAME_PLACE = 1e-3  # mm
 _SAME_NUMBER = 1e-4  # mm, or parts of a unit vector
 
@@ -24,6 +25,15 @@ _SHARED: tuple[tuple[str, Callable[[Slice], Any]], ...] = (
     ("pixel spacing", lambda s: s.spacing),
     ("orientation", lambda s: s.directions),
 )
+
+
+def series_of(one: Slice) -> tuple[str, ...]:
+    """What tells a slice's series from others: its UID; without one, all that its slices share."""
+    if one.series:
+        return (one.series,)
+    numbers = (*one.format.shape, *one.spacing, *one.directions.ravel())
+    told = (f"{number:.3f}" for number in numbers)
+    return ("", one.patient, one.study, one.frame_of_reference, *told)
 
 
 def stack(slices: Sequence[Slice]) -> tuple[list[Slice], NDArray[np.float64]]:
@@ -43,9 +53,7 @@ def stack(slices: Sequence[Slice]) -> tuple[list[Slice], NDArray[np.float64]]:
     ordered = sorted(slices, key=lambda s: float(s.position @ normal))
     first = ordered[0]
     if len(ordered) == 1:
-        if first.thickness is None:
-            raise InputError("a lone slice without SliceThickness or SpacingBetweenSlices")
-        step = first.thickness * normal
+        step = (first.thickness or UNKNOWN_THICKNESS) * normal
     else:
         step = (ordered[-1].position - first.position) / (len(ordered) - 1)
         _check_even(ordered, step)

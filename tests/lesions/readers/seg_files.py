@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from lesions.readers.nifti import TO_LEFT_BACK_HEAD
-from lesions.writers.dicom import FILED_BY
+from lesions.writers.source_image import FILED_BY
 from tests.lesions.readers.dicom_files import ORIGIN, SPACING
 
 SHAPE = (8, 50, 40)

@@ -216,8 +216,11 @@ def test_a_lone_slice_is_a_volume(tmp_path: Path) -> None:
     assert volume.spacing == pytest.approx(SPACING)
     (volume,) = read_dicom(save(ct(SliceThickness=None, SpacingBetweenSlices=20), path))
     assert volume.spacing[2] == 20
-    with pytest.raises(InputError, match="a lone slice without SliceThickness"):
-        read_dicom(save(ct(SliceThickness=None), path))
+    (volume,) = read_dicom(save(ct(SliceThickness=None), path))
+    assert volume.spacing == pytest.approx((*SPACING[:2], 1))  # lengths within it need none
+    assert volume.warnings == (
+        "the lone slice has no SliceThickness: it is taken to be 1 mm thick",
+    )
 
 
 def test_multi_frame_reads_as_its_frames(tmp_path: Path) -> None:

@@ -4,18 +4,17 @@ import subprocess
 from pathlib import Path
 from shutil import which
 
-import numpy as np
 import pydicom
 import pytest
 from pydicom.datadict import DicomDictionary, dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from lesions import Click, InputError
+from lesions import Click
 from lesions.readers.dicom.header import TAGS
 from lesions.readers.prompted import read_prompted
 from lesions.volume import SliceOrigin
-from lesions.writers.dicom import COPIED
+from lesions.writers.source_image import COPIED
 from tests.lesions.readers.dicom_files import ct, enhanced, save, save_all, series
 from tests.lesions.writers.test_dicom_writer import mask_of, written
 
@@ -127,18 +126,3 @@ def test_nobody_is_named_in_warnings(tmp_path: Path, capfd: pytest.CaptureFixtur
     paths = written(origin, mask_of(shape), tmp_path)
     assert {str(pydicom.dcmread(path).PatientName) for path in paths} == {"Pseudonym"}
     assert capfd.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize("keyword", ["StudyInstanceUID", "FrameOfReferenceUID"])
-def test_an_image_that_does_not_say_which_it_is_is_refused(tmp_path: Path, keyword: str) -> None:
-    origin, shape = origin_of(save(ct(**{keyword: None}), tmp_path / "ct.dcm"))
-    with pytest.raises(InputError, match=f"ct.dcm: {keyword} is missing or damaged"):
-        written(origin, mask_of(shape), tmp_path)
-
-
-def test_a_slice_without_a_thickness_has_its_mask(tmp_path: Path) -> None:
-    save_all(series(SliceThickness=None), tmp_path / "ct")
-    origin, shape = origin_of(tmp_path / "ct", 2)
-    mask = mask_of(shape)
-    path, _ = written(origin, mask, tmp_path)
-    assert np.array_equal(pydicom.dcmread(path).pixel_array, mask)
