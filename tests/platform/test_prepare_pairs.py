@@ -112,7 +112,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "two sources": ([*IMAGES, "--source", "x"], "one of the two"),
     "category of a table": (["--source", "x", "--category", "lung"], "are for --images"),
     "noisy volumes": ([*IMAGES, "--keep-noisy"], "--keep-noisy is for --source"),
-    "noise for volumes": ([*IMAGES, "--marks-noise", "0.1,0"], "--marks-noise is for --source"),
+    "noise for volumes": ([*IMAGES, "--marks-noise", "0.1,0"], "--marks-noise are for --source"),
     "too much noise": (["--source", "a", "--marks-noise", "0.9,0"], "is no noise of marks"),
     "both": ([*IMAGES, "--category", "a", "--categories", "b.csv"], "--categories for each"),
     "window": ([*IMAGES, "--window", "5", "5"], "--window is not low, high: (5.0, 5.0)"),
