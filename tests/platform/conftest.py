@@ -2,6 +2,7 @@
 
 import csv
 import importlib
+import json
 import os
 import shutil
 import socket
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -26,6 +28,7 @@ from lesions.readers.deeplesion import TABLE, read_table
 from lesions.sample import ROOT as SAMPLE
 from platform.command_line.options import run
 from platform.tracking.store import Store, open_store
+from tests.discs import Checkpoints
 from trainables.registry import SYSTEMS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -260,3 +263,19 @@ def named_anew() -> Iterator[None]:
     yield
     SYSTEMS.clear()
     SYSTEMS.update(before)
+
+
+Predict = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def predict(two_checkpoints: Checkpoints, tmp_path: Path) -> Predict:
+    """`predict` by PDNet's two stages into "out": what answer.json says."""
+
+    def run_it(*words: object) -> dict[str, Any]:
+        given = ("pdnet", "--model", *two_checkpoints, "--out", tmp_path / "out")
+        assert command("predict", *given, *words) == 0
+        found: dict[str, Any] = json.loads((tmp_path / "out" / "answer.json").read_text())
+        return found
+
+    return run_it

@@ -1,8 +1,6 @@
 """`predict` from files to files: the lesion of each corner, whatever way the image is stored."""
 
-import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +16,11 @@ from lesions.readers.png import decode_labels, encode_slice
 from tests.discs import Checkpoints, dice, middle_of, slice_with_discs
 from tests.lesions.readers import dicom_files
 from tests.lesions.writers.test_mask_writers import chunks_of
-from tests.platform.conftest import command
+from tests.platform.conftest import Predict, command
 
 SLICE = 1
 HU, CORNERS = slice_with_discs(100)
 STACK = np.stack([np.roll(HU, 20, axis=1), HU, np.roll(HU, 15, axis=0)])
-Predict = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture
-def predict(two_checkpoints: Checkpoints, tmp_path: Path) -> Predict:
-    def run(*words: object) -> dict[str, Any]:
-        given = ("pdnet", "--model", *two_checkpoints, "--out", tmp_path / "out")
-        assert command("predict", *given, *words) == 0
-        found: dict[str, Any] = json.loads((tmp_path / "out" / "answer.json").read_text())
-        return found
-
-    return run
 
 
 def said(click: tuple[int, int]) -> str:

@@ -1,9 +1,6 @@
 """`predict` on files as the field has them: each case of `../shared/data/field/README.md`."""
 
-import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pydicom
@@ -12,22 +9,10 @@ import pytest
 from lesions.readers.png import decode_labels
 from tests.discs import Checkpoints, dice, middle_of, slice_with_discs
 from tests.lesions.readers.dicom_files import ct, save, save_all, series
-from tests.platform.conftest import command
+from tests.platform.conftest import Predict, command
 
 HU, CORNERS = slice_with_discs(100)
 CLICK = ("--click", "{},{}".format(*middle_of(CORNERS[0])))
-Predict = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture
-def predict(two_checkpoints: Checkpoints, tmp_path: Path) -> Predict:
-    def run(*words: object) -> dict[str, Any]:
-        given = ("pdnet", "--model", *two_checkpoints, "--out", tmp_path / "out")
-        assert command("predict", *given, *words) == 0
-        found: dict[str, Any] = json.loads((tmp_path / "out" / "answer.json").read_text())
-        return found
-
-    return run
 
 
 # What is said of each, by words that it holds; no name and no date is among them.

@@ -89,7 +89,10 @@ def test_a_table_is_answered_as_one_by_one(
     assert command("predict", *words(two_checkpoints, table, out), *fp32) == 0
     shown = capsys.readouterr().out
     assert "10 rows: 0 answered before, 7 to answer, 3 set aside" in shown
-    assert f"4 answered (4 measured): {out / 'answers.csv'}\n6 rejected: {out / 'rejected.csv'}" in shown
+    assert (
+        f"4 answered (4 measured): {out / 'answers.csv'}\n6 rejected: {out / 'rejected.csv'}"
+        in shown
+    )
 
     answers = read(out / "answers.csv")
     assert [row["folder"] for row in answers] == ["000001", "left", "right", "d.1"]
