@@ -9,6 +9,7 @@ calls ended, and Tune would wait for it for ever.
 """
 
 import json
+import pickletools
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,12 +101,22 @@ def noted(folder: Path) -> list[dict[str, Any]]:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether the newest state parses; no state at all is whole: no trial has begun."""
-    newest = max(folder.glob(STATE), default=None)
+    """Whether the newest of each file is whole; no state at all is: no trial has begun."""
+    newest = (max(folder.glob(pattern), default=None) for pattern in FILES)
+    return all(path is None or _reads(path) for path in newest)
+
+
+def _reads(path: Path) -> bool:
+    """Whether a file of Tune's state reaches its end; what is pickled in it is not made."""
+    content = read_bytes(path)
     try:
-        return newest is None or bool(json.loads(newest.read_text()))
+        if path.match(STATE):
+            return bool(json.loads(content))
+        for _ in pickletools.genops(content):
+            pass
     except ValueError:
         return False
+    return True
 
 
 def mend_checkpoint(trial: Any) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import re
 import signal
 import time
@@ -162,6 +163,28 @@ def test_a_state_cut_off_by_a_kill_is_mended(tmp_path: Path) -> None:
     (tmp_path / "scratch" / cut.name).write_text("")
     mend_state(tmp_path / "sweep")
     assert cut.read_text() == '{"trial_data": []}', "a whole state is left alone"
+
+
+@pytest.mark.parametrize("name", ["search_gen_state-2026.json", "searcher-state-2026.pkl"])
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_a_searchers_state_cut_off_by_a_kill_is_mended(
+    tmp_path: Path, name: str, share: float
+) -> None:
+    """Tune copies its three files one by one, and in place: any of them may be the one."""
+    whole = pickle.dumps({"counter": 2, "words": "x" * 300})
+    for folder in ("sweep", "scratch"):
+        state_in(tmp_path / folder, '{"trial_data": []}')
+        (tmp_path / folder / name).write_bytes(whole)
+    note_scratch(tmp_path / "sweep", str(tmp_path / "scratch"))
+    cut = tmp_path / "sweep" / name
+    cut.write_bytes(whole[: int(share * len(whole))])
+    mend_state(tmp_path / "sweep")
+    assert cut.read_bytes() == whole
+    (tmp_path / "scratch" / name).write_bytes(b"")
+    mend_state(tmp_path / "sweep")
+    cut.write_bytes(b"")
+    with pytest.raises(InputError, match="cut off by a kill"):
+        mend_state(tmp_path / "sweep")
 
 
 def test_a_report_that_a_kill_cut_off_costs_itself_alone(tmp_path: Path) -> None:
