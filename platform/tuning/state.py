@@ -9,7 +9,7 @@ calls ended, and Tune would wait for it for ever.
 """
 
 import json
-import pickletools
+import pickletools  # nosec B403: it reads opcodes, and makes nothing
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
