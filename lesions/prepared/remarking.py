@@ -93,8 +93,9 @@ class MarksFrom:
 
     def __call__(self, lesion: Lesion) -> Lesion:
         """The lesion with these marks; one without a human mask has nothing to measure."""
-        if self.masks and (human := lesion.mask("human") == 1).any():
-            lesion = replace(lesion, recist=Recist.from_mask(human, lesion.spacing))
+        if self.masks and "human" in lesion.masks:
+            measured = Recist.from_mask(lesion.mask("human"), lesion.spacing)
+            lesion = replace(lesion, recist=measured)
         return remarked(lesion, self.noise) if self.noise else lesion
 
 

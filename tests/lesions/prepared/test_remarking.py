@@ -59,6 +59,11 @@ def test_marks_from_masks_and_noise_are_told_apart() -> None:
     assert both == {"marks": "measured from masks", "marks_noise": "0.1/0.05"}
 
 
+def test_a_lesion_without_a_human_mask_keeps_its_marks() -> None:
+    """Of a table some slices may have masks, and others none."""
+    assert MarksFrom(masks=True)(lesion(3)).recist == CROSS
+
+
 def test_without_noise_nothing_changes() -> None:
     marks = remarked(lesion(3), MarksNoise(length=0, place=0)).recist
     assert_allclose(marks.points, CROSS.points)
