@@ -19,8 +19,7 @@ from pydicom.sr.codedict import codes
 
 from lesions.errors import InputError
 from lesions.files import replace_with
-from lesions.volume import SliceOrigin
-from lesions.writers.source_image import SourceImage, source_image
+from lesions.writers.source_image import SourceImage
 
 MAKER = "Lesion Platform"
 
@@ -58,21 +57,20 @@ def _quietly(make: Callable[P, T]) -> Callable[P, T]:
 
 
 @_quietly
-def segmentation(origin: SliceOrigin, mask: NDArray[np.uint8], algorithm: Algorithm) -> Any:
+def segmentation(source: SourceImage, mask: NDArray[np.uint8], algorithm: Algorithm) -> Any:
     """A DICOM SEG with one binary segment on one frame.
 
     Args:
-        origin: the CT frame.
+        source: the CT frame's header.
         mask: uint8 (rows, columns) of the stored frame, 1 = lesion; not empty.
         algorithm: what made it.
 
     Raises:
-        InputError: see `source_image`; or its header cannot be taken over.
+        InputError: the header cannot be taken over.
     """
-    source = source_image(origin)
     image = source.dataset
     pixels = np.zeros((int(image.get("NumberOfFrames", 1)), *mask.shape), np.uint8)
-    pixels[origin.frame - 1] = mask == 1
+    pixels[source.frame - 1] = mask == 1
     identity = highdicom.AlgorithmIdentificationSequence(
         name=algorithm.name,
         family=codes.cid7162.ArtificialIntelligence,
@@ -109,7 +107,7 @@ def segmentation(origin: SliceOrigin, mask: NDArray[np.uint8], algorithm: Algori
 
 @_quietly
 def report(
-    origin: SliceOrigin,
+    source: SourceImage,
     seg: Any,
     points: NDArray[np.float64],
     diameters_mm: tuple[float, float],
@@ -118,7 +116,7 @@ def report(
     """A TID 1500 report: the segment (TID 1410), and both axes with ends and lengths (TID 1501).
 
     Args:
-        origin: the CT frame.
+        source: the CT frame's header.
         seg: `segmentation`'s.
         points: (4, 2), (column, row) of the stored frame, pixel centres at integers: long axis
             start and end, short axis start and end.
@@ -128,7 +126,6 @@ def report(
     Raises:
         InputError: as of `segmentation`.
     """
-    source = source_image(origin)
     image = source.dataset
     segment = seg.SegmentSequence[0]
     tracking = {"uid": segment.TrackingUID, "identifier": segment.TrackingID}
@@ -143,7 +140,7 @@ def report(
             frame_number=1,
             segment_number=1,
             source_image=sr.SourceImageForSegmentation(
-                image.SOPClassUID, image.SOPInstanceUID, _frames(image, origin)
+                image.SOPClassUID, image.SOPInstanceUID, _frames(source)
             ),
         ),
         finding_type=codes.SCT.Lesion,
@@ -154,7 +151,7 @@ def report(
         finding_type=codes.SCT.Lesion,
         algorithm_id=made_by,
         measurements=[
-            _axis(name, mm, ends, image, origin)
+            _axis(name, mm, ends, source)
             for name, mm, ends in zip(
                 (codes.SCT.LongAxis, codes.SCT.ShortAxis),
                 diameters_mm,
@@ -208,20 +205,19 @@ def _in_its_characters(made: Any, source: SourceImage, algorithm: Algorithm) -> 
 
 
 def _axis(
-    name: Any, mm: float, ends: Sequence[Any] | NDArray[np.float64], image: Dataset,
-    origin: SliceOrigin,
+    name: Any, mm: float, ends: Sequence[Any] | NDArray[np.float64], source: SourceImage
 ) -> Any:  # fmt: skip
     line = sr.CoordinatesForMeasurement(
         graphic_type=sr.GraphicTypeValues.POLYLINE,
         # DICOM counts from the corner of the first pixel, we from its centre.
         graphic_data=np.asarray(ends) + 0.5,
-        source_image=sr.SourceImageForRegion.from_source_image(image, _frames(image, origin)),
+        source_image=sr.SourceImageForRegion.from_source_image(source.dataset, _frames(source)),
     )
     return sr.Measurement(
         name=name, value=float(mm), unit=codes.UCUM.Millimeter, referenced_coordinates=[line]
     )
 
 
-def _frames(image: Dataset, origin: SliceOrigin) -> list[int] | None:
+def _frames(source: SourceImage) -> list[int] | None:
     """The frame, where the image has several."""
-    return [origin.frame] if "NumberOfFrames" in image else None
+    return [source.frame] if "NumberOfFrames" in source.dataset else None

@@ -46,12 +46,14 @@ class SourceImage:
     """A CT frame's header as its objects may have it.
 
     Attributes:
+        frame: which of the image's, 1 = the first.
         dataset: valid, its text in UTF-8: highdicom refuses some character sets that images have.
         character_set: the image's own, "" for the default one; None where what is copied cannot be
             written in it.
         repairs: what is not as the image has it, in sentences that tell nothing of the patient.
     """
 
+    frame: int
     dataset: Dataset
     character_set: str | list[str] | None
     repairs: tuple[str, ...]
@@ -76,7 +78,7 @@ def source_image(origin: SliceOrigin) -> SourceImage:
     image.SpecificCharacterSet = UTF_8
     image.ReferringPhysicianName = ""  # it has to be there
     image.Modality = "CT"
-    return SourceImage(dataset=image, character_set=own, repairs=tuple(repairs))
+    return SourceImage(frame=origin.frame, dataset=image, character_set=own, repairs=tuple(repairs))
 
 
 def _copied(dataset: Dataset) -> Dataset:

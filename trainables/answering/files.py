@@ -64,19 +64,19 @@ def _write_dicom(
     assert seen.origin is not None
     name = MASKS["dicom"]
     try:
-        repairs = [*source_image(seen.origin).repairs]
-        seg = segmentation(seen.origin, mask, algorithm)
+        source = source_image(seen.origin)
+        seg = segmentation(source, mask, algorithm)
         write(seg, folder / name)
     except InputError as error:
         name = MASKS["png"]
         write_png_mask(mask, folder / name)
         return {"mask": name}, [f"no DICOM SEG and no report, and {name} instead: {error.reason}"]
     if prediction.recist is None:
-        return {"mask": name}, repairs
+        return {"mask": name}, [*source.repairs]
     points = seen.points_in_image(prediction.recist.points)[:, :2]
     lengths = prediction.recist.diameters_mm(seen.spacing)
     try:
-        write(report(seen.origin, seg, points, lengths, algorithm), folder / REPORT)
+        write(report(source, seg, points, lengths, algorithm), folder / REPORT)
     except InputError as error:
-        return {"mask": name}, [*repairs, f"no report: {error.reason}"]
-    return {"mask": name, "report": REPORT}, repairs
+        return {"mask": name}, [*source.repairs, f"no report: {error.reason}"]
+    return {"mask": name, "report": REPORT}, [*source.repairs]

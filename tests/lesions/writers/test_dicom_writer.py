@@ -12,6 +12,7 @@ from lesions import Click
 from lesions.readers.prompted import read_prompted
 from lesions.volume import SliceOrigin
 from lesions.writers.dicom import Algorithm, report, segmentation, write
+from lesions.writers.source_image import source_image
 from tests.lesions.readers.dicom_files import HU, SPACING, enhanced, save, save_all, series
 
 PDNET = Algorithm(name="pdnet", version="abc")
@@ -26,9 +27,10 @@ def mask_of(shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 def written(origin: SliceOrigin, mask: NDArray[np.uint8], folder: Path) -> tuple[Path, Path]:
-    seg = segmentation(origin, mask, PDNET)
+    source = source_image(origin)
+    seg = segmentation(source, mask, PDNET)
     write(seg, folder / "mask.dcm")
-    write(report(origin, seg, POINTS, (12.5, 7.25), PDNET), folder / "report.dcm")
+    write(report(source, seg, POINTS, (12.5, 7.25), PDNET), folder / "report.dcm")
     return folder / "mask.dcm", folder / "report.dcm"
 
 
