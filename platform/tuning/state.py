@@ -5,7 +5,8 @@ A driver killed at that moment leaves a cut-off file, and Tune would start anew 
 It also deletes a trial's checkpoint before it notes the next one: a driver killed in between leaves
 a state that names a checkpoint that is gone, and Tune would give the trial up. And its state is
 three files: a driver killed between two of them leaves one that still counts a trial that another
-calls ended, and Tune would wait for it for ever.
+calls ended, and Tune would wait for it for ever; or one that does not count a trial that another
+says is running, and Optuna would never be told how it ended.
 """
 
 import json
@@ -80,8 +81,7 @@ def counted_as_noted(folder: Path) -> Iterator[None]:
     limit, count = ConcurrencyLimiter.set_state, SearchGenerator.set_state
 
     def set_live(limiter: Any, state: dict[str, Any]) -> None:
-        live = state["live_trials"] & going
-        limit(limiter, state | {"live_trials": live, "num_unfinished_live_trials": len(live)})
+        limit(limiter, state | {"live_trials": going, "num_unfinished_live_trials": len(going)})
 
     def set_count(generator: Any, state: dict[str, Any]) -> None:
         count(generator, state | {"counter": len(trials)})

@@ -9,6 +9,7 @@ from typing import Any
 
 import optuna
 import pytest
+from optuna.trial import TrialState
 from ray.tune.search import ConcurrencyLimiter
 from ray.tune.search.search_generator import SearchGenerator
 
@@ -149,6 +150,24 @@ def test_a_count_that_a_kill_left_behind_is_mended(tmp_path: Path) -> None:
     assert limiter.suggest("c") is not None
     limiter.set_state(behind)
     assert limiter.suggest("d") is None, "as Tune has it, it waits for ever"
+
+
+def test_a_running_trial_that_a_kill_left_uncounted_is_told_of(tmp_path: Path) -> None:
+    """The searcher has asked for it, and the limiter's state was written before that."""
+    trials = [{"trial_id": "a", "status": "TERMINATED"}, {"trial_id": "b", "status": "RUNNING"}]
+    state = {"trial_data": [[json.dumps(trial), "{}"] for trial in trials]}
+    (tmp_path / "experiment_state-2026.json").write_text(json.dumps(state))
+    search, whole = searcher(), {"best_val_dice": 0.5, "whole": 1.0}
+    assert search.suggest("a") is not None
+    search.on_trial_complete("a", whole)
+    assert search.suggest("b") is not None
+    limiter = ConcurrencyLimiter(search, max_concurrent=1)
+    with counted_as_noted(tmp_path):
+        limiter.set_state({"live_trials": {"a"}, "num_unfinished_live_trials": 1})
+    assert limiter.suggest("c") is None, "one at a time"
+    limiter.on_trial_complete("b", whole)
+    assert [trial.state for trial in search._ot_study.trials] == [TrialState.COMPLETE] * 2
+    assert limiter.suggest("c") is not None
 
 
 def test_a_trial_that_the_searcher_does_not_know_is_not_told_of() -> None:
