@@ -32,10 +32,9 @@ from lesions.phantom.slices import make_slices
 from lesions.readers.bounded import read_json
 from lesions.readers.deeplesion import PHANTOM, TABLE
 from lesions.writers.csv_rows import write_csv
-from lesions.writers.deeplesion import HEADER
+from lesions.writers.deeplesion import HEADER, write_readings
 
 PLAN, MANIFEST, FOLLOWUP = "plan.json", "phantom.json", "followup.csv"
-READINGS = ("x1", "y1", "x2", "y2", "x3", "y3", "x4", "y4")
 
 
 def claim(plan: PhantomPlan) -> None:
@@ -92,9 +91,8 @@ def gather(plan: PhantomPlan, patients: int) -> dict[str, Any]:
     columns = list(next(row for _, _, row in marked())["facts"])
     write_csv(plan.out / FACTS, ["File_name", "row", *columns],
               ([name, at, *row["facts"].values()] for at, name, row in marked()))  # fmt: skip
-    write_csv(plan.out / "readers.csv", ["File_name", "row", "reader", *READINGS],
-              ([name, at, reader, *points] for at, name, row in marked()
-               for reader, points in enumerate(row["readings"], 1)))  # fmt: skip
+    write_readings(plan.out, ((name, at, reader, points) for at, name, row in marked()
+                              for reader, points in enumerate(row["readings"], 1)))  # fmt: skip
     if plan.timepoints > 1:
         _write_followup(plan, patients)
     text = io.StringIO()

@@ -11,11 +11,10 @@ from lesions.files import replace_with
 from lesions.phantom.backgrounds import Background
 from lesions.phantom.inserting import Made
 from lesions.phantom.marks import Reader, draw_mark
-from lesions.readers.deeplesion import ORIGIN
 from lesions.readers.from_mask import SOFT_TISSUE
 from lesions.readers.png import encode_labels, encode_slice
 from lesions.recist import Recist
-from lesions.writers.deeplesion import table_row
+from lesions.writers.deeplesion import reading, table_row
 
 LUNG = (-1500.0, 500.0)  # HU, the window of most lung lesions of DeepLesion
 
@@ -60,8 +59,7 @@ def row_of(
         "area_by_largest": round(int(made.mask.sum()) / made.largest, 4),
         "outer_hu": round(made.tissue.outer, 1), "background": background.name,
     }  # fmt: skip
-    readings = [(mark.points + ORIGIN).round(3).ravel().tolist() for mark in marks[1:]]
-    return {"table": table, "facts": facts, "readings": readings}
+    return {"table": table, "facts": facts, "readings": [reading(mark) for mark in marks[1:]]}
 
 
 def folder_of(series: Series) -> str:

@@ -1,9 +1,17 @@
-"""Rows of `DL_info.csv`, DeepLesion's table of annotations, in its own order and wording."""
+"""Rows of `DL_info.csv`, DeepLesion's table of annotations, in its own order and wording.
 
-from collections.abc import Iterable
+Beside it `readers.csv`: the same lesions as other people mark them.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from lesions.readers.deeplesion import ORIGIN
 from lesions.recist import Recist
+from lesions.writers.csv_rows import write_csv
+
+READERS = "readers.csv"
+_READINGS = ("File_name", "row", "reader", "x1", "y1", "x2", "y2", "x3", "y3", "x4", "y4")
 
 HEADER = (
     "File_name", "Patient_index", "Study_index", "Series_ID", "Key_slice_index",
@@ -59,6 +67,18 @@ def table_row(
         "Patient_age": "NaN",
         "Train_Val_Test": split,
     }
+
+
+def reading(recist: Recist) -> list[float]:
+    """One reader's endpoints, eight numbers as the table has its coordinates."""
+    points: list[float] = (recist.points + ORIGIN).round(3).ravel().tolist()
+    return points
+
+
+def write_readings(folder: Path, readings: Iterable[tuple[str, int, int, Sequence[float]]]) -> None:
+    """Write `readers.csv`: of each (File_name, row of the table from 1, reader, `reading`)."""
+    write_csv(folder / READERS, _READINGS,
+              ([file, row, reader, *points] for file, row, reader, points in readings))  # fmt: skip
 
 
 def joined(numbers: Iterable[float]) -> str:

@@ -18,7 +18,7 @@ from platform.running.datasets import find_data
 def test_the_sample_is_called_so_and_has_human_masks(prepared_sample: Path, tmp_path: Path) -> None:
     data = find_data(prepared_sample, tmp_path, "snakes")
     assert data.description == (
-        "the shipped sample, 63 test slices of 4 patients (55 soft tissue, 8 lung)"
+        "the shipped sample, 70 test slices of 10 patients (63 soft tissue, 7 lung)"
     )
     assert data.truth == "human masks"
     assert len(data.fingerprint) == 64
