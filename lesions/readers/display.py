@@ -10,7 +10,7 @@ MOST_TILT = 1.0  # degrees between a stored axis and the patient's
 
 
 def empty_in_display_order(
-    shape: tuple[int, ...], affine: NDArray[np.float64]
+    shape: tuple[int, ...], affine: NDArray[np.float64], most_tilt: float = MOST_TILT
 ) -> tuple[NDArray[np.int16], NDArray[np.int16], NDArray[np.float64]]:
     """Room for a volume in display order, to be filled in the order in which it is stored.
 
@@ -19,16 +19,17 @@ def empty_in_display_order(
     Args:
         shape: (I, J, K), axes in any order and direction.
         affine: (4, 4), index (i, j, k, 1) → patient position (left, back, head, 1) in mm.
+        most_tilt: degrees that its axes may lie off the patient's.
 
     Returns:
         The volume (D, H, W), contiguous; a view of it (I, J, K), to be written; and the affine
         (4, 4) of the volume's index (x, y, z, 1).
 
     Raises:
-        InputError: no such map, its axes lie more than a degree off the patient's, or too large
+        InputError: no such map, its axes lie further off the patient's, or too large
             for the memory.
     """
-    orientation, turned = _orientation(shape, affine)
+    orientation, turned = _orientation(shape, affine, most_tilt)
     axes, ways = orientation.astype(int).T
     try:
         volume = np.empty([shape[stored] for stored in np.argsort(axes)[::-1]], np.int16)
@@ -39,7 +40,7 @@ def empty_in_display_order(
 
 
 def _orientation(
-    shape: tuple[int, ...], affine: NDArray[np.float64]
+    shape: tuple[int, ...], affine: NDArray[np.float64], most_tilt: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(3, 2), each stored axis' place and direction in (x, y, z); and the affine of display."""
     if not np.isfinite(affine).all() or not np.linalg.norm(affine[:3, :3], axis=0).all():
@@ -48,7 +49,7 @@ def _orientation(
     turned = affine @ inv_ornt_aff(orientation, shape)
     along = np.diag(turned)[:3] / np.linalg.norm(turned[:3, :3], axis=0)
     tilt = float(np.rad2deg(np.arccos(np.clip(along.min(), -1, 1))))
-    if not tilt <= MOST_TILT:
+    if not tilt <= most_tilt:
         raise InputError(
             f"the slices are tilted by {tilt:.1f}°", remedy="resample it to axial slices"
         )

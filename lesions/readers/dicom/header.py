@@ -17,7 +17,6 @@ from pydicom.uid import (
 from lesions.errors import InputError, shown
 from lesions.readers.dicom.opening import MOST_SLICES, open_dicom
 from lesions.readers.dicom.tags import items, numbers, positive, text, whole
-from lesions.readers.display import MOST_TILT
 from lesions.readers.png import LARGEST_SIDE
 from lesions.volume import MOST_VOXELS
 
@@ -57,6 +56,7 @@ class Slice:
         spacing: (x, y) mm between columns and between rows.
         thickness: mm, None when the file does not say.
         apart: mm, SpacingBetweenSlices; the positions count before it.
+        gantry: degrees, GantryDetectorTilt; 0 when the file does not say.
         directions: (2, 3), unit vectors along a row and down a column, patient axes
             (left, back, head).
         position: (3,) mm, the centre of the first pixel.
@@ -75,6 +75,7 @@ class Slice:
     spacing: tuple[float, float]
     thickness: float | None
     apart: float | None
+    gantry: float
     directions: NDArray[np.float64]
     position: NDArray[np.float64]
 
@@ -145,7 +146,6 @@ def _slice(
     if "LOCALIZER" in kind.split("\\"):
         raise InputError("a localizer, not a slice")
     values = functional_group(dataset, index, "PixelValueTransformationSequence")
-    _check_tilt(functional_group(dataset, index, "CTAcquisitionDetailsSequence"))
     row_spacing, column_spacing = numbers(measures, "PixelSpacing", 2)
     if min(row_spacing, column_spacing) <= 0:
         raise InputError(f"PixelSpacing is not positive: {row_spacing:g}, {column_spacing:g}")
@@ -161,6 +161,7 @@ def _slice(
         thickness=positive(measures, "SliceThickness")
         or positive(measures, "SpacingBetweenSlices"),
         apart=_apart(measures),
+        gantry=_gantry(functional_group(dataset, index, "CTAcquisitionDetailsSequence")),
         directions=directions_of(functional_group(dataset, index, "PlaneOrientationSequence")),
         position=np.array(
             numbers(
@@ -176,13 +177,11 @@ def _apart(measures: Dataset) -> float | None:
     return None
 
 
-def _check_tilt(acquisition: Dataset) -> None:
-    """Some scanners write a tilt here and straight directions beside it: which holds is unknown."""
+def _gantry(acquisition: Dataset) -> float:
     if text(acquisition, "GantryDetectorTilt") == "":
-        return
+        return 0.0
     (tilt,) = numbers(acquisition, "GantryDetectorTilt", 1)
-    if abs(tilt) > MOST_TILT:
-        raise InputError(f"the gantry is tilted by {tilt:g}°", remedy="resample it to axial slices")
+    return tilt
 
 
 def functional_group(dataset: Dataset, index: int, sequence: str) -> Dataset:

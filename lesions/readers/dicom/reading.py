@@ -9,12 +9,13 @@ from pathlib import Path
 
 from lesions.errors import InputError
 from lesions.readers.dicom.copies import without_copies
+from lesions.readers.dicom.gantry import MOST_GANTRY
 from lesions.readers.dicom.header import Slice, check_voxels, read_header
 from lesions.readers.dicom.pixels import read_hu
 from lesions.readers.dicom.scouts import without_scouts
 from lesions.readers.dicom.series import MOST_UNEVEN, UNKNOWN_THICKNESS, series_of, stack
 from lesions.readers.dicom.tags import named_errors
-from lesions.readers.display import empty_in_display_order, spacing_of
+from lesions.readers.display import MOST_TILT, empty_in_display_order, spacing_of
 from lesions.volume import SliceOrigin, Volume
 
 # Bytes of HU for one of a file: lossy JPEG 2000 has 100, a blank slice of JPEG-LS 400.
@@ -135,14 +136,17 @@ def _size(file: Path) -> int:
 
 
 def _volume(slices: list[Slice], scouts: Sequence[Path]) -> Volume:
-    ordered, affine = stack(slices)
-    first = ordered[0]
+    stacked = stack(slices)
+    ordered, first = stacked.slices, stacked.slices[0]
     height, width = first.format.shape
-    hu, stored, turned = empty_in_display_order((width, height, len(ordered)), affine)
+    hu, stored, turned = empty_in_display_order(
+        (width, height, len(ordered)), stacked.affine, MOST_GANTRY if stacked.leans else MOST_TILT
+    )
     trimmed = read_hu(ordered, stored.transpose(2, 1, 0))
     if first.normal[2] < 0:
         ordered = ordered[::-1]
-    spacing = spacing_of(turned)
+    x, y, along = spacing_of(turned)
+    spacing = (x, y, stacked.apart if stacked.leans else along)
     return Volume(
         hu=hu,
         spacing=spacing,
@@ -161,7 +165,11 @@ def _volume(slices: list[Slice], scouts: Sequence[Path]) -> Volume:
             )
             for one in ordered
         ),
-        warnings=(*_warnings(ordered, scouts, trimmed), *_contradictions(ordered, spacing[2])),
+        warnings=(
+            *_warnings(ordered, scouts, trimmed),
+            *([stacked.leans] if stacked.leans else []),
+            *_contradictions(ordered, spacing[2]),
+        ),
     )
 
 

@@ -1,14 +1,15 @@
 """Slices into a stack: in order along their normal, evenly spaced, nothing missing or doubled."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lesions.errors import InputError
+from lesions.readers.dicom.gantry import leaning
 from lesions.readers.dicom.header import Slice
-from lesions.readers.display import MOST_TILT
 
 MOST_UNEVEN = 0.1  # of the slice spacing: how far a slice may lie from an even grid
 MOST_DRIFT = 0.5  # pixels: how far it may lie from the straight line, sideways
@@ -36,16 +37,29 @@ def series_of(one: Slice) -> tuple[str, ...]:
     return ("", one.patient, one.study, one.frame_of_reference, *told)
 
 
-def stack(slices: Sequence[Slice]) -> tuple[list[Slice], NDArray[np.float64]]:
-    """Order the slices of one series by their position along the normal.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stack:
+    """The slices of a series in order.
 
-    Returns:
-        The slices, and the affine (4, 4): index (column, row, slice, 1) → patient (left, back,
-        head, 1) in mm.
+    Attributes:
+        slices: by their position along the normal.
+        affine: (4, 4), index (column, row, slice, 1) → patient (left, back, head, 1) in mm.
+        apart: mm from a slice's plane to the next one's.
+        leans: how they do not stand straight upon each other, in a sentence, or "".
+    """
+
+    slices: list[Slice]
+    affine: NDArray[np.float64]
+    apart: float
+    leans: str
+
+
+def stack(slices: Sequence[Slice]) -> Stack:
+    """Order the slices of one series by their position along the normal.
 
     Raises:
         InputError: they differ in what they must share, are not axial, or do not make an even
-            stack: a slice missing, doubled or out of line, a tilted gantry.
+            stack: a slice missing, doubled or out of line, tilted as no gantry tilts them.
     """
     _check_shared(slices)
     _check_axial(slices[0])
@@ -54,13 +68,15 @@ def stack(slices: Sequence[Slice]) -> tuple[list[Slice], NDArray[np.float64]]:
     first = ordered[0]
     if len(ordered) == 1:
         step = (first.thickness or UNKNOWN_THICKNESS) * normal
+        leans = leaning(first, None)
     else:
         step = (ordered[-1].position - first.position) / (len(ordered) - 1)
         _check_even(ordered, step)
+        leans = leaning(first, step)
     affine = np.eye(4)
     affine[:3, :2] = first.directions.T * first.spacing
     affine[:3, 2], affine[:3, 3] = step, first.position
-    return ordered, affine
+    return Stack(slices=ordered, affine=affine, apart=float(step @ normal), leans=leans)
 
 
 def _check_shared(slices: Sequence[Slice]) -> None:
@@ -83,11 +99,6 @@ def _check_axial(first: Slice) -> None:
             f"{('sagittal', 'coronal')[main]} slices, not axial",
             remedy="read the axial series that they were made from",
         )
-    tilt = _degrees(abs(first.normal[2]))
-    if tilt > MOST_TILT:
-        raise InputError(
-            f"the slices are tilted by {tilt:.1f}°", remedy="resample it to axial slices"
-        )
 
 
 def _check_even(ordered: Sequence[Slice], step: NDArray[np.float64]) -> None:
@@ -100,12 +111,6 @@ def _check_even(ordered: Sequence[Slice], step: NDArray[np.float64]) -> None:
             f"two slices lie at one position: {_name(ordered[nearest])} and "
             f"{_name(ordered[nearest + 1])}",
             remedy="keep one phase or reconstruction in a series",
-        )
-    shear = _degrees(float(step @ normal) / float(np.linalg.norm(step)))
-    if shear > MOST_TILT:
-        raise InputError(
-            f"tilted gantry: the slices shift sideways by {shear:.1f}°",
-            remedy="resample it to axial slices",
         )
     slice_number = np.arange(len(ordered))
     slope, start = np.polyfit(slice_number, positions, 1)
@@ -124,10 +129,6 @@ def _check_even(ordered: Sequence[Slice], step: NDArray[np.float64]) -> None:
             f"{_name(ordered[int(np.argmax(sideways))])} lies {sideways.max():.3g} mm beside the "
             "line of the other slices"
         )
-
-
-def _degrees(cosine: float) -> float:
-    return float(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))))
 
 
 def _name(one: Slice) -> str:

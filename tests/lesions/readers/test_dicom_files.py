@@ -141,7 +141,6 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"ImageOrientationPatient": [0.8, 0.6, 0, -0.6, 0.8, 0]},
         r"tilted by 36\.9°",
     ),
-    "tilted gantry": ({"GantryDetectorTilt": -12.5}, r"the gantry is tilted by -12\.5°"),
     "colours": (
         {"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3},
         r"a picture \(RGB, 3 samples a pixel\)",

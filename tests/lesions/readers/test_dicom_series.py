@@ -144,18 +144,6 @@ def tagged(index: int, **tags: Any) -> Callable[[list[Dataset]], Any]:
     return edit
 
 
-def tilted(datasets: list[Dataset]) -> None:
-    """The gantry leans by 15° and the table moves straight."""
-    for dataset in datasets:
-        dataset.ImageOrientationPatient = [1, 0, 0, 0, np.cos(np.pi / 12), np.sin(np.pi / 12)]
-
-
-def sheared(datasets: list[Dataset]) -> None:
-    """The same, resliced so that each slice is straight and lies beside the one below."""
-    for k, dataset in enumerate(datasets):
-        moved(0, (0, 0.67 * k, 0))([dataset])
-
-
 def coronal(datasets: list[Dataset]) -> None:
     for k, dataset in enumerate(datasets):
         dataset.ImageOrientationPatient = [1, 0, 0, 0, 0, -1]
@@ -167,8 +155,6 @@ NO_STACK: dict[str, tuple[Callable[[list[Dataset]], Any], str]] = {
     "variable spacing": (moved(2, (0, 0, 0.6)), "not evenly spaced"),
     "two at one place": (moved(2, (0, 0, 2.5)), "two slices lie at one position: IM2 and IM3"),
     "beside the line": (moved(2, (3, 0, 0)), r"IM2 lies 2\.4 mm beside the line"),
-    "tilted gantry": (tilted, r"tilted by 15\.0°"),
-    "sheared": (sheared, r"tilted gantry: the slices shift sideways by 15\.0°"),
     "coronal": (coronal, "coronal slices, not axial"),
     "other spacing": (tagged(2, PixelSpacing=[0.8, 0.75]), "mixes slices of different pixel"),
     "other orientation": (
