@@ -8,20 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from dashboards.plots.overlays import answer_overlay
 from dashboards.tables.terminal import say
 from lesions import InputError
-from lesions.prompts import PROMPTS, Prompt
+from lesions.prompts import PROMPTS, Click, Prompt
 from lesions.readers.from_mask import SOFT_TISSUE
+from lesions.tracking import NOBODYS, Tracking
 from platform.command_line.models import WhichModel, checkpoints, checkpoints_of_any
 from platform.command_line.options import parse, run
 from platform.running.storage import writable
 
 if TYPE_CHECKING:
     from trainables.answering.answerer import Answerer, Answering
+    from trainables.answering.question import Question
     from trainables.system import System
 
 
+Repeated = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
 WITHOUT = 3  # the exit status of answers that have no measurement
 
 
@@ -39,18 +41,25 @@ class PredictOptions(WhichModel):
             series, or a NIfTI file.
         click: X,Y in pixels, 0,0 = the middle of the first. Of PNG and DICOM: column and row of
             the stored pixels, as viewers show them. Of NIfTI: column and row of the axial slice
-            with the patient's right at the left and the front at the top.
+            with the patient's right at the left and the front at the top. Said several times it
+            means as many lesions of the image.
+        clicks: several at once, X,Y X,Y ….
         box: X0,Y0,X1,Y1, two opposite corners, likewise.
         marks: X1,Y1,…,X4,Y4, the ends of the long axis and then of the short one, likewise.
+        tracking_id: what you call the lesion, as T1; once a prompt, in their order. In DICOM
+            objects the same word for the same PatientID is the same tracking UID at all times.
+        tracking_uid: the lesion's own UID instead of that one; likewise.
         table: instead of image and prompt, a CSV file with the columns image and x, y of a click,
             or x0, y0, x1, y1 of a box, or x1, y1 to x4, y4 of marks, and where wanted slice,
-            spacing_x, spacing_y, window_low, window_high, id. Images are looked for beside it; an
-            empty cell is the option below.
+            spacing_x, spacing_y, window_low, window_high, id, tracking_id, tracking_uid. Images
+            are looked for beside it; an empty cell is the option below.
         teller: another model, named as --model is: what it segments makes the box or the marks that
             the system is told, and the prompt given is for it.
         out: a folder for the mask in the image's own geometry, overlay.png, answer.json, and for
-            DICOM a SEG and a TID 1500 report. Of a table: one such folder a row, called by its id
-            or number, answers.csv and rejected.csv.
+            DICOM a SEG and a TID 1500 report. Of several prompts: one such folder a prompt, called
+            by its number, and for DICOM a SEG and a report of all. Of a table: one such folder a
+            row, called by its id or number, answers.csv and rejected.csv, and in images/ a SEG and
+            a report of each DICOM image with several rows.
         slice: which axial slice, 0 = the lowest (nearest to the feet).
         spacing: X Y, mm a pixel: of a PNG, which does not say it.
         window: low and high HU; for lungs -1500 500.
@@ -63,9 +72,12 @@ class PredictOptions(WhichModel):
 
     system: Annotated[str, tyro.conf.Positional]
     image: Path | None = None
-    click: str | None = None
-    box: str | None = None
-    marks: str | None = None
+    click: Repeated = ()
+    clicks: tuple[str, ...] = ()
+    box: Repeated = ()
+    marks: Repeated = ()
+    tracking_id: Repeated = ()
+    tracking_uid: Repeated = ()
     table: Path | None = None
     teller: Annotated[tuple[str, ...], tyro.conf.arg(name="with")] = ()
     out: Path
@@ -77,19 +89,46 @@ class PredictOptions(WhichModel):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     perpendicular: bool = False
 
-    def prompt(self) -> Prompt | None:
-        """The one that is given; InputError for a bad one, or several."""
+    def prompts(self) -> list[Prompt]:
+        """Those that are given, in order; InputError for a bad one, or several kinds."""
         words = {kind: getattr(self, name) for name, kind in PROMPTS.items()}
-        given = {kind: word for kind, word in words.items() if word is not None}
+        words[Click] += self.clicks
+        given = [kind for kind, said in words.items() if said]
         if len(given) > 1:
             raise InputError(f"{' and '.join(f'--{kind.name}' for kind in given)}: say one")
-        return next((kind.parse(word) for kind, word in given.items()), None)
+        return [kind.parse(word) for kind in given for word in words[kind]]
+
+    def tracking(self) -> list[Tracking]:
+        """What each prompt's lesion is called, in their order.
+
+        Raises:
+            InputError: a bad word, one said twice, or as many as there are not prompts.
+        """
+        count = len(self.prompts())
+        given = {"--tracking-id": self.tracking_id, "--tracking-uid": self.tracking_uid}
+        for option, words in given.items():
+            said = [word.strip() for word in words if word.strip()]
+            if words and len(words) != count:
+                raise InputError(f"{option} is said {len(words)} times, for {count} prompts",
+                                 remedy="say it once a prompt, in their order")  # fmt: skip
+            if len({*said}) < len(said):
+                raise InputError(f"{option} says the same of two lesions of one image")
+        if not any(given.values()):
+            return [NOBODYS] * count
+        identifiers, uids = (words or ("",) * count for words in given.values())
+        return [
+            Tracking(identifier=identifier.strip(), uid=uid.strip())
+            for identifier, uid in zip(identifiers, uids, strict=True)
+        ]
 
     def check(self) -> None:
         """InputError for a bad window or prompt, and for not one of image and table."""
         if not self.window[0] < self.window[1]:
             raise InputError(f"--window is not low, high: {self.window}")
-        given = [self.image is not None, self.prompt() is not None]
+        given = [self.image is not None, bool(self.prompts())]
+        if self.table is not None and (self.tracking_id or self.tracking_uid):
+            raise InputError("--table says what lesions are called, in its columns tracking_id and "
+                             "tracking_uid: leave the options out")  # fmt: skip
         if self.table is not None and any(given):
             raise InputError("--table says images and prompts: leave --image and the prompt out")
         if self.table is None and not all(given):
@@ -97,6 +136,7 @@ class PredictOptions(WhichModel):
             raise InputError(
                 "what is to be measured?", remedy=f"say --image and {prompts}; or --table"
             )
+        self.tracking()
 
 
 def check_prompt(system: "System", given: Prompt | None, with_another: bool) -> None:
@@ -144,7 +184,7 @@ def who_answers(options: PredictOptions) -> "tuple[Answering, type[Prompt]]":
     from trainables.answering.identity import identify
     from trainables.registry import named_system
 
-    system, given = named_system(options.system), options.prompt()
+    system, given = named_system(options.system), next(iter(options.prompts()), None)
     check_prompt(system, given, bool(options.teller))
     model = identify(system.name, checkpoints(system, options.model, options.storage))
     kind, teller = system.prompt, None
@@ -172,42 +212,21 @@ def load(answering: "Answering", on_cpu: bool) -> "Answerer":
     return answerer
 
 
-def answer_one(options: PredictOptions, answerer: "Answerer", out: Path) -> bool:
-    """Measure at the prompt, write and print; whether there is a measurement."""
-    from trainables.answering.answers import NOTHING, UNMEASURED, answer
-    from trainables.answering.files import ANSWER, OVERLAY
+def questions(options: PredictOptions) -> "list[Question]":
+    """What is asked of the image, in order."""
     from trainables.answering.question import Question
 
-    prompt, system = options.prompt(), answerer.parts.system
     assert options.image is not None
-    assert prompt is not None
-    question = Question(
-        image=options.image, prompt=prompt, index=options.slice, spacing=options.spacing,
-        window=options.window, values_are_hu=options.values_are_hu,
-    )  # fmt: skip
-    found = answer(answerer, question, out, answer_overlay)
-    for words in found["warnings"]:
-        say(f"warning: {words}")
-    recist, doubt = found["recist"], found.get("doubt", "")
-    if found["status"] == NOTHING:
-        say(f"{NOTHING}: {doubt}" if doubt else NOTHING)
-        if found["guess"]["recist"] is not None:
-            say(f"what is guessed all the same is in {ANSWER} alone")
-    elif doubt:
-        say(f"doubtful: {doubt}")
-    if found["status"] == UNMEASURED:
-        reason = "the endpoints coincide" if system.endpoints else "there is no mask"
-        say(f"no measurement: {reason}")
-    elif recist is not None:
-        say(f"{recist['long_axis']['mm']:.1f} × {recist['short_axis']['mm']:.1f} mm, from the "
-            f"{found['recist_from']}")  # fmt: skip
-    if found["mask"] is None:
-        say(f"no mask: {system.name} segments nothing, and without one there is no report")
-    elif "mask" not in found["files"]:
-        say("no mask: an empty one is no DICOM SEG")
-    names = ", ".join([*found["files"].values(), OVERLAY, ANSWER])
-    say(f"in {sum(found['seconds'].values()):.2f} s; {names} in {out}")
-    return recist is not None
+    return [
+        Question(
+            image=options.image, prompt=prompt, index=options.slice, spacing=options.spacing,
+            window=options.window, values_are_hu=options.values_are_hu, tracking=tracking,
+            number=number,
+        )
+        for number, (prompt, tracking) in enumerate(
+            zip(options.prompts(), options.tracking(), strict=True), 1
+        )
+    ]  # fmt: skip
 
 
 def main() -> None:
@@ -218,7 +237,13 @@ def main() -> None:
     out = writable(options.out)
     answerer = load(answering, on_cpu=options.table is not None)
     if options.table is None:
-        measured = answer_one(options, answerer, out)
+        from platform.running.asking import ask, ask_all
+
+        asked = questions(options)
+        if len(asked) == 1:
+            measured = ask(answerer, asked[0], out)["recist"] is not None
+        else:
+            measured = ask_all(answerer, asked, out)
     else:
         from platform.running.prompt_tables import Table, answer_table
 

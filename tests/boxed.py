@@ -5,7 +5,7 @@ The first two segment and predict no endpoints, the third does it the other way 
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +85,23 @@ class Boxed(System):
             rows, columns = np.indices(case.shape)
             bright *= (columns >= x0) & (columns <= x1) & (rows >= y0) & (rows <= y1)
             yield Prediction(mask=(bright > 0.5).astype(np.uint8), probability=bright)
+
+
+class Stacked(Boxed):
+    """What is bright within a box, on all slices."""
+
+    name, title = "stacked", "Stacked"
+
+    def predict(
+        self, parts: Sequence[Trained], cases: Iterable[Case], how: How
+    ) -> Iterator[Prediction]:
+        """The same box on each slice."""
+        for case in cases:
+            assert case.volume is not None
+            slices = [replace(case, slice_hu=hu) for hu in case.volume]
+            found = [each.mask for each in super().predict(parts, slices, how)]
+            volume = np.array(found, np.uint8)
+            yield Prediction(mask=volume[case.key], volume=volume)
 
 
 class Marked(Boxed):

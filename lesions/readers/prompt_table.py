@@ -1,6 +1,7 @@
 """A table of prompts: one a row, in columns that the user names."""
 
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +13,14 @@ from lesions.errors import InputError, shown
 from lesions.prompts import Prompt
 from lesions.readers.csv_rows import Record, read_csv
 from lesions.readers.deeplesion import Rejected
+from lesions.tracking import NOBODYS, Tracking
 
-OPTIONAL = ("slice", "spacing_x", "spacing_y", "window_low", "window_high", "id")
+OPTIONAL = (
+    "slice", "spacing_x", "spacing_y", "window_low", "window_high", "id", "tracking_id",
+    "tracking_uid",
+)  # fmt: skip
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
-_TAKEN = ("answers.csv", "rejected.csv")  # they lie beside the answers' folders
+_TAKEN = ("answers.csv", "rejected.csv", "images")  # they lie beside the answers' folders
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +36,7 @@ class PromptRow:
         spacing: (x, y) mm.
         window: (low, high) HU.
         id: "" without.
+        tracking: what the caller calls the lesion.
     """
 
     number: int
@@ -41,6 +47,7 @@ class PromptRow:
     spacing: tuple[float, float] | None = None
     window: tuple[float, float] | None = None
     id: str = ""
+    tracking: Tracking = NOBODYS
 
     @property
     def folder(self) -> str:
@@ -90,6 +97,7 @@ def _rows(
     records: list[Record], columns: list[str], kind: type[Prompt], beside: Path
 ) -> Iterator[PromptRow | Rejected]:
     taken: dict[str, int] = {}
+    tracked: dict[tuple[str, str, str], int] = {}
     for record in records:
         number, cells = record.number, record.cells
         fields = {name: cell.strip() for name, cell in zip(columns, cells, strict=False)}
@@ -101,11 +109,30 @@ def _rows(
             row = _row(number, fields, kind, beside)
             if row.folder in taken:
                 raise InputError(f"the id {row.folder} is row {taken[row.folder]}'s already")
+            _check_tracking(row, tracked)
         except InputError as error:
             yield Rejected(file=fields.get("image", ""), row=number, reason=str(error))
         else:
             taken[row.folder] = number
+            tracked |= dict.fromkeys(_tracked(row), number)
             yield row
+
+
+def _tracked(row: PromptRow) -> list[tuple[str, str, str]]:
+    """What no other row of the image may say: its lesions are different ones."""
+    image = os.path.abspath(row.image)
+    given = {"tracking_id": row.tracking.identifier, "tracking_uid": row.tracking.uid}
+    return [(image, column, word) for column, word in given.items() if word]
+
+
+def _check_tracking(row: PromptRow, tracked: Mapping[tuple[str, str, str], int]) -> None:
+    for said in _tracked(row):
+        if said in tracked:
+            _, column, word = said
+            raise InputError(
+                f"the {column} {shown(word)} is row {tracked[said]}'s already, of the same image",
+                remedy="a lesion has one row an image",
+            )
 
 
 def _row(number: int, fields: Mapping[str, str], kind: type[Prompt], beside: Path) -> PromptRow:
@@ -131,6 +158,9 @@ def _row(number: int, fields: Mapping[str, str], kind: type[Prompt], beside: Pat
         spacing=_pair(fields, ("spacing_x", "spacing_y")),
         window=window,
         id=name,
+        tracking=Tracking(
+            identifier=fields.get("tracking_id", ""), uid=fields.get("tracking_uid", "")
+        ),
     )
 
 

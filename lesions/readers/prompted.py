@@ -37,6 +37,7 @@ class PromptedSlice:
         image_shape: rows and columns of a PNG or a DICOM frame, all axes of a NIfTI file.
         volume: (D, H, W), all slices in display order; None of a PNG.
         origin: the DICOM frame.
+        origins: those of all slices.
         warnings: the volume's.
     """
 
@@ -50,6 +51,7 @@ class PromptedSlice:
     image_shape: tuple[int, ...]
     volume: NDArray[np.int16] | None = None
     origin: SliceOrigin | None = None
+    origins: tuple[SliceOrigin, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def case(self, window: tuple[float, float]) -> Case:
@@ -201,7 +203,7 @@ def _dicom(image: Path, prompt: Prompt, index: int | None, volumes: Volumes) -> 
     return PromptedSlice(
         image=image, kind="dicom", hu=volume.hu[at], spacing=volume.spacing, index=at,
         prompt=turned, to_image=back, image_shape=frame.format.shape, volume=volume.hu,
-        origin=origin, warnings=volume.warnings,
+        origin=origin, origins=volume.slices, warnings=volume.warnings,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""DICOM SEG and a TID 1500 measurement report of one lesion on one CT frame, by highdicom.
+"""DICOM SEG of the lesions of one CT image, by highdicom; their report is `report`'s.
 
 What they say of the image is `source_image`'s.
 """
@@ -12,16 +12,19 @@ from typing import Any, ParamSpec, TypeVar
 
 import highdicom
 import numpy as np
-from highdicom import sr
+from highdicom.utils import get_plane_positions_of_image
 from numpy.typing import NDArray
+from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from lesions.errors import InputError
 from lesions.files import replace_with
+from lesions.tracking import Tracking
 from lesions.writers.source_image import SourceImage
 
 MAKER = "Lesion Platform"
+MOST_STACKED = 1 << 29  # bytes: overlapping lesions need each plane once a lesion
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,7 +38,48 @@ class Algorithm:
     version: str
 
 
-def _quietly(make: Callable[P, T]) -> Callable[P, T]:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Plane:
+    """A lesion's pixels on a frame: uint8 (rows, columns) as it is stored, 1 = lesion."""
+
+    source: SourceImage
+    mask: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Axes:
+    """A lesion's RECIST on a frame.
+
+    Attributes:
+        source: the frame.
+        points: (4, 2), (column, row) of the stored frame, pixel centres at integers: long axis
+            start and end, short axis start and end.
+        diameters_mm: (long, short).
+    """
+
+    source: SourceImage
+    points: NDArray[np.float64]
+    diameters_mm: tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Segment:
+    """A lesion of an image: a segment of its SEG, and a group of its report.
+
+    Attributes:
+        planes: not empty, and none of them is.
+        tracking: its identifier and its UID, both.
+        axes: None where nothing is measured: it has no group then.
+        volume_mm3: of a lesion that was segmented on all slices.
+    """
+
+    planes: tuple[Plane, ...]
+    tracking: Tracking
+    axes: Axes | None = None
+    volume_mm3: float | None = None
+
+
+def quietly(make: Callable[P, T]) -> Callable[P, T]:
     """Without the words of highdicom and pydicom: they quote the patient's name.
 
     Where they give up it is an InputError: what their kinds of errors are nobody says.
@@ -56,44 +100,47 @@ def _quietly(make: Callable[P, T]) -> Callable[P, T]:
     return quiet
 
 
-@_quietly
-def segmentation(source: SourceImage, mask: NDArray[np.uint8], algorithm: Algorithm) -> Any:
-    """A DICOM SEG with one binary segment on one frame.
+@quietly
+def segmentation(segments: Sequence[Segment], algorithm: Algorithm, of: Sequence[str] = ()) -> Any:
+    """A DICOM SEG with one binary segment a lesion, numbered in order from 1.
 
     Args:
-        source: the CT frame's header.
-        mask: uint8 (rows, columns) of the stored frame, 1 = lesion; not empty.
-        algorithm: what made it.
+        segments: lesions on frames of one series, or of one multi-frame image.
+        algorithm: what made them.
+        of: what its UIDs are derived from; without it they are new.
 
     Raises:
-        InputError: the header cannot be taken over.
+        InputError: the header cannot be taken over, or the lesions overlap and are too many.
     """
-    image = source.dataset
-    pixels = np.zeros((int(image.get("NumberOfFrames", 1)), *mask.shape), np.uint8)
-    pixels[source.frame - 1] = mask == 1
+    sources = sources_of(segments)
+    first = sources[0].dataset
+    several = "NumberOfFrames" in first
     identity = highdicom.AlgorithmIdentificationSequence(
         name=algorithm.name,
         family=codes.cid7162.ArtificialIntelligence,
         version=algorithm.version,
     )
-    segment = highdicom.seg.SegmentDescription(
-        segment_number=1,
-        segment_label="Lesion",
-        segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
-        segmented_property_type=codes.SCT.Lesion,
-        algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.SEMIAUTOMATIC,
-        algorithm_identification=identity,
-        tracking_uid=highdicom.UID(),
-        tracking_id="Lesion 1",
-    )
     made = highdicom.seg.Segmentation(
-        source_images=[image],
-        pixel_array=pixels,
+        source_images=[first] if several else [source.dataset for source in sources],
+        pixel_array=_pixels(segments, sources),
+        plane_positions=_positions(sources) if several else None,
         segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=[segment],
-        series_instance_uid=highdicom.UID(),
+        segment_descriptions=[
+            highdicom.seg.SegmentDescription(
+                segment_number=number,
+                segment_label=segment.tracking.identifier,
+                segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
+                segmented_property_type=codes.SCT.Lesion,
+                algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.SEMIAUTOMATIC,
+                algorithm_identification=identity,
+                tracking_uid=segment.tracking.uid,
+                tracking_id=segment.tracking.identifier,
+            )
+            for number, segment in enumerate(segments, 1)
+        ],
+        series_instance_uid=uid_of("SEG series", of),
         series_number=900,
-        sop_instance_uid=highdicom.UID(),
+        sop_instance_uid=uid_of("SEG", of),
         instance_number=1,
         manufacturer=MAKER,
         manufacturer_model_name=algorithm.name,
@@ -102,122 +149,75 @@ def segmentation(source: SourceImage, mask: NDArray[np.uint8], algorithm: Algori
         content_label="LESION",
         series_description=f"{algorithm.name} lesion (research only)",
     )
-    return _in_its_characters(made, source, algorithm)
+    return in_its_characters(made, segments, algorithm)
 
 
-@_quietly
-def report(
-    source: SourceImage,
-    seg: Any,
-    points: NDArray[np.float64],
-    diameters_mm: tuple[float, float],
-    algorithm: Algorithm,
-) -> Any:
-    """A TID 1500 report: the segment (TID 1410), and both axes with ends and lengths (TID 1501).
-
-    Args:
-        source: the CT frame's header.
-        seg: `segmentation`'s.
-        points: (4, 2), (column, row) of the stored frame, pixel centres at integers: long axis
-            start and end, short axis start and end.
-        diameters_mm: (long, short).
-        algorithm: what measured.
-
-    Raises:
-        InputError: as of `segmentation`.
-    """
-    image = source.dataset
-    segment = seg.SegmentSequence[0]
-    tracking = {"uid": segment.TrackingUID, "identifier": segment.TrackingID}
-    made_by = sr.AlgorithmIdentification(name=algorithm.name, version=algorithm.version)
-    # Two groups of one lesion: a group with a region may not hold lines of its own.
-    region = sr.PlanarROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(**tracking),
-        # Not from_segmentation(), which looks for the segment in each frame: one frame shares it.
-        referenced_segment=sr.ReferencedSegmentationFrame(
-            sop_class_uid=seg.SOPClassUID,
-            sop_instance_uid=seg.SOPInstanceUID,
-            frame_number=1,
-            segment_number=1,
-            source_image=sr.SourceImageForSegmentation(
-                image.SOPClassUID, image.SOPInstanceUID, _frames(source)
-            ),
-        ),
-        finding_type=codes.SCT.Lesion,
-        algorithm_id=made_by,
-    )
-    axes = sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(**tracking),
-        finding_type=codes.SCT.Lesion,
-        algorithm_id=made_by,
-        measurements=[
-            _axis(name, mm, ends, source)
-            for name, mm, ends in zip(
-                (codes.SCT.LongAxis, codes.SCT.ShortAxis),
-                diameters_mm,
-                (points[:2], points[2:]),
-                strict=True,
-            )
-        ],
-    )
-    content = sr.MeasurementReport(
-        observation_context=sr.ObservationContext(
-            observer_device_context=sr.ObserverContext(
-                observer_type=codes.DCM.Device,
-                observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
-                    uid=highdicom.UID(), name=algorithm.name, manufacturer_name=MAKER
-                ),
-            )
-        ),
-        procedure_reported=codes.LN.CTUnspecifiedBodyRegion,
-        imaging_measurements=[region, axes],
-        title=codes.DCM.ImagingMeasurementReport,
-    )
-    made = sr.Comprehensive3DSR(
-        evidence=[image, seg],
-        content=content,
-        series_instance_uid=highdicom.UID(),
-        series_number=901,
-        sop_instance_uid=highdicom.UID(),
-        instance_number=1,
-        manufacturer=MAKER,
-        series_description=f"{algorithm.name} measurements (research only)",
-    )
-    return _in_its_characters(made, source, algorithm)
-
-
-@_quietly
+@quietly
 def write(dataset: Dataset, path: Path) -> None:
     """A DICOM file, whole or not at all."""
     with replace_with(path) as file:
         dataset.save_as(file, enforce_file_format=True)
 
 
-def _in_its_characters(made: Any, source: SourceImage, algorithm: Algorithm) -> Any:
+def sources_of(segments: Sequence[Segment]) -> list[SourceImage]:
+    """The frames that they lie on, each once."""
+    planes = [plane for segment in segments for plane in segment.planes]
+    return list({plane.source.place: plane.source for plane in planes}.values())
+
+
+def places_of(seg: Any) -> list[tuple[str, int]]:
+    """Which frame each frame of a SEG lies on, as `SourceImage.place` names it."""
+    images = [
+        group.DerivationImageSequence[0].SourceImageSequence[0]
+        for group in seg.PerFrameFunctionalGroupsSequence
+    ]
+    return [(str(one.ReferencedSOPInstanceUID), int(one.get("ReferencedFrameNumber", 1)))
+            for one in images]  # fmt: skip
+
+
+def uid_of(kind: str, of: Sequence[str]) -> str:
+    """The UID of an object that is made of others, always the same; a new one without."""
+    return str(uid.generate_uid(entropy_srcs=[kind, *of] if of else None))
+
+
+def _pixels(segments: Sequence[Segment], sources: Sequence[SourceImage]) -> NDArray[Any]:
+    """(planes, rows, columns) of segments' numbers; a last axis of segments where they overlap."""
+    at = {source.place: index for index, source in enumerate(sources)}
+    shape = (len(sources), *segments[0].planes[0].mask.shape)
+    kind = np.uint8 if len(segments) <= np.iinfo(np.uint8).max else np.uint16
+    numbered = np.zeros(shape, kind)
+    overlap = False
+    for number, segment in enumerate(segments, 1):
+        for plane in segment.planes:
+            place, inside = numbered[at[plane.source.place]], plane.mask == 1
+            overlap |= bool(place[inside].any())
+            place[inside] = number
+    if not overlap:
+        return numbered
+    if numbered.size * len(segments) > MOST_STACKED:
+        raise InputError(f"{len(segments)} lesions on {len(sources)} slices that overlap are more "
+                         "than one SEG is made of")  # fmt: skip
+    stacked = np.zeros((*shape, len(segments)), np.uint8)
+    for index, segment in enumerate(segments):
+        for plane in segment.planes:
+            stacked[at[plane.source.place], :, :, index] = plane.mask == 1
+    return stacked
+
+
+def _positions(sources: Sequence[SourceImage]) -> list[Any]:
+    """Of some frames of a multi-frame image."""
+    known = get_plane_positions_of_image(sources[0].dataset)
+    return [known[source.frame - 1] for source in sources]
+
+
+def in_its_characters(made: Any, segments: Sequence[Segment], algorithm: Algorithm) -> Any:
     """The object in the image's own character set, where all that it says can be written in it."""
-    if source.character_set is None or not f"{algorithm.name}{algorithm.version}".isascii():
+    characters = segments[0].planes[0].source.character_set
+    words = [algorithm.name, algorithm.version, *(one.tracking.identifier for one in segments)]
+    if characters is None or not all(word.isascii() for word in words):
         return made
-    if source.character_set:
-        made.SpecificCharacterSet = source.character_set
+    if characters:
+        made.SpecificCharacterSet = characters
     else:
         del made.SpecificCharacterSet
     return made
-
-
-def _axis(
-    name: Any, mm: float, ends: Sequence[Any] | NDArray[np.float64], source: SourceImage
-) -> Any:  # fmt: skip
-    line = sr.CoordinatesForMeasurement(
-        graphic_type=sr.GraphicTypeValues.POLYLINE,
-        # DICOM counts from the corner of the first pixel, we from its centre.
-        graphic_data=np.asarray(ends) + 0.5,
-        source_image=sr.SourceImageForRegion.from_source_image(source.dataset, _frames(source)),
-    )
-    return sr.Measurement(
-        name=name, value=float(mm), unit=codes.UCUM.Millimeter, referenced_coordinates=[line]
-    )
-
-
-def _frames(source: SourceImage) -> list[int] | None:
-    """The frame, where the image has several."""
-    return [source.frame] if "NumberOfFrames" in source.dataset else None

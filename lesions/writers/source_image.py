@@ -5,6 +5,7 @@ Of an image it is what a viewer needs to file them and lay them over it: COPIED,
 
 import io
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pydicom
@@ -16,7 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.valuerep import DA, TM, format_number_as_ds, validate_value
 
 from lesions.errors import InputError
-from lesions.readers.dicom.header import MULTI_FRAME, ct_class
+from lesions.readers.dicom.header import MULTI_FRAME, ct_class, functional_group
 from lesions.readers.dicom.opening import open_dicom
 from lesions.readers.dicom.tags import positive, text
 from lesions.volume import SliceOrigin
@@ -36,6 +37,12 @@ COPIED = frozenset((
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
     "PixelMeasuresSequence", "PlaneOrientationSequence", "PlanePositionSequence",
 ))  # fmt: skip
+# Where a multi-frame image has its geometry: of all frames, and of each.
+SHARED = {
+    "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness"),
+    "PlaneOrientationSequence": ("ImageOrientationPatient",),
+}
+OWN = {"PlanePositionSequence": ("ImagePositionPatient",)}
 LOSSY = ("LossyImageCompressionRatio", "LossyImageCompressionMethod")
 SEXES = ("M", "F", "O")
 UTF_8 = "ISO_IR 192"
@@ -58,6 +65,11 @@ class SourceImage:
     character_set: str | list[str] | None
     repairs: tuple[str, ...]
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """What tells the frame from every other one."""
+        return str(self.dataset.SOPInstanceUID), self.frame
+
 
 def source_image(origin: SliceOrigin) -> SourceImage:
     """What is taken over of the image that a frame is in.
@@ -70,6 +82,8 @@ def source_image(origin: SliceOrigin) -> SourceImage:
     with open_dicom(origin.file, tuple(COPIED)) as (dataset, _):
         image = _copied(dataset)
         image.SOPClassUID = ct_class(dataset)
+        if image.SOPClassUID in MULTI_FRAME:
+            _regroup(image, origin.frame - 1)
         if not uid.UID(instance := text(image, "SOPInstanceUID")).is_valid:
             why = "is no UID" if instance else "is missing"
             raise InputError(f"its SOPInstanceUID {why}: nothing can refer to it")
@@ -92,6 +106,31 @@ def _copied(dataset: Dataset) -> Dataset:
         if nested:
             kept[element.tag].value = [_copied(item) for item in element.value]
     return kept
+
+
+def _regroup(image: Dataset, frame: int) -> None:
+    """Put geometry where its objects look for it, wherever a multi-frame image has it.
+
+    Spacing and directions of a volume's frames are the same, and those of this one are taken.
+    """
+    count = len(image.PerFrameFunctionalGroupsSequence)
+    shared = _geometry(image, frame, SHARED)
+    each = [_geometry(image, index, OWN) for index in range(count)]
+    _remove(image, *(keyword for keywords in (SHARED | OWN).values() for keyword in keywords))
+    image.SharedFunctionalGroupsSequence = [shared]
+    image.PerFrameFunctionalGroupsSequence = each
+
+
+def _geometry(image: Dataset, frame: int, kinds: Mapping[str, Sequence[str]]) -> Dataset:
+    """These functional groups of a frame, by name."""
+    group = Dataset()
+    for sequence, keywords in kinds.items():
+        place, item = functional_group(image, frame, sequence), Dataset()
+        for keyword in keywords:
+            if keyword in place:
+                item[keyword] = place[keyword]
+        setattr(group, sequence, [item])
+    return group
 
 
 def _group(image: Dataset) -> list[str]:

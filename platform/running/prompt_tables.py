@@ -1,8 +1,10 @@
 """The prompts of a table, answered over the cluster; a run that was killed goes on where it was."""
 
 import json
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,19 +18,25 @@ from lesions.files import make_folder
 from lesions.prompts import Prompt
 from lesions.readers.prompt_table import PromptRow, read_prompt_table
 from lesions.writers.csv_rows import write_csv
+from lesions.writers.dicom import Algorithm
 from platform.running.actors import over_actors
 from platform.running.cluster import cluster
 from trainables.answering.answered import is_answered, read_answer
 from trainables.answering.answerer import Answering
 from trainables.answering.answers import MEASURED, STATUSES
 from trainables.answering.batch import DEATHS, AnswerActor, item_of
-from trainables.answering.files import clear, remove
+from trainables.answering.combined import SEG, combine, remove_combined
+from trainables.answering.files import forget, remove
 from trainables.answering.question import Question
 
 ANSWERS, REJECTED = "answers.csv", "rejected.csv"
 BEFORE = ("id", "image", "slice")
-AFTER = ("long_mm", "short_mm", "area_mm2", "spread_max_mm", "status", "found", "doubt", "folder")
+AFTER = (
+    "long_mm", "short_mm", "area_mm2", "spread_max_mm", "status", "found", "doubt", "tracking_id",
+    "tracking_uid", "folder", "dicom",
+)  # fmt: skip
 STATUS = AFTER.index("status") - len(AFTER)  # of a line: columns before differ by the prompt
+IMAGES = "images"  # the folder of the DICOM objects of images with several lesions
 QUESTIONS_AN_ITEM = 16  # a series with hundreds is shared out all the same
 
 
@@ -64,6 +72,8 @@ class Table:
             spacing=row.spacing or (self.spacing if png else None),
             window=row.window or self.window,
             values_are_hu=self.values_are_hu,
+            tracking=row.tracking,
+            number=row.number,
         )
 
 
@@ -105,8 +115,9 @@ def answer_table(table: Table, answering: Answering) -> int:
     for one in todo:
         if one.row.folder in reasons:
             rejected.append(_rejected(one.row, reasons[one.row.folder]))
-            _forget(out / one.row.folder)
-    answered, gone = _lines([one.row for one in asked if one.row.folder not in reasons], out)
+            forget(out / one.row.folder)
+    told = [one for one in asked if one.row.folder not in reasons]
+    answered, gone = _lines(told, combine_all(told, answering, out), out)
     rejected += gone
     _write_rejected(out / REJECTED, rejected)
     write_csv(out / ANSWERS, (*BEFORE, *table.kind.columns, *AFTER), answered)
@@ -152,20 +163,41 @@ def _answer(answering: Answering, todo: Sequence[Asked], out: Path) -> dict[str,
 
 def _by_image(todo: Sequence[Asked]) -> Iterator[Sequence[Asked]]:
     """The questions about one image stand together, at most QUESTIONS_AN_ITEM at a time."""
-    images: dict[Path, list[Asked]] = defaultdict(list)
-    for one in todo:
-        images[one.question.image].append(one)
-    for some in images.values():
+    for some in _images(todo).values():
         for at in range(0, len(some), QUESTIONS_AN_ITEM):
             yield some[at : at + QUESTIONS_AN_ITEM]
 
 
-def _forget(folder: Path) -> None:
-    """What an earlier table's row may have left where this one's cannot be answered."""
-    if folder.is_dir():
-        clear(folder)
-        if not any(folder.iterdir()):
-            folder.rmdir()
+def _images(asked: Sequence[Asked]) -> dict[str, list[Asked]]:
+    """The questions about each image, in order."""
+    images: dict[str, list[Asked]] = defaultdict(list)
+    for one in asked:
+        images[os.path.abspath(one.question.image)].append(one)
+    return images
+
+
+def combine_all(told: Sequence[Asked], answering: Answering, out: Path) -> dict[str, str]:
+    """Write the DICOM objects of images with several lesions; where each row's are, by its folder.
+
+    What an earlier table left there is deleted.
+    """
+    algorithm = Algorithm(name=answering.model.system, version=answering.model.version)
+    places: dict[str, str] = {}
+    for some in _images(told).values():
+        place = f"{IMAGES}/{some[0].row.folder}"
+        folders = [out / one.row.folder for one in some]
+        for words in combine(folders, algorithm, out / place, fewest=2):
+            say(f"warning: {some[0].row.written}: {words}")
+        together = (out / place / SEG).is_file()
+        for one in some:
+            own = (out / one.row.folder / SEG).is_file()
+            places[one.row.folder] = "" if not own else place if together else one.row.folder
+    for folder in (out / IMAGES).glob("*"):
+        if f"{IMAGES}/{folder.name}" not in places.values():
+            remove_combined(folder)
+            with suppress(OSError):  # it holds something else, or is none
+                folder.rmdir()
+    return places
 
 
 def _rejected(row: PromptRow, reason: str) -> Rejected:
@@ -177,25 +209,29 @@ def _write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
     write_csv(path, ("row", "image", "reason"), rows)
 
 
-def _lines(rows: Sequence[PromptRow], out: Path) -> tuple[list[tuple[Any, ...]], list[Rejected]]:
+def _lines(
+    told: Sequence[Asked], places: Mapping[str, str], out: Path
+) -> tuple[list[tuple[Any, ...]], list[Rejected]]:
     """The answers' lines, and the rows whose answers are gone by now."""
     lines, rejected = [], []
-    for row in rows:
+    for row in (one.row for one in told):
         if found := read_answer(out / row.folder):
-            lines.append(_line(row, found))
+            lines.append(_line(row, found, places[row.folder]))
         else:
             reason = "its answer was damaged or deleted after it was written"
             rejected.append(_rejected(row, reason))
     return lines, rejected
 
 
-def _line(row: PromptRow, found: Mapping[str, Any]) -> tuple[Any, ...]:
+def _line(row: PromptRow, found: Mapping[str, Any], place: str) -> tuple[Any, ...]:
     recist, mask = found["recist"], found["mask"]
     axes = [recist[name] for name in ("long_axis", "short_axis")] if recist else []
     lengths = [axis["mm"] for axis in axes] or ["", ""]
     spreads = [end["spread_mm"] for axis in axes for end in axis["ends"]]
     spread = "" if not spreads or None in spreads else max(spreads)
     told = [number for point in found["told"]["points"] for number in point]
+    tracking = found["tracking"]
     said = found["status"], found["found"], found.get("doubt", "")
+    called = tracking["identifier"], tracking["uid"] or ""
     return (row.id, row.written, found["slice"], *told, *lengths, mask["area_mm2"] if mask else "",
-            spread, *said, row.folder)  # fmt: skip
+            spread, *said, *called, row.folder, place)  # fmt: skip

@@ -29,6 +29,7 @@ from lesions.sample import ROOT as SAMPLE
 from platform.command_line.options import run
 from platform.tracking.store import Store, open_store
 from tests.discs import Checkpoints
+from tests.lesions.writers.valid import check_valid
 from trainables.registry import SYSTEMS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -275,6 +276,7 @@ def predict(two_checkpoints: Checkpoints, tmp_path: Path) -> Predict:
     def run_it(*words: object) -> dict[str, Any]:
         given = ("pdnet", "--model", *two_checkpoints, "--out", tmp_path / "out")
         assert command("predict", *given, *words) == 0
+        check_valid(*sorted((tmp_path / "out").rglob("*.dcm")))
         found: dict[str, Any] = json.loads((tmp_path / "out" / "answer.json").read_text())
         return found
 

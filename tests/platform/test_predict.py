@@ -87,7 +87,7 @@ def test_dicom_series(
     (position,) = (g.PlanePositionSequence[0] for g in groups if "PlanePositionSequence" in g)
     assert position.ImagePositionPatient == pytest.approx(image.ImagePositionPatient)
     report = highdicom.sr.srread(tmp_path / "out" / "report.dcm")
-    (axes,) = report.content.get_image_measurement_groups()
+    (axes,) = report.content.get_volumetric_roi_measurement_groups()
     values = [axis.value for axis in axes.get_measurements()]
     assert values == pytest.approx([axis["mm"] for axis in found["recist"].values()], abs=1e-3)
 

@@ -18,6 +18,7 @@ from platform.predict import WITHOUT, PredictOptions
 from tests.boxed import ARM, Boxed, Crossed, Marked, save
 from tests.discs import Checkpoints, dice, middle_of, slice_with_discs
 from tests.lesions.readers import dicom_files
+from tests.lesions.writers.valid import check_valid
 from tests.platform.conftest import command
 from trainables.registry import SYSTEMS
 
@@ -47,6 +48,7 @@ def predict(models: dict[str, Path], tmp_path: Path) -> Predict:
         more = ("--spacing", *SPACING) if image.suffix == ".png" else ()
         given = ("--model", models[system], "--image", image, *more, "--out", tmp_path / "out")
         assert command("predict", system, *given, *words) == status
+        check_valid(*sorted((tmp_path / "out").rglob("*.dcm")))
         found: dict[str, Any] = json.loads((tmp_path / "out" / "answer.json").read_text())
         return found
 
@@ -108,7 +110,7 @@ def test_dicom_objects_of_a_measured_recist(
         "AlgorithmName"
     ].value == "boxed"  # fmt: skip
     report = highdicom.sr.srread(tmp_path / "out" / "report.dcm")
-    (axes,) = report.content.get_image_measurement_groups()
+    (axes,) = report.content.get_volumetric_roi_measurement_groups()
     values = [axis.value for axis in axes.get_measurements()]
     assert values == pytest.approx([axis["mm"] for axis in found["recist"].values()], abs=1e-3)
     ends = [(end["x"], end["y"]) for axis in found["recist"].values() for end in axis["ends"]]

@@ -9,6 +9,7 @@ from typing import Any
 
 import nibabel
 import numpy as np
+import pydicom
 import pytest
 
 from lesions.readers.png import decode_labels, encode_slice
@@ -16,6 +17,7 @@ from tests.boxed import Boxed, save
 from tests.discs import Checkpoints, dice, middle_of, slice_with_discs
 from tests.lesions.readers import dicom_files
 from tests.lesions.readers.test_prompt_table import Row, write_table
+from tests.lesions.writers.valid import check_valid
 from tests.platform.conftest import (
     Cluster,
     command,
@@ -119,7 +121,8 @@ def test_a_table_is_answered_as_one_by_one(
             "--image", data / str(given[1]), "--click", f"{given[3]},{given[4]}", *more, *fp32,
         ) == 0  # fmt: skip
         alone = answer_of(one)
-        assert {**alone, "recist": 0} == {**found, "recist": 0}
+        named = {"recist": 0, "tracking": 0}  # a lesion that nobody calls anything is known once
+        assert {**alone, **named} == {**found, **named}
         for axis, measured in found["recist"].items():
             assert alone["recist"][axis]["mm"] == pytest.approx(measured["mm"], abs=2e-3)
             for end, same in zip(alone["recist"][axis]["ends"], measured["ends"], strict=True):
@@ -138,8 +141,14 @@ def test_a_table_is_answered_as_one_by_one(
         assert reason in reasons[number]
     assert not (tmp_path / "up").exists()
     assert {path.name for path in out.iterdir() if path.is_dir()} == {
-        row["folder"] for row in answers
-    }
+        "images", *(row["folder"] for row in answers)
+    }  # fmt: skip
+    assert [row["dicom"] for row in answers] == ["", "images/left", "images/left", ""]
+    seg = pydicom.dcmread(out / "images" / "left" / "mask.dcm")
+    assert [one.TrackingUID for one in seg.SegmentSequence] == [
+        row["tracking_uid"] for row in answers[1:3]
+    ]
+    check_valid(*sorted(out.rglob("*.dcm")))
 
     # What was answered is not asked again: this cluster is never looked for.
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
@@ -148,8 +157,13 @@ def test_a_table_is_answered_as_one_by_one(
     assert command("predict", *words(two_checkpoints, table, out), *fp32) == 0
     assert "4 rows: 4 answered before, 0 to answer, 0 set aside" in capsys.readouterr().out
     assert written(out) == before
+    assert pydicom.dcmread(out / "images" / "left" / "mask.dcm") == seg
     assert read(out / "answers.csv") == answers
     assert read(out / "rejected.csv") == []
+    write_table(data, [rows()[1]])
+    assert command("predict", *words(two_checkpoints, table, out), *fp32) == 0
+    assert [row["dicom"] for row in read(out / "answers.csv")] == ["left"]
+    assert not (out / "images" / "left").exists(), "one lesion has its own alone"
 
 
 @pytest.mark.slow

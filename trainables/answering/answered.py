@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,14 @@ def _is_parts(value: Any) -> bool:
     return isinstance(value, dict) and all(_fits(one, {"sha256": str}) for one in value.values())
 
 
+def _is_frames(value: Any) -> bool:
+    return isinstance(value, list) and all(_fits(one, _FRAME) for one in value)
+
+
 # What `answer` writes: dicts with these keys, lists of this length, values of these kinds.
-_END = {"spread_mm": (float, type(None))}
+_END = {"x": float, "y": float, "spread_mm": (float, type(None))}
 _AXIS = {"mm": float, "ends": [_END, _END]}
+_FRAME = {"slice": int, "file": str, "frame": int, "thickness_mm": (float, type(None))}
 _PROMPT = {"kind": str, "points": _is_points}
 _MODEL = {"system": str, "parts": _is_parts}
 _FORM = {
@@ -42,6 +48,12 @@ _FORM = {
     "mask": ({"area_mm2": float}, type(None)),
     "recist": ({"long_axis": _AXIS, "short_axis": _AXIS}, type(None)),
     "files": {},
+    "frames": _is_frames,
+    "tracking": {
+        "identifier": str,
+        "uid": (str, type(None)),
+        "given": {"identifier": str, "uid": str},
+    },
     "model": _MODEL,
     "tta": bool,
     "perpendicular": bool,
@@ -93,14 +105,18 @@ def is_answered(folder: Path, question: Question, answering: Answering) -> bool:
         return False
     measured = found["spacing_mm"][:2]
     wanted = {
-        "slice": question.index or 0, "told": said(question.prompt),
-        "window_hu": list(question.window), "tta": answering.tta,
+        "slice": question.index or 0,
+        "told": said(question.prompt),
+        "window_hu": list(question.window),
+        "tta": answering.tta,
         "perpendicular": answering.perpendicular,
-    }  # fmt: skip
+    }
+    given = asdict(question.tracking)  # fmt: skip
     return (
         all(found[name] == value for name, value in wanted.items())
         and _plain(folder / found["image"]) == _plain(question.image)
         and measured == list(question.spacing or measured)
+        and {name: found["tracking"]["given"][name] for name in given} == given
         and found["precision"] in PRECISIONS[answering.precision]
         and answering.model.is_said(found["model"])
         and _is_made_so(found["made"], answering)

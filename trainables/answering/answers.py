@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,11 @@ from lesions.prompts import Prompt
 from lesions.readers.prompted import PromptedSlice, Volumes, read_prompted, read_volumes
 from lesions.writers.dicom import Algorithm
 from trainables.answering.answerer import Answerer
-from trainables.answering.files import ANSWER, OVERLAY, clear, write_files
+from trainables.answering.files import ANSWER, OVERLAY, clear
 from trainables.answering.identity import WHOLE
 from trainables.answering.precision import name_of
 from trainables.answering.question import Question, said
+from trainables.answering.writing import volume_mm3, write_files
 from trainables.system import Prediction, Square, System
 
 Pair = tuple[float, float]
@@ -72,7 +73,7 @@ def answer(
     clear(folder)
     system, model = answerer.parts.system, answerer.answering.model
     algorithm = Algorithm(name=system.name, version=model.version)
-    files, unlike = write_files(seen, prediction, algorithm, folder)
+    written = write_files(seen, prediction, algorithm, question, folder)
     picture = draw(seen, question.window, prediction.mask, prediction.recist, prediction.square)
     with replace_with(folder / OVERLAY) as file:
         file.write(picture)
@@ -93,8 +94,14 @@ def answer(
         "mask": _mask(seen, prediction),
         "recist_from": _source(system, prediction),
         "recist": _recist(seen, prediction),
-        "files": files,
-        "warnings": [*seen.warnings, *unlike],
+        "files": written.files,
+        "frames": written.frames,
+        "tracking": {
+            "identifier": written.tracking.identifier,
+            "uid": written.tracking.uid or None,
+            "given": asdict(question.tracking),
+        },
+        "warnings": [*seen.warnings, *written.warnings],
         "model": model.said(folder),
         "tta": answerer.answering.tta,
         "perpendicular": answerer.answering.perpendicular,
@@ -146,7 +153,12 @@ def _mask(seen: PromptedSlice, prediction: Prediction) -> dict[str, Any] | None:
     if prediction.mask is None:
         return None
     pixels = int((prediction.mask == 1).sum())
-    return {"pixels": pixels, "area_mm2": round(pixels * seen.spacing[0] * seen.spacing[1], 3)}
+    volume = volume_mm3(seen, prediction)
+    return {
+        "pixels": pixels,
+        "area_mm2": round(pixels * seen.spacing[0] * seen.spacing[1], 3),
+        **({} if volume is None else {"volume_mm3": volume}),
+    }
 
 
 def _recist(seen: PromptedSlice, prediction: Prediction) -> dict[str, Any] | None:

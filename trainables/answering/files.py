@@ -1,20 +1,31 @@
-"""The files of an answer, beside the one that says all: the mask, and DICOM objects."""
+"""The files of an answer, beside the one that says all: their names, and what is said of them."""
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from lesions import InputError
-from lesions.readers.prompted import PromptedSlice
-from lesions.writers.dicom import Algorithm, report, segmentation, write
-from lesions.writers.masks import write_nifti_mask, write_png_mask
-from lesions.writers.source_image import source_image
-from trainables.system import Prediction
+from lesions.tracking import Tracking
 
 ANSWER, OVERLAY, REPORT = "answer.json", "overlay.png", "report.dcm"
 MASKS = {"nifti": "mask.nii.gz", "png": "mask.png", "dicom": "mask.dcm"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        files: their names by what they are.
+        tracking: what the lesion is called; its UID is "" where no DICOM object has it.
+        warnings: in sentences, what is not as the image has it.
+        frames: of the DICOM SEG, in its order: the image's file, its frame and its thickness.
+    """
+
+    files: dict[str, str]
+    tracking: Tracking
+    warnings: tuple[str, ...] = ()
+    frames: tuple[dict[str, Any], ...] = ()
 
 
 def clear(folder: Path) -> None:
@@ -31,52 +42,9 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def write_files(
-    seen: PromptedSlice, prediction: Prediction, algorithm: Algorithm, folder: Path
-) -> tuple[dict[str, str], list[str]]:
-    """The mask in the image's geometry, and for DICOM the report.
-
-    Nothing without a mask: the report refers to its DICOM SEG. An empty one is no DICOM SEG
-    either, which must have a frame, and nothing to report on. A mask that its image's format
-    cannot have is a PNG.
-
-    Returns:
-        The files' names by what they are; and in sentences what is not as the image has it.
-    """
-    if prediction.mask is None:
-        return {}, []
-    mask = seen.mask_in_image(prediction.mask)
-    if seen.origin is not None:
-        return _write_dicom(seen, prediction, mask, algorithm, folder) if mask.any() else ({}, [])
-    name = MASKS[seen.kind]
-    if seen.kind == "nifti":
-        write_nifti_mask(mask, seen.image, folder / name)
-    else:
-        write_png_mask(mask, folder / name)
-    return {"mask": name}, []
-
-
-def _write_dicom(
-    seen: PromptedSlice, prediction: Prediction, mask: NDArray[np.uint8], algorithm: Algorithm,
-    folder: Path,
-) -> tuple[dict[str, str], list[str]]:  # fmt: skip
-    """See `write_files`."""
-    assert seen.origin is not None
-    name = MASKS["dicom"]
-    try:
-        source = source_image(seen.origin)
-        seg = segmentation(source, mask, algorithm)
-        write(seg, folder / name)
-    except InputError as error:
-        name = MASKS["png"]
-        write_png_mask(mask, folder / name)
-        return {"mask": name}, [f"no DICOM SEG and no report, and {name} instead: {error.reason}"]
-    if prediction.recist is None:
-        return {"mask": name}, [*source.repairs]
-    points = seen.points_in_image(prediction.recist.points)[:, :2]
-    lengths = prediction.recist.diameters_mm(seen.spacing)
-    try:
-        write(report(source, seg, points, lengths, algorithm), folder / REPORT)
-    except InputError as error:
-        return {"mask": name}, [*source.repairs, f"no report: {error.reason}"]
-    return {"mask": name, "report": REPORT}, [*source.repairs]
+def forget(folder: Path) -> None:
+    """Delete an answer that is none any more, and its folder where that holds nothing else."""
+    if folder.is_dir():
+        clear(folder)
+        if not any(folder.iterdir()):
+            folder.rmdir()

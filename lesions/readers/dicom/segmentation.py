@@ -61,6 +61,18 @@ def read_segmentation(path: Path, volume: Volume, segment: int | None = None) ->
         return replace(volume, hu=labels, source=path)
 
 
+def read_frames(path: Path) -> tuple[str, list[NDArray[np.uint8]]]:
+    """A DICOM SEG's SOPInstanceUID, and its frames that are not empty, in order: (H, W) of 0, 1.
+
+    Raises:
+        InputError: no binary segmentation, or damage.
+    """
+    with open_dicom(path, (*TAGS, "SOPInstanceUID")) as (dataset, stream):
+        _check_kind(dataset)
+        frames = [pixels for _, pixels in _frames(dataset, stream, None)]
+        return text(dataset, "SOPInstanceUID"), frames
+
+
 def _check_kind(dataset: Dataset) -> None:
     kind = uid.UID(text(dataset, "SOPClassUID"))
     if kind != uid.SegmentationStorage:

@@ -40,13 +40,19 @@ def write_table(folder: Path, rows: Sequence[Row], columns: Sequence[str] = COLU
         ({"id": "a/b"}, "the id 'a/b' is no name of a folder"),
         ({"id": ".."}, "the id '..' is no name of a folder"),
         ({"id": "answers.csv"}, "is no name of a folder"),
+        ({"id": "images"}, "is no name of a folder"),
         ({"id": "000001"}, "the id 000001 is row 1's already"),
+        ({"tracking_id": "T" * 65}, "the tracking identifier 'TTT"),
+        ({"tracking_id": "A\\B"}, "no backslash"),
+        ({"tracking_uid": "1.02.3"}, "the tracking UID '1.02.3' is no UID"),
+        ({"tracking_id": "T1"}, "the tracking_id T1 is row 1's already, of the same image"),
+        ({"image": "./b/../a.png", "tracking_id": ""}, "the tracking_uid 1.2.3 is row 1's"),
     ],
 )
 def test_bad_rows_are_named(tmp_path: Path, cells: dict[str, str], reason: str) -> None:
     columns = ("image", "x", "y", "slice", "spacing_x", "spacing_y", "window_low", "window_high",
-               "id", "remark")  # fmt: skip
-    good = dict(zip(columns, ("a.png", "1", "2.5", "", "", "", "", "", "", "later"), strict=True))
+               "id", "tracking_id", "tracking_uid", "remark")  # fmt: skip
+    good = dict(zip(columns, ("a.png", "1", "2.5", *[""] * 6, "T1", "1.2.3", "later"), strict=True))
     table = write_table(tmp_path, [[*good.values()], [*(good | cells).values()]], columns)
     found, rejected, ignored = read_prompt_table(table, Click)
     at = Click(at=(1, 2.5))
