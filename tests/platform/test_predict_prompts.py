@@ -18,7 +18,6 @@ from platform.predict import WITHOUT, PredictOptions
 from tests.boxed import ARM, Boxed, Crossed, Marked, save
 from tests.discs import Checkpoints, dice, middle_of, slice_with_discs
 from tests.lesions.readers import dicom_files
-from tests.lesions.writers.valid import check_valid
 from tests.platform.conftest import command
 from trainables.registry import SYSTEMS
 
@@ -48,7 +47,6 @@ def predict(models: dict[str, Path], tmp_path: Path) -> Predict:
         more = ("--spacing", *SPACING) if image.suffix == ".png" else ()
         given = ("--model", models[system], "--image", image, *more, "--out", tmp_path / "out")
         assert command("predict", system, *given, *words) == status
-        check_valid(*sorted((tmp_path / "out").rglob("*.dcm")))
         found: dict[str, Any] = json.loads((tmp_path / "out" / "answer.json").read_text())
         return found
 

@@ -1,21 +1,29 @@
 """Several lesions of one image: a folder each, one SEG and one report of all, and their names."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydicom
 import pytest
+import torch
 
+from dashboards.plots.overlays import answer_overlay
 from lesions import InputError
 from lesions.readers.png import encode_slice
+from platform.running.prompt_tables import Asked
 from tests.boxed import Boxed, Stacked, save
 from tests.discs import Checkpoints, dice, middle_of, slice_with_discs
 from tests.lesions.readers import dicom_files
+from tests.lesions.readers.test_prompt_table import write_table
 from tests.lesions.writers.test_dicom_writer import groups_of
-from tests.lesions.writers.valid import check_valid
 from tests.platform.conftest import command
+from tests.platform.test_prompt_tables import read
+from trainables.answering import batch
+from trainables.answering.answerer import Answering
+from trainables.answering.batch import AnswerActor, item_of
 
 HU, CORNERS = slice_with_discs(100)
 CLICKS = ["{},{}".format(*middle_of(corner)) for corner in CORNERS]
@@ -41,7 +49,6 @@ def predicted(
         else ("pdnet", "--model", *models)
     )
     assert command("predict", *who, "--out", out, *words) == status
-    check_valid(*sorted(out.rglob("*.dcm")))
     return [json.loads(path.read_text()) for path in sorted(out.glob("0*/answer.json"))]
 
 
@@ -194,7 +201,6 @@ def test_a_lesion_on_all_slices_has_a_volume(tmp_path: Path) -> None:
         1,
     )
     assert command("predict", "tests.boxed:Stacked", *given, "--out", out, *boxes(0, 1)) == 0
-    check_valid(*sorted(out.rglob("*.dcm")))
     seg = pydicom.dcmread(out / "mask.dcm")
     assert seg.NumberOfFrames == 6, "three slices a lesion"
     for number, group in enumerate(groups_of(out / "report.dcm"), 1):
@@ -210,6 +216,41 @@ def test_a_lesion_on_all_slices_has_a_volume(tmp_path: Path) -> None:
         key = pydicom.dcmread(tmp_path / "ct" / "IM1").SOPInstanceUID
         instance = line.ContentSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID
         assert instance == key
+
+
+def test_rows_of_one_image_are_together(
+    boxed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However a table names it; what is answered again is the same; one row has its own alone."""
+
+    def here(answering: Answering, todo: Sequence[Asked], out: Path) -> dict[str, str]:
+        item = item_of([(one.row.folder, one.question) for one in todo])
+        actor = AnswerActor(answering, out, answer_overlay)
+        return dict(json.loads(actor(item)["rejected"])) if todo else {}
+
+    monkeypatch.setattr(batch, "use_assigned_resources", lambda: torch.device("cpu"))
+    monkeypatch.setattr("platform.running.prompt_tables._answer", here)
+    name = image(tmp_path).name
+    columns = ("id", "image", "x0", "y0", "x1", "y1", "tracking_id")
+    first, second = (box.split(",") for box in BOXES[:2])
+    rows = [("left", name, *first, "T1"), ("right", f"./{name}", *second, "")]
+    out, words = tmp_path / "out", ("--table", tmp_path / "clicks.csv")
+    said, same = [], ""
+    for some in (rows, rows, rows[:1], [rows[0], (*rows[1][:-1], "T1")]):
+        write_table(tmp_path, some, columns)
+        predicted(boxed, out, *words)
+        said.append([row["dicom"] for row in read(out / "answers.csv")])
+        if len(said) <= 2:
+            uids = tracked(out / "images" / "left" / "mask.dcm")
+            assert [*uids] == ["T1", "Lesion 2"]
+            assert uids["T1"] == tracked(out / "left" / "mask.dcm")["T1"]
+            made = pydicom.dcmread(out / "images" / "left" / "report.dcm").SOPInstanceUID
+            assert made == (same or made)
+            same = made
+    assert said == [["images/left"] * 2, ["images/left"] * 2, ["left"], ["left"]]
+    assert not (out / "images" / "left").exists()
+    (rejected,) = read(out / "rejected.csv")
+    assert rejected["reason"].startswith("the tracking_id T1 is row 1's already, of the same image")
 
 
 def test_a_table_says_what_lesions_are_called(

@@ -26,6 +26,10 @@ def _is_parts(value: Any) -> bool:
     return isinstance(value, dict) and all(_fits(one, {"sha256": str}) for one in value.values())
 
 
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and "\0" not in value
+
+
 def _is_frames(value: Any) -> bool:
     return isinstance(value, list) and all(_fits(one, _FRAME) for one in value)
 
@@ -33,7 +37,7 @@ def _is_frames(value: Any) -> bool:
 # What `answer` writes: dicts with these keys, lists of this length, values of these kinds.
 _END = {"x": float, "y": float, "spread_mm": (float, type(None))}
 _AXIS = {"mm": float, "ends": [_END, _END]}
-_FRAME = {"slice": int, "file": str, "frame": int, "thickness_mm": (float, type(None))}
+_FRAME = {"slice": int, "file": _is_path, "frame": int, "thickness_mm": (float, type(None))}
 _PROMPT = {"kind": str, "points": _is_points}
 _MODEL = {"system": str, "parts": _is_parts}
 _FORM = {

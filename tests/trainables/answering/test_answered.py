@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from dashboards.plots.overlays import answer_overlay
 from lesions.prompts import Box, Click
 from lesions.readers.png import encode_slice
+from lesions.tracking import Tracking
 from tests.discs import Checkpoints, slice_with_discs
 from trainables.answering import batch
 from trainables.answering.answered import is_answered, read_answer
@@ -102,6 +103,18 @@ def test_one_with_absolute_paths_is_found(answered: Path, who: Answering) -> Non
     assert not is_found(answered, who)
 
 
+def test_one_of_a_lesion_called_otherwise_is_none(answered: Path, who: Answering) -> None:
+    """Its number among others says nothing: rows come and go."""
+    folder, question = answered / "out" / "a", question_in(answered)
+    assert is_answered(folder, replace(question, number=7), who)
+    for called in (Tracking(identifier="T1"), Tracking(uid="1.2.3")):
+        assert not is_answered(folder, replace(question, tracking=called), who)
+        given = asdict(called)
+        edit(answered, lambda found, given=given: found["tracking"].update(given=given))
+        assert is_answered(folder, replace(question, tracking=called), who)
+
+
+FRAME = {"slice": 0, "file": "a.dcm", "frame": 1, "thickness_mm": None}
 DEEP: dict[str, Any] = {}
 for _ in range(50):
     DEEP = {"": DEEP}
@@ -144,6 +157,14 @@ CHANGES: dict[str, Change] = {
     "perpendicular 1": lambda found: found.update(perpendicular=1),
     "found 1": lambda found: found.update(found=1),
     "precision list": lambda found: found.update(precision=["float32"]),
+    "end without x": lambda found: found["recist"]["long_axis"]["ends"][1].pop("x"),
+    "frames text": lambda found: found.update(frames="ab"),
+    "frame number": lambda found: found.update(frames=[1]),
+    "frame null byte": lambda found: found.update(frames=[FRAME | {"file": "\0"}]),
+    "frame's thickness": lambda found: found.update(frames=[FRAME | {"thickness_mm": "2"}]),
+    "no tracking": lambda found: found.pop("tracking"),
+    "tracking UID 5": lambda found: found["tracking"].update(uid=5),
+    "tracking's question": lambda found: found["tracking"].update(given=["T1", ""]),
 }
 
 
