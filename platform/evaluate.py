@@ -12,12 +12,8 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 
-from dashboards.pages.evaluation import (
-    Evaluation,
-    print_evaluation,
-    write_evaluation,
-    write_lesions,
-)
+from dashboards.pages.evaluation import Evaluation, print_evaluation, write_evaluation
+from dashboards.pages.lesion_rows import write_lesions
 from dashboards.plots.overlays import overlay
 from dashboards.recorded.artifacts import files_of
 from dashboards.tables.leaks import leak_notes

@@ -14,13 +14,16 @@ from markupsafe import Markup
 from dashboards.pages.view import LesionResult, SweepView
 from dashboards.plots.drawing import Plot
 from dashboards.plots.sweeps import plots, searched_names
-from dashboards.recorded.numbers import number_of, time_of
+from dashboards.recorded.numbers import count_of, time_of
 from dashboards.tables.comparison import (
     caution,
     columns_shown,
     comparison,
+    in_patients,
     in_words,
+    line_notes,
     short_number,
+    values_of,
 )
 from dashboards.tables.metrics import columns_of, metric_of, reported_in
 from dashboards.tables.papers import PaperRow, title_of
@@ -118,22 +121,25 @@ def fill(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["short"] = short_number
+    environment.filters |= {"short": short_number, "notes": line_notes, "patients": in_patients}
     page = environment.get_template(template).render(**values)
     return page.encode("utf-8", "replace").decode()
 
 
 def _facts(view: SweepView) -> list[tuple[str, str]]:
     """The few numbers at the top: what a reader wants before any table."""
-    facts = []
+    facts, found = [], values_of(view.test)
     shown = dict.fromkeys([view.merit.name, *_errors(reported_in(view.test))])
     for name in list(shown)[:MOST_FACTS]:
-        if (value := number_of(view.test.get(name))) is not None:
-            metric = metric_of(name)
+        if name in found:
+            metric, value = metric_of(name), found[name].mean
             digits, before = (1, metric.unit) if metric.unit else (metric.digits, "test")
-            facts.append((f"{value:.{digits}f}", f"{before} {metric.words}"))
+            ends = " to ".join(f"{end:.{digits}f}" for end in found[name].interval or ())
+            facts.append((f"{value:.{digits}f}", f"{before} {metric.words}{ends and f' ({ends})'}"))
     if view.test_n:
-        facts.append((str(view.test_n), "test lesions"))
+        patients = count_of(view.test.get("test_patients"))
+        whose = "" if patients is None else f" of {in_patients(patients)}"
+        facts.append((str(view.test_n), f"test lesions{whose}"))
     facts.append((str(len(view.trials)), "trials"))
     return facts
 

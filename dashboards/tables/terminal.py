@@ -14,6 +14,7 @@ from dashboards.tables.comparison import (
     caution,
     columns_shown,
     comparison,
+    line_notes,
     short_number,
 )
 from dashboards.tables.metrics import metric_of
@@ -50,7 +51,7 @@ def print_comparison(view: SweepView, rows: list[PaperRow], console: Console) ->
     lines = comparison(view, rows)
     columns = columns_shown(lines, view.merit.name)
     console.print(lines_table(title, lines, columns, console.width >= WIDE))
-    print_notes([caution(view, rows)], console)
+    print_notes([caution(view, rows), *line_notes(lines)], console)
     console.print()
     if view.trials:
         console.print(_trials_table(view))
@@ -59,7 +60,7 @@ def print_comparison(view: SweepView, rows: list[PaperRow], console: Console) ->
 
 
 def lines_table(title: str, lines: Sequence[Line], columns: Mapping[str, str], wide: bool) -> Table:
-    """One row a line.
+    """One row a line, and one below it with the intervals of its means, where it has any.
 
     Args:
         title: with rich's markup.
@@ -82,9 +83,17 @@ def lines_table(title: str, lines: Sequence[Line], columns: Mapping[str, str], w
             MISSING if line.lesions is None else str(line.lesions),
             *(line.cell(metric, " ± " if wide else "\n±") for metric in columns),
             style=STYLES[line.source],
-            end_section=following is None or following.source != line.source,
         )
+        _add_below(table, line, columns, wide)
+        if following is None or following.source != line.source:
+            table.add_section()
     return table
+
+
+def _add_below(table: Table, line: Line, columns: Iterable[str], wide: bool) -> None:
+    below = ["\n".join(line.below(metric, " to " if wide else "–\n")) for metric in columns]
+    if line.whose or any(below):
+        table.add_row(*([""] if wide else []), line.whose, "", *below, style="dim")
 
 
 def text_table(

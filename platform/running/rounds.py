@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from dashboards.tables.comparison import metrics_of, values_of
 from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.prepared import PreparedSet
@@ -179,8 +180,10 @@ def _tell(system: System, store: Store, parent: str, child: str, number: int) ->
     client = store.client
     if number in {point.step for point in client.get_metric_history(parent, "round")}:
         return
-    reported = (*system.reported, *(f"{name}_std" for name in system.reported))
-    wanted = {system.merit.best, "test_n", *reported}
     found = client.get_run(child).data.metrics
-    told = {name: value for name, value in found.items() if name in wanted or name[:5] == "mask_"}
+    result = metrics_of({name: mean for name, mean in values_of(found).items()
+                         if name in system.reported})  # fmt: skip
+    wanted = {system.merit.best, "test_n", "test_patients"}
+    told = result | {name: value for name, value in found.items()
+                     if name in wanted or name[:5] == "mask_"}  # fmt: skip
     log_metrics(store, parent, told | {"round": float(number)}, step=number)

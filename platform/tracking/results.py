@@ -109,4 +109,4 @@ def write_overlays(
 
 def _test_metrics(system: System, rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     summary = summarise(system, rows)
-    return summary | {"test_n": summary.get("n", float(len(rows)))}
+    return summary | {"test_n": summary["n"], "test_patients": summary["patients"]}

@@ -1,6 +1,7 @@
 """What the terminal shows."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from mlflow import MlflowClient
@@ -33,6 +34,29 @@ def test_ours_stands_beside_the_references_and_the_paper(view: SweepView) -> Non
     for number in ("1000", "0.961 ± 0.044", "0.924 ± 0.045", "1.733 ± 1.470", "1.524 ± 1.374"):
         assert number in paper
     assert "–" in line_of(text, "Cai et al.")
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_a_mean_has_its_interval_and_what_was_missed_below_it(view: SweepView, width: int) -> None:
+    measured = {"dice_low": 0.412, "dice_high": 0.888, "avd": 4.0, "avd_std": 1.5, "avd_n": 5.0}
+    test = {**view.test, **measured, "test_patients": 4.0, "test_n": 7.0}
+    view = replace(view, test=test)
+    lines = shown(view, width).splitlines()
+    text = " ".join(" ".join(lines).split())
+    assert max(map(len, lines)) <= width
+    assert "95% over 4 patients" in text
+    assert ("0.412 to 0.888" if width == 160 else "0.412–") in text
+    assert "0.888" in text
+    assert "Below a mean is its 95% interval over patients (10,000 draws" in text
+    assert "no interval" not in text
+    assert ("2 of 7 missed" in text) == ("AVD" in text)
+
+
+def test_of_two_patients_it_says_that_there_is_no_interval(view: SweepView) -> None:
+    text = shown(replace(view, test={**view.test, "test_patients": 2.0}), 160)
+    assert "no interval: 2 patients" in text
+    assert "Over fewer than 3 patients no interval can be given" in " ".join(text.split())
+    assert "interval" not in shown(view, 160), "a run of a version before tells no patients"
 
 
 def test_it_says_that_the_data_differ(view: SweepView) -> None:
@@ -95,7 +119,8 @@ def test_a_system_that_is_judged_by_an_error(located: SweepView, paper: str, wid
     assert ("5.580" in words) == ("comparable as a ranking" in words) == bool(paper)
     if width == 160:
         assert "Best validation long axis location error (pixel)" in words
-        assert line_of(text.getvalue(), "1 ").split() == ["1", "finished", "0.001", "3.500", "6"]
+        trials = text.getvalue().partition("Trials")[2]
+        assert line_of(trials, "1 ").split() == ["1", "finished", "0.001", "3.500", "6"]
 
 
 def test_a_metric_that_nobody_knows_has_its_own_name(view: SweepView) -> None:
