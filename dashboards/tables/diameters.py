@@ -1,7 +1,7 @@
 """Diameters from heat maps, masks and marks: tables of them and of how they differ."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,25 +31,35 @@ def diameter_cells(rows: Sequence[Row]) -> Cells:
 
 
 def difference_cells(rows: Sequence[Row]) -> Cells:
-    """A row each two ways and axis: median and mean are signed, absolute is a mean."""
+    """A row each two ways and axis: median and mean are signed, absolute is a mean.
+
+    Means have their 95 % intervals over patients, where there are enough.
+    """
     heading = ["Difference", "Axis", "n", "median", "mean", "absolute"]
     cells = [
         [f"{one.first} − {one.second}", one.axis, str(one.n), _signed(one.median),
-         _signed(one.mean), _mm(one.absolute)]
+         _with_interval(_signed, one.mean, one.mean_interval),
+         _with_interval(_mm, one.absolute, one.absolute_interval)]
         for one in differences(rows)
     ]  # fmt: skip
     return heading, cells
 
 
 def diameter_metrics(rows: Sequence[Row]) -> dict[str, float]:
-    """For MLflow: "long_heat_maps_minus_human_mask_median", "_mean", "_abs", "_n"."""
+    """For MLflow: "long_heat_maps_minus_human_mask_median_mm", "_mean_mm", "_abs_mm", "_n".
+
+    The intervals of both means are "_mean_low_mm", "_mean_high_mm" and so on.
+    """
     found: dict[str, float] = {}
     for one in differences(rows):
         name = f"{one.axis}_{one.first}_minus_{one.second}".replace(" ", "_")
         found |= {
-            f"{name}_median": one.median, f"{name}_mean": one.mean, f"{name}_abs": one.absolute,
-            f"{name}_n": float(one.n),
+            f"{name}_median_mm": one.median, f"{name}_mean_mm": one.mean,
+            f"{name}_abs_mm": one.absolute, f"{name}_n": float(one.n),
         }  # fmt: skip
+        for mean, ends in (("mean", one.mean_interval), ("abs", one.absolute_interval)):
+            found |= {f"{name}_{mean}_{end}_mm": value
+                      for end, value in zip(("low", "high"), ends or (), strict=False)}  # fmt: skip
     return found
 
 
@@ -69,6 +79,12 @@ def diameter_notes(rows: Sequence[Row]) -> Iterator[str]:
 
 def _mm(value: float) -> str:
     return MISSING if math.isnan(value) else f"{value:.1f}"
+
+
+def _with_interval(
+    text: Callable[[float], str], mean: float, ends: tuple[float, float] | None
+) -> str:
+    return f"{text(mean)} ({' to '.join(map(text, ends))})" if ends else text(mean)
 
 
 def _signed(value: float) -> str:

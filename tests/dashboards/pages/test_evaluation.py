@@ -77,9 +77,9 @@ def test_metrics_for_mlflow() -> None:
     assert metrics["stage2_dice"] == pytest.approx(0.35)
     assert (metrics["dice_lung"], metrics["n_lung"]) == (pytest.approx(0.6), 2)
     assert metrics["missed_lymph_node"] == 1
-    assert metrics["long_heat_maps_minus_human_mask_median"] == 0
-    assert metrics["long_heat_maps_minus_human_mask_mean"] == pytest.approx(2 / 3)
-    assert metrics["long_heat_maps_minus_human_mask_abs"] == pytest.approx(4 / 3)
+    assert metrics["long_heat_maps_minus_human_mask_median_mm"] == 0
+    assert metrics["long_heat_maps_minus_human_mask_mean_mm"] == pytest.approx(2 / 3)
+    assert metrics["long_heat_maps_minus_human_mask_abs_mm"] == pytest.approx(4 / 3)
     assert metrics["long_predicted_mask_minus_human_mask_n"] == 2
     assert all(map(math.isfinite, metrics.values()))
 
