@@ -22,7 +22,7 @@ from lesions import InputError, Recist
 from lesions.names import check_name
 from lesions.prepared import PreparedSet
 from lesions.readers.png import decode_labels
-from lesions.seen import UNKNOWN, Seen, of_all
+from lesions.seen import Seen, trained_on
 from platform.command_line.models import WhichModel, checkpoints
 from platform.command_line.options import parse, run
 from platform.running.actors import over_actors
@@ -30,6 +30,7 @@ from platform.running.cluster import cluster
 from platform.running.datasets import Data, check_one_kind, find_data
 from platform.running.storage import default_storage, new_result, writable
 from platform.tracking.provenance import provenance
+from platform.tracking.results import TRAINED_ON
 from platform.tracking.runs import NAME, end_run, log_metrics, log_params
 from platform.tracking.store import Store, open_store, reaching
 from trainables.answering.evaluating import Evaluator, items_of, rows_of
@@ -192,9 +193,7 @@ def mark_seen(rows: Sequence[dict[str, Any]], parts: Sequence[Seen | None]) -> N
     """Put `trained_on` in the place of a row's `pixels`: whether one of the parts has seen it."""
     for row in rows:
         patient, pixels = row["patient"], row.pop("pixels")
-        row["trained_on"] = of_all(
-            [UNKNOWN if seen is None else seen.has(patient, pixels) for seen in parts]
-        )
+        row["trained_on"] = trained_on(parts, patient, pixels)
 
 
 def pictures_of(plan: Evaluating, view: Evaluation) -> list[tuple[dict[str, Any], bytes]]:
@@ -212,7 +211,7 @@ def pictures_of(plan: Evaluating, view: Evaluation) -> list[tuple[dict[str, Any]
 def record(store: Store, plan: Evaluating, view: Evaluation, files: Sequence[Path]) -> None:
     """One run with what was evaluated, its metrics and files."""
     tags = {NAME: plan.name, "lesion.kind": "evaluate", "lesion.evaluate": plan.name,
-            "lesion.system": plan.system.name, "lesion.trained_on": " ".join(leak_notes(view.rows)),
+            "lesion.system": plan.system.name, TRAINED_ON: " ".join(leak_notes(view.rows)),
             **plan.tags()}  # fmt: skip
     run_id = str(store.client.create_run(store.experiment_id, tags=tags).info.run_id)
     log_params(store, run_id, plan.params())

@@ -16,6 +16,7 @@ from dashboards.plots.drawing import Plot
 from dashboards.plots.sweeps import plots, searched_names
 from dashboards.recorded.numbers import count_of, time_of
 from dashboards.tables.comparison import (
+    best_validation,
     caution,
     columns_shown,
     comparison,
@@ -23,6 +24,7 @@ from dashboards.tables.comparison import (
     in_words,
     line_notes,
     short_number,
+    validated_on,
     values_of,
 )
 from dashboards.tables.metrics import columns_of, metric_of, reported_in
@@ -35,6 +37,7 @@ PACKAGES = ("lesion-platform", "mlflow", "optuna", "ray", "torch", "numpy", "mat
 # Tags shown elsewhere on the page, or in words of our own.
 SHOWN_TAGS = (
     "kind", "sweep", "system", "best_trial", "data", "truth", "state", "merit", "better",
+    "trained_on",
 )  # fmt: skip
 AXES = ("long", "short")
 MOST_FACTS = 5  # metrics at the top of the page
@@ -99,6 +102,8 @@ def render(view: SweepView, rows: list[PaperRow]) -> str:
         pictures=_pictures(view),
         patients=len({lesion.patient for lesion in view.lesions}),
         searched=searched_names(view.trials),
+        validated_on=validated_on(view.trials),
+        intervals=any(trial.best_interval(view.merit) for trial in view.trials),
         provenance=_provenance(view),
         config=list(_flat(view.config)),
     )
@@ -121,7 +126,10 @@ def fill(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"short": short_number, "notes": line_notes, "patients": in_patients}
+    environment.filters |= {
+        "short": short_number, "notes": line_notes, "patients": in_patients,
+        "best_validation": best_validation,
+    }  # fmt: skip
     page = environment.get_template(template).render(**values)
     return page.encode("utf-8", "replace").decode()
 

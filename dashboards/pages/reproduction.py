@@ -95,7 +95,18 @@ class Reproduction:
         )
         yield f"Ours was measured on {self.data}{theirs if self._published else ''}."
         yield from self.remarks
+        yield from self._leaks()
         yield from self._orders()
+
+    def _leaks(self) -> Iterator[str]:
+        """What was trained on of each row's lesions; rows of which the same is said together."""
+        said: dict[str, list[str]] = {}
+        for result in self.results:
+            for note in result.leaks:
+                said.setdefault(note, []).append(result.method)
+        for note, methods in said.items():
+            every = len(methods) == len(self.results)
+            yield note if every else f"{', '.join(dict.fromkeys(methods))}: {note}"
 
     def _orders(self) -> Iterator[str]:
         """The methods from best to worst by each figure of merit, ours and the paper's."""

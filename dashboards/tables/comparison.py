@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dashboards.pages.view import SweepView
+from dashboards.pages.view import SweepView, Trial
 from dashboards.recorded.numbers import count_of, number_of
 from dashboards.tables.metrics import columns_of, metric_of, reported_in
 from dashboards.tables.papers import PaperRow, title_of
 from lesions.errors import shown
+from lesions.metrics.merit import Merit
 from lesions.metrics.paired import DRAWS, LEAST_PATIENTS, LEVEL
 from lesions.metrics.summary import Mean
 
@@ -144,6 +145,34 @@ def in_patients(count: int) -> str:
     return f"{count} patient{'' if count == 1 else 's'}"
 
 
+def with_interval(
+    value: float | None, ends: tuple[float, float] | None, digits: int = 3, sign: str = ""
+) -> str:
+    """A mean in text: "0.512 (0.401 to 0.623)"; a dash where there is none."""
+    if value is None:
+        return MISSING
+    form = f"{sign}.{digits}f"
+    return (
+        f"{value:{form}} ({' to '.join(f'{end:{form}}' for end in ends)})"
+        if ends
+        else f"{value:{form}}"
+    )
+
+
+def best_validation(trial: Trial, merit: Merit) -> str:
+    """A trial's best validation figure, with its interval where that was told."""
+    digits = metric_of(merit.name).digits
+    return with_interval(trial.best_value(merit), trial.best_interval(merit), digits)
+
+
+def validated_on(trials: Sequence[Trial]) -> str:
+    """ "46 validation lesions of 4 patients"; "" where no trial tells."""
+    for one in trials:
+        if one.lesions is not None and one.patients is not None:
+            return f"{one.lesions} validation lesions of {in_patients(one.patients)}"
+    return ""
+
+
 def our_method(view: SweepView) -> str:
     """Our line's name: the system, and which trial it is."""
     name = f"{title_of(view.system)}, ours"
@@ -162,6 +191,11 @@ def caution(view: SweepView, rows: list[PaperRow]) -> str:
         f"{ours}; the paper's results on the {theirs}. "
         f"Different lesions: they are not comparable as a ranking.{protocol}"
     )
+
+
+def sweep_notes(view: SweepView, rows: list[PaperRow], lines: Sequence[Line]) -> list[str]:
+    """What a reader has to know of a sweep's table; first why it is no ranking."""
+    return [caution(view, rows), *filter(None, [view.tags.get("trained_on")]), *line_notes(lines)]
 
 
 def short_number(text: str) -> str:

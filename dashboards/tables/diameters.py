@@ -1,12 +1,12 @@
 """Diameters from heat maps, masks and marks: tables of them and of how they differ."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from dashboards.tables.comparison import MISSING
+from dashboards.tables.comparison import MISSING, with_interval
 from lesions.metrics.side_by_side import AXES, HUMAN, MARKS, column, differences, without
 
 Row = Mapping[str, Any]
@@ -38,8 +38,8 @@ def difference_cells(rows: Sequence[Row]) -> Cells:
     heading = ["Difference", "Axis", "n", "median", "mean", "absolute"]
     cells = [
         [f"{one.first} − {one.second}", one.axis, str(one.n), _signed(one.median),
-         _with_interval(_signed, one.mean, one.mean_interval),
-         _with_interval(_mm, one.absolute, one.absolute_interval)]
+         with_interval(_known(one.mean), one.mean_interval, 1, "+"),
+         with_interval(_known(one.absolute), one.absolute_interval, 1)]
         for one in differences(rows)
     ]  # fmt: skip
     return heading, cells
@@ -81,10 +81,8 @@ def _mm(value: float) -> str:
     return MISSING if math.isnan(value) else f"{value:.1f}"
 
 
-def _with_interval(
-    text: Callable[[float], str], mean: float, ends: tuple[float, float] | None
-) -> str:
-    return f"{text(mean)} ({' to '.join(map(text, ends))})" if ends else text(mean)
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _signed(value: float) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 
 from dashboards.pages.view import evenly_apart
-from dashboards.tables.comparison import MISSING, Line, line_notes, paper_lines, values_of
+from dashboards.tables.comparison import Line, line_notes, paper_lines, values_of, with_interval
 from dashboards.tables.metrics import metric_of
 from dashboards.tables.papers import PaperRow, known_rows, masks_table
 from dashboards.tables.terminal import lines_table, plain, print_notes, text_table
@@ -238,18 +238,12 @@ def dice_cells(table: MaskTable, column: str) -> tuple[list[str], list[list[str]
     rows = [
         [
             value.replace("_", " "), *map(str, counts),
-            *(_with_interval(dice.get(method)) for method in table.methods),
+            *(with_interval(mean and mean.mean, mean and mean.interval)
+              for mean in map(dice.get, table.methods)),
         ]
         for value, (counts, dice) in table.dice_by(column).items()
     ]  # fmt: skip
     return [column.replace("_", " ").capitalize(), "n", "patients", *table.methods], rows
-
-
-def _with_interval(dice: Mean | None) -> str:
-    if dice is None:
-        return MISSING
-    low_high = "({:.3f} to {:.3f})".format(*dice.interval) if dice.interval else ""
-    return f"{dice.mean:.3f} {low_high}".rstrip()
 
 
 def difference_cells(table: MaskTable) -> tuple[list[str], list[list[str]]]:
@@ -275,10 +269,8 @@ def _difference(lesions: Sequence[Measured], method: str, against: str) -> str:
         for name in (method, against)
     )  # fmt: skip
     found = paired(ours, theirs)
-    if not found.lesions:
-        return MISSING
-    low_high = "({:+.3f} to {:+.3f})".format(*found.interval) if found.interval else ""
-    return f"{found.difference:+.3f} {low_high}".rstrip()
+    difference = found.difference if found.lesions else None
+    return with_interval(difference, found.interval, sign="+")
 
 
 def _mean_dice(lesion: Measured) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 
 from dashboards.recorded.numbers import number_of
 from dashboards.tables.comparison import metrics_of, values_of
+from dashboards.tables.leaks import leak_notes
 from dashboards.tables.papers import WHOLE
 from lesions.metrics import summary
 from lesions.metrics.paired import Measured, Which
@@ -31,6 +32,7 @@ class Result:
             measured.
         single: what the values are of: each lesion's with each seed, by the paper's metric.
         of_lesions: what is told of the lesions one by one, by its name in `tables.csv`.
+        leaks: what is said of lesions that were trained on, in sentences.
     """
 
     method: str
@@ -41,6 +43,7 @@ class Result:
     values: Mapping[str, Mean]
     single: Mapping[str, Measured] = field(default_factory=dict)
     of_lesions: Mapping[str, OfLesions] = field(default_factory=dict)
+    leaks: Sequence[str] = ()
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -125,6 +128,7 @@ def summarised(
         values=values,
         single=single,
         of_lesions={name: one for name in told if (one := of_lesions(name)) is not None},
+        leaks=list(leak_notes(fewest)),
     )
 
 

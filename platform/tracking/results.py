@@ -9,6 +9,7 @@ from typing import Any
 from dashboards.pages.view import evenly_apart, overlay_name
 from dashboards.plots.overlays import overlay
 from dashboards.recorded.artifacts import files_of
+from dashboards.tables.leaks import leak_metrics, leak_notes
 from dashboards.tables.terminal import say
 from lesions import Recist
 from lesions.metrics.merit import Merit
@@ -31,6 +32,7 @@ from trainables.system import System
 from trainables.workers import Job, evaluate
 
 OVERLAYS = 9
+TRAINED_ON = "lesion.trained_on"  # the tag that says what of the split was trained on
 
 
 def record_test(
@@ -49,7 +51,7 @@ def record_measured(
 ) -> None:  # fmt: skip
     """The metrics and rows of a model, or of several in order, on a set's test split.
 
-    The run says by which merit. With `pictures` also overlays of lesions from the best to the
+    The run says by which merit, and whether lesions of the split were trained on. With `pictures` also overlays of lesions from the best to the
     worst, evenly apart.
     """
     import ray
@@ -60,7 +62,11 @@ def record_measured(
     if not rows:
         say("the prepared set has no test lesions: nothing to measure")
         return
-    log_metrics(store, run_id, _test_metrics(system, rows))
+    notes = list(leak_notes(rows))
+    for note in notes:
+        say(note)
+    set_tags(store, run_id, {TRAINED_ON: " ".join(notes)})
+    log_metrics(store, run_id, _test_metrics(system, rows) | leak_metrics(rows))
     with tempfile.TemporaryDirectory() as folder:
         write_rows(Path(folder) / "lesions.json", rows)
         if pictures:

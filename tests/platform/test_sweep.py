@@ -104,6 +104,26 @@ def test_nobody_else_may_read_it(storage: Path) -> None:
     assert open_to(0o077, *storage.iterdir()) == []
 
 
+def test_a_moved_storage_is_compared_and_a_good_report_stays(
+    storage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (storage / "reports" / "first.html").read_bytes()
+    moved = storage.rename(tmp_path / "moved")
+    try:
+        assert command("compare", "pdnet", "--storage", moved) == 0
+        assert (moved / "reports" / "first.html").read_bytes() == page
+        assert not storage.exists()
+        (moved / "artifacts").rename(tmp_path / "artifacts")
+        assert command("compare", "pdnet", "--storage", moved) == 0
+        said = capsys.readouterr().out
+        assert f"gone from {(moved / 'artifacts').as_uri()}" in said
+        assert "the report that there is stays as it was written before" in said
+        assert (moved / "reports" / "first.html").read_bytes() == page
+        (tmp_path / "artifacts").rename(moved / "artifacts")
+    finally:
+        moved.rename(storage)
+
+
 def test_references_and_baselines_lie_beside(storage: Path) -> None:
     client, experiment = store(storage)
     references = runs_of_kind(client, experiment, "reference")
