@@ -111,14 +111,15 @@ def summarised(
     values: dict[str, Mean] = {}
     single: dict[str, Measured] = {}
     for name, (part, metric) in columns.items():
-        every = [row for parts in chosen.values() for row in parts[part]]
-        numbers = [{name: _number(row, metric)} for row in every]
-        values |= values_of(summary(numbers, [_which(row).patient for row in every]))
+        mine = [row for parts in chosen.values() for row in parts[part]]
+        numbers = [{name: _number(row, metric)} for row in mine]
+        values |= values_of(summary(numbers, [_which(row).patient for row in mine]))
         single[name] = {
             seed: {_which(row): _number(row, metric) for row in parts[part]}
             for seed, parts in chosen.items()
         }
-    fewest = min((rows for parts in chosen.values() for rows in parts.values()), key=len)
+    every = [rows for parts in chosen.values() for rows in parts.values()]
+    fewest = min(every, key=len)
     return Result(
         method=method,
         subgroup=subgroup,
@@ -128,7 +129,7 @@ def summarised(
         values=values,
         single=single,
         of_lesions={name: one for name in told if (one := of_lesions(name)) is not None},
-        leaks=list(leak_notes(fewest)),
+        leaks=list(dict.fromkeys(note for rows in every for note in leak_notes(rows))),
     )
 
 

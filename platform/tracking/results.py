@@ -51,8 +51,8 @@ def record_measured(
 ) -> None:  # fmt: skip
     """The metrics and rows of a model, or of several in order, on a set's test split.
 
-    The run says by which merit, and whether lesions of the split were trained on. With `pictures` also overlays of lesions from the best to the
-    worst, evenly apart.
+    The run says by which merit, and whether lesions of the split were trained on. With `pictures`
+    also overlays of lesions from the best to the worst, evenly apart.
     """
     import ray
 

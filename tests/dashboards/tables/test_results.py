@@ -69,3 +69,24 @@ def test_several_seeds_are_pooled_and_kept_apart() -> None:
 def test_one_seed_has_no_numbers_of_its_own() -> None:
     row = summarised("base", "all", "here", STAGES, {0: MEASURED})
     assert not [name for name in row.metrics if "seed" in name]
+
+
+def test_it_has_an_interval_over_patients_and_says_what_was_trained_on() -> None:
+    """Three patients: a draw in 27 has one alone, and their own means are the ends."""
+    columns = {"dice": ("", "dice"), "avd": ("", "avd")}
+    rows = [
+        {"dice": dice, "avd": avd, "patient": whose, "file": "a", "row": at, "trained_on": word}
+        for at, (dice, avd, whose, word) in enumerate(
+            [(0.2, 3.0, "a", "no"), (0.4, None, "a", "no"), (0.6, 4.0, "b", "pixels"),
+             (0.9, None, "c", "no")]
+        )
+    ]  # fmt: skip
+    row = summarised("base", "all", "here", columns, {0: {"": rows}})
+    assert (row.lesions, row.patients) == (4, 3)
+    assert row.values["dice"].interval == pytest.approx((0.3, 0.9))
+    assert (row.values["avd"].lacking, row.values["avd"].of) == (2, 4)
+    assert row.values["avd"].interval is None, "of two patients"
+    assert row.metrics["dice_low"] == pytest.approx(0.3)
+    assert (row.metrics["avd_n"], row.metrics["test_patients"]) == (2, 3)
+    (leak,) = row.leaks
+    assert leak.startswith("LEAK: 1 of 4 lesions lie on slices")
