@@ -17,6 +17,7 @@ from dashboards.pages.lesion_rows import write_lesions
 from dashboards.plots.overlays import overlay
 from dashboards.recorded.artifacts import files_of
 from dashboards.tables.leaks import leak_notes
+from dashboards.tables.metrics import units_of
 from dashboards.tables.terminal import say
 from lesions import InputError, Recist
 from lesions.names import check_name
@@ -30,7 +31,7 @@ from platform.running.cluster import cluster
 from platform.running.datasets import Data, check_one_kind, find_data
 from platform.running.storage import default_storage, new_result, writable
 from platform.tracking.provenance import provenance
-from platform.tracking.results import TRAINED_ON
+from platform.tracking.results import TRAINED_ON, UNITS
 from platform.tracking.runs import NAME, end_run, log_metrics, log_params
 from platform.tracking.store import Store, open_store, reaching
 from trainables.answering.evaluating import Evaluator, items_of, rows_of
@@ -212,7 +213,7 @@ def record(store: Store, plan: Evaluating, view: Evaluation, files: Sequence[Pat
     """One run with what was evaluated, its metrics and files."""
     tags = {NAME: plan.name, "lesion.kind": "evaluate", "lesion.evaluate": plan.name,
             "lesion.system": plan.system.name, TRAINED_ON: " ".join(leak_notes(view.rows)),
-            **plan.tags()}  # fmt: skip
+            UNITS: units_of(plan.system.reported), **plan.tags()}  # fmt: skip
     run_id = str(store.client.create_run(store.experiment_id, tags=tags).info.run_id)
     log_params(store, run_id, plan.params())
     log_metrics(store, run_id, view.metrics())

@@ -113,6 +113,11 @@ def named_with_unit(name: str, before: str = "") -> str:
     return f"{name}_{unit}" if unit and not name.endswith(f"_{unit}") else name
 
 
+def units_of(names: Iterable[str]) -> str:
+    """Those of metrics that have one: "avd pixel, long_axis_error mm"."""
+    return ", ".join(f"{name} {unit}" for name in names if (unit := metric_of(name).unit))
+
+
 def part_words(part: str) -> str:
     """A part's name in words: "stage 1" of "stage1"."""
     return shown(spoken(part))

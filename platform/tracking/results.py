@@ -10,6 +10,7 @@ from dashboards.pages.view import evenly_apart, overlay_name
 from dashboards.plots.overlays import overlay
 from dashboards.recorded.artifacts import files_of
 from dashboards.tables.leaks import leak_metrics, leak_notes
+from dashboards.tables.metrics import units_of
 from dashboards.tables.terminal import say
 from lesions import Recist
 from lesions.metrics.merit import Merit
@@ -32,6 +33,7 @@ from trainables.system import System
 from trainables.workers import Job, evaluate
 
 OVERLAYS = 9
+UNITS = "lesion.units"  # the tag that says those of the run's metrics
 TRAINED_ON = "lesion.trained_on"  # the tag that says what of the split was trained on
 
 
@@ -58,7 +60,7 @@ def record_measured(
 
     task = ray.remote(num_cpus=1, num_gpus=1 if resources.get("GPU", 0) > 0 else 0)(evaluate)
     rows = ray.get(task.remote(checkpoints, data, "test", word_of(system)))
-    set_tags(store, run_id, merit_tags(system.merit))
+    set_tags(store, run_id, {**merit_tags(system.merit), UNITS: units_of(system.reported)})
     if not rows:
         say("the prepared set has no test lesions: nothing to measure")
         return
