@@ -114,3 +114,13 @@ def together(parts: Sequence[Seen | None]) -> Seen | None:
 def of_all(found: Sequence[str]) -> str:
     """One word of what several parts say of a lesion: one that has seen it outweighs the rest."""
     return next((word for word in (BOTH, PIXELS, PATIENT, UNKNOWN) if word in found), NEITHER)
+
+
+def trained_on(parts: Sequence[Seen | None], patient: str, pixels: str) -> str:
+    """Whether one of several parts has seen a lesion; None is a part that does not say.
+
+    Args:
+        parts: what each was trained on.
+        patient, pixels: the lesion's, as of `Seen.has`.
+    """
+    return of_all([UNKNOWN if seen is None else seen.has(patient, pixels) for seen in parts])

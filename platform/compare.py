@@ -8,6 +8,7 @@ import tyro
 from rich.console import Console
 
 from dashboards.pages.report import write_report
+from dashboards.recorded.evidence import PUT_BACK
 from dashboards.recorded.runs import read_sweep
 from dashboards.tables.papers import shown_rows
 from dashboards.tables.terminal import print_comparison, say
@@ -19,12 +20,20 @@ from trainables.registry import find_system, named_system
 
 
 def compare(store: Store, sweep: str | None, storage: Path) -> Path:
-    """Print the comparison and write the report; the report's path."""
+    """Print the comparison and write the report; the report's path.
+
+    A report is never replaced by one that lacks the lesions, where the run's files are gone.
+    """
     view = read_sweep(store.client, store.experiment, sweep)
     path = inside(storage / "reports", view.name, ".html")
     rows = shown_rows(find_system(store.experiment).paper)
     print_comparison(view, rows, Console())
-    write_report(view, rows, path)
+    if view.lost:
+        say(f"the sweep's lesions and pictures are gone from {view.lost}: {PUT_BACK}")
+    if view.lost and path.exists():
+        say("the report that there is stays as it was written before")
+    else:
+        write_report(view, rows, path)
     say(f"report: {path}\nall runs: mlflow ui --backend-store-uri {store.uri}")
     return path
 

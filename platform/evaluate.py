@@ -12,21 +12,18 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 
-from dashboards.pages.evaluation import (
-    Evaluation,
-    print_evaluation,
-    write_evaluation,
-    write_lesions,
-)
+from dashboards.pages.evaluation import Evaluation, print_evaluation, write_evaluation
+from dashboards.pages.lesion_rows import write_lesions
 from dashboards.plots.overlays import overlay
 from dashboards.recorded.artifacts import files_of
 from dashboards.tables.leaks import leak_notes
+from dashboards.tables.metrics import units_of
 from dashboards.tables.terminal import say
 from lesions import InputError, Recist
 from lesions.names import check_name
 from lesions.prepared import PreparedSet
 from lesions.readers.png import decode_labels
-from lesions.seen import UNKNOWN, Seen, of_all
+from lesions.seen import Seen, trained_on
 from platform.command_line.models import WhichModel, checkpoints
 from platform.command_line.options import parse, run
 from platform.running.actors import over_actors
@@ -34,6 +31,7 @@ from platform.running.cluster import cluster
 from platform.running.datasets import Data, check_one_kind, find_data
 from platform.running.storage import default_storage, new_result, writable
 from platform.tracking.provenance import provenance
+from platform.tracking.results import TRAINED_ON, UNITS
 from platform.tracking.runs import NAME, end_run, log_metrics, log_params
 from platform.tracking.store import Store, open_store, reaching
 from trainables.answering.evaluating import Evaluator, items_of, rows_of
@@ -196,9 +194,7 @@ def mark_seen(rows: Sequence[dict[str, Any]], parts: Sequence[Seen | None]) -> N
     """Put `trained_on` in the place of a row's `pixels`: whether one of the parts has seen it."""
     for row in rows:
         patient, pixels = row["patient"], row.pop("pixels")
-        row["trained_on"] = of_all(
-            [UNKNOWN if seen is None else seen.has(patient, pixels) for seen in parts]
-        )
+        row["trained_on"] = trained_on(parts, patient, pixels)
 
 
 def pictures_of(plan: Evaluating, view: Evaluation) -> list[tuple[dict[str, Any], bytes]]:
@@ -216,8 +212,8 @@ def pictures_of(plan: Evaluating, view: Evaluation) -> list[tuple[dict[str, Any]
 def record(store: Store, plan: Evaluating, view: Evaluation, files: Sequence[Path]) -> None:
     """One run with what was evaluated, its metrics and files."""
     tags = {NAME: plan.name, "lesion.kind": "evaluate", "lesion.evaluate": plan.name,
-            "lesion.system": plan.system.name, "lesion.trained_on": " ".join(leak_notes(view.rows)),
-            **plan.tags()}  # fmt: skip
+            "lesion.system": plan.system.name, TRAINED_ON: " ".join(leak_notes(view.rows)),
+            UNITS: units_of(plan.system.reported), **plan.tags()}  # fmt: skip
     run_id = str(store.client.create_run(store.experiment_id, tags=tags).info.run_id)
     log_params(store, run_id, plan.params())
     log_metrics(store, run_id, view.metrics())

@@ -9,9 +9,9 @@ from mlflow import MlflowClient
 from rich.console import Console
 
 from dashboards.recorded.merits import merit_of
-from dashboards.recorded.numbers import time_of
+from dashboards.recorded.numbers import count_of, time_of
 from dashboards.recorded.runs import words_of
-from dashboards.tables.comparison import MISSING
+from dashboards.tables.comparison import MISSING, in_patients
 from dashboards.tables.metrics import metric_of
 from dashboards.tables.terminal import say, text_table
 from lesions import InputError
@@ -68,7 +68,11 @@ def _row(version: Any, aliases: Mapping[str, str]) -> list[str]:
 
 def _figure(tags: Mapping[str, str]) -> str:
     found = in_words(tags)
-    return found if found == MISSING else f"{metric_of(merit_of(tags).name).words} {found}"
+    if found == MISSING:
+        return found
+    lesions, patients = (count_of(tags.get(f"lesion.val_{name}")) for name in ("n", "patients"))
+    on = "" if lesions is None or patients is None else f", {lesions} of {in_patients(patients)}"
+    return f"{metric_of(merit_of(tags).name).words} {found}{on}"
 
 
 @dataclass(frozen=True, kw_only=True)

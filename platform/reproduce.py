@@ -26,7 +26,7 @@ from platform.running.cluster import cluster, has_gpu
 from platform.running.datasets import Data, find_data
 from platform.running.plans import start
 from platform.running.reproducing import Reproducing
-from platform.running.storage import default_storage, writable
+from platform.running.storage import default_storage, found_again, writable
 from platform.running.training import check_room
 from platform.tracking.provenance import provenance
 from platform.tracking.recorder import Recorder, seeds_tag
@@ -207,7 +207,7 @@ def main() -> None:
     plan = start(Reproducing, system, preset, options, storage, prefix=name)
     external = None
     if place := options.external or plan.external:
-        external = find_data(place, storage, plan.config.pseudo_mask)
+        external = find_data(found_again(place, storage), storage, plan.config.pseudo_mask)
     # Resumed for another table, it takes what both tables train as it is.
     plan = replace(
         plan, table=name, external=external.root if external else None,

@@ -75,11 +75,14 @@ def truth_name(lesion: Lesion, pseudo_mask: str) -> str:
 
 
 def summarise(system: System, rows: Sequence[Row]) -> dict[str, float]:
-    """Mean and standard deviation of each metric that the system reports, and `n`; empty for none.
+    """Mean, deviation and interval over patients of each metric that the system reports.
+
+    Also `n` and `patients`, see `metrics.summary`; empty without rows.
 
     Raises:
         KeyError: the system reports what none of its answers has.
     """
     if not rows:
         return {}
-    return metrics.summary([{name: row[name] for name in system.reported} for row in rows])
+    reported = [{name: row[name] for name in system.reported} for row in rows]
+    return metrics.summary(reported, [row["patient"] for row in rows])

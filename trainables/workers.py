@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import tee
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from lesions.files import write_text
 from lesions.prepared import PreparedSet
 from lesions.prompts.click import ellipse_box
 from lesions.readers.png import encode_labels
-from lesions.seen import Seen, together
+from lesions.seen import Seen, slice_digest, together, trained_on
 from trainables import references
 from trainables.checkpoint import read_history, read_seen
 from trainables.evaluate import measured
@@ -83,8 +84,8 @@ def evaluate(
 ) -> list[dict[str, Any]]:
     """Each lesion's row of a split by the best model of a part, or of all parts in order.
 
-    Beside the metrics a row has `mask` (PNG bytes, or None) and `endpoints` ((4, 2) lists, or
-    None).
+    Beside the metrics a row has `mask` (PNG bytes, or None), `endpoints` ((4, 2) lists, or None)
+    and `trained_on`, see `lesions.seen`.
 
     Args:
         checkpoints: their folders.
@@ -93,8 +94,14 @@ def evaluate(
         system: the word that names theirs.
     """
     named_system(system)
-    parts = load_parts(checkpoints, use_assigned_resources())
-    return [row | drawn(found) for row, found in measured(parts, PreparedSet(data, split))]
+    parts, seen = load_parts(checkpoints, use_assigned_resources()), [*map(read_seen, checkpoints)]
+    asked, told = tee(PreparedSet(data, split))
+    return [
+        row
+        | drawn(found)
+        | {"trained_on": trained_on(seen, lesion.patient, slice_digest(lesion.slice_hu))}
+        for lesion, (row, found) in zip(told, measured(parts, asked), strict=True)
+    ]
 
 
 def drawn(found: Prediction) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from dashboards.tables.comparison import (
     Line,
     columns_shown,
     in_words,
+    line_notes,
     metrics_of,
     paper_lines,
     values_of,
@@ -33,7 +34,7 @@ from dashboards.tables.terminal import WIDE, lines_table, plain, print_notes, te
 from lesions.metrics import summary
 from lesions.metrics.merit import DICE, Merit
 from lesions.metrics.side_by_side import HEATMAPS, PREDICTED, ways_of
-from lesions.writers.csv_rows import write_csv
+from lesions.metrics.summary import Mean
 
 Row = Mapping[str, Any]
 SHOWN = 4  # lesions with pictures
@@ -140,10 +141,11 @@ class Evaluation:
     def _line(self, method: str, where: str, rows: Sequence[Row]) -> Line:
         values = self._values(rows)
         if self.finds:
-            values[MISSED] = (float(sum(not row["found"] for row in rows)), None)
+            values[MISSED] = Mean(float(sum(not row["found"] for row in rows)))
         return Line(
-            source="ours", method=method, measured_on=where, lesions=len(rows), values=values
-        )
+            source="ours", method=method, measured_on=where, lesions=len(rows), values=values,
+            patients=_patients(rows),
+        )  # fmt: skip
 
     def _alone(self, where: str) -> Line:
         return Line(
@@ -152,28 +154,29 @@ class Evaluation:
             measured_on=f"{where}; told {self.told}" if self.told else where,
             lesions=len(self.rows),
             values=self._values(self.rows, f"{self.alone}_"),
+            patients=_patients(self.rows),
         )
 
-    def _values(
-        self, rows: Sequence[Row], before: str = ""
-    ) -> dict[str, tuple[float, float | None]]:
-        """Mean and deviation of what was measured of `reported`, under `before` + its name."""
+    def _values(self, rows: Sequence[Row], before: str = "") -> dict[str, Mean]:
+        """The means of what was measured of `reported`, under `before` + its name."""
         measured = [
             {name: row[before + name] for name in self.reported if before + name in row}
             for row in rows
         ]
-        return values_of(summary(measured))
+        return values_of(summary(measured, [row["patient"] for row in rows]))
 
     def metrics(self) -> dict[str, float]:
         """For MLflow: each metric, also by lesion type, and the diameters' differences."""
-        found = {"test_n": float(len(self.rows)), "failed": float(len(self.aside))}
+        found = {"test_n": float(len(self.rows)), "test_patients": float(_patients(self.rows)),
+                 "failed": float(len(self.aside))}  # fmt: skip
         found |= leak_metrics(self.rows)
         found |= metrics_of(self._line("", "", self.rows).values)
         if self.alone:
             alone = metrics_of(self._alone("").values)
             found |= {f"{self.alone}_{name}": value for name, value in alone.items()}
         for kind, rows in self.categories().items():
-            named = metrics_of(self._line("", "", rows).values) | {"n": float(len(rows))}
+            named = metrics_of(self._line("", "", rows).values)
+            named |= {"n": float(len(rows)), "patients": float(_patients(rows))}
             found |= {f"{name}_{kind}": value for name, value in named.items()}
         if self.diameters:
             found |= diameter_metrics(self.rows)
@@ -228,41 +231,29 @@ class Evaluation:
             yield from diameter_notes(self.rows)
 
 
+def _patients(rows: Sequence[Row]) -> int:
+    return len({row["patient"] for row in rows})
+
+
 def print_evaluation(view: Evaluation, console: Console) -> None:
     """Print the tables and their notes."""
     wide = console.width >= WIDE
     theirs, by_type = _table(shown_rows(view.paper)), _table(view.category_rows())
+    whole, kinds = view.lines(), view.category_lines()
     for title, lines in (
-        (f"{view.title}{theirs and f', {theirs}'}: {view.name}", view.lines()),
-        (f"By category{by_type and f', {by_type}'}", view.category_lines()),
+        (f"{view.title}{theirs and f', {theirs}'}: {view.name}", whole),
+        (f"By category{by_type and f', {by_type}'}", kinds),
     ):
         console.print(lines_table(plain(title), lines, view.columns(lines), wide))
     if view.diameters:
         console.print(text_table("Diameters side by side (mm)", *diameter_cells(view.rows)))
         console.print(text_table("Their differences (mm)", *difference_cells(view.rows)))
-    print_notes(view.notes(), console)
+    print_notes([*view.notes(), *line_notes([*whole, *kinds])], console)
 
 
 def _table(rows: Sequence[PaperRow]) -> str:
     """ "Table 1" of a paper; "" where it has none."""
     return f"Table {rows[0].table}" if rows else ""
-
-
-def write_lesions(view: Evaluation, path: Path) -> None:
-    """Write every lesion's row as CSV; what is absent is empty."""
-    rows = sorted([*view.rows, *view.aside], key=lambda row: (row["set"], row["index"]))
-    dropped = ("mask", "index", "set")
-    names = dict.fromkeys(name for row in rows for name in row if name not in dropped)
-    cells = ([view.sets[row["set"]], *(_cell(row.get(name)) for name in names)] for row in rows)
-    write_csv(path, ["data", *names], cells)
-
-
-def _cell(value: Any) -> Any:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, list):  # endpoints
-        return " ".join(f"{number:.3f}" for point in value for number in point)
-    return value
 
 
 def write_evaluation(view: Evaluation, pictures: Sequence[tuple[Row, bytes]], path: Path) -> None:

@@ -1,14 +1,15 @@
 """The table of pseudo masks as one HTML file, with pictures of a few lesions by every method."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dashboards.pages.report import data_uri, fill, versions, write_page
 from dashboards.plots.overlays import crop_of, overlay
-from dashboards.tables.masks import MaskTable, dice_cells, difference_cells, notes, records
+from dashboards.tables.masks import MaskTable, dice_cells, difference_cells, notes
 from dashboards.tables.papers import masks_table, title_of
 from lesions.judging.measuring import METRICS, Key, Measured
 from lesions.lesion import Lesion
@@ -58,6 +59,23 @@ def write_mask_report(
 def write_rows(table: MaskTable, path: Path) -> None:
     """Write every score as CSV, and every reason for which there is none."""
     write_csv(path, ROWS, ([row.get(name, "") for name in ROWS] for row in records(table)))
+
+
+def records(table: MaskTable) -> Iterator[dict[str, Any]]:
+    """One row a lesion and method, and one a lesion set aside: what the CSV file holds."""
+    for lesion in table.lesions:
+        about = {
+            "file": lesion.file,
+            "row": lesion.row,
+            "patient": lesion.patient,
+            "lesion_type": lesion.lesion_type,
+            "tissue": table.tissues.get(lesion.key, ""),
+        }
+        for method in table.methods:
+            scores = lesion.scores.get(method, {})
+            yield {**about, "method": method, **scores, "reason": lesion.failed.get(method, "")}
+    for one in table.aside:
+        yield {"file": one.file, "row": one.row, "reason": one.reason}
 
 
 def render_masks(table: MaskTable, pictures: Mapping[Key, Mapping[str, bytes]]) -> str:

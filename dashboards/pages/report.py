@@ -14,13 +14,18 @@ from markupsafe import Markup
 from dashboards.pages.view import LesionResult, SweepView
 from dashboards.plots.drawing import Plot
 from dashboards.plots.sweeps import plots, searched_names
-from dashboards.recorded.numbers import number_of, time_of
+from dashboards.recorded.numbers import count_of, time_of
 from dashboards.tables.comparison import (
+    best_validation,
     caution,
     columns_shown,
     comparison,
+    in_patients,
     in_words,
+    line_notes,
     short_number,
+    validated_on,
+    values_of,
 )
 from dashboards.tables.metrics import columns_of, metric_of, reported_in
 from dashboards.tables.papers import PaperRow, title_of
@@ -32,6 +37,7 @@ PACKAGES = ("lesion-platform", "mlflow", "optuna", "ray", "torch", "numpy", "mat
 # Tags shown elsewhere on the page, or in words of our own.
 SHOWN_TAGS = (
     "kind", "sweep", "system", "best_trial", "data", "truth", "state", "merit", "better",
+    "trained_on",
 )  # fmt: skip
 AXES = ("long", "short")
 MOST_FACTS = 5  # metrics at the top of the page
@@ -96,6 +102,8 @@ def render(view: SweepView, rows: list[PaperRow]) -> str:
         pictures=_pictures(view),
         patients=len({lesion.patient for lesion in view.lesions}),
         searched=searched_names(view.trials),
+        validated_on=validated_on(view.trials),
+        intervals=any(trial.best_interval(view.merit) for trial in view.trials),
         provenance=_provenance(view),
         config=list(_flat(view.config)),
     )
@@ -118,22 +126,28 @@ def fill(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["short"] = short_number
+    environment.filters |= {
+        "short": short_number, "notes": line_notes, "patients": in_patients,
+        "best_validation": best_validation,
+    }  # fmt: skip
     page = environment.get_template(template).render(**values)
     return page.encode("utf-8", "replace").decode()
 
 
 def _facts(view: SweepView) -> list[tuple[str, str]]:
     """The few numbers at the top: what a reader wants before any table."""
-    facts = []
+    facts, found = [], values_of(view.test)
     shown = dict.fromkeys([view.merit.name, *_errors(reported_in(view.test))])
     for name in list(shown)[:MOST_FACTS]:
-        if (value := number_of(view.test.get(name))) is not None:
-            metric = metric_of(name)
+        if name in found:
+            metric, value = metric_of(name), found[name].mean
             digits, before = (1, metric.unit) if metric.unit else (metric.digits, "test")
-            facts.append((f"{value:.{digits}f}", f"{before} {metric.words}"))
+            ends = " to ".join(f"{end:.{digits}f}" for end in found[name].interval or ())
+            facts.append((f"{value:.{digits}f}", f"{before} {metric.words}{ends and f' ({ends})'}"))
     if view.test_n:
-        facts.append((str(view.test_n), "test lesions"))
+        patients = count_of(view.test.get("test_patients"))
+        whose = "" if patients is None else f" of {in_patients(patients)}"
+        facts.append((str(view.test_n), f"test lesions{whose}"))
     facts.append((str(len(view.trials)), "trials"))
     return facts
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from dashboards.pages.report import fill, versions, with_svg, write_page
 from dashboards.plots.drawing import Plot
 from dashboards.plots.histograms import Point, cumulative_histogram
-from dashboards.tables.comparison import Line, paper_lines
+from dashboards.tables.comparison import Line, line_notes, paper_lines
 from dashboards.tables.differences import Difference, difference_notes, difference_table, pairs_of
 from dashboards.tables.metrics import metric_of
 from dashboards.tables.papers import WHOLE, PaperRow, title_of
@@ -70,6 +70,7 @@ class Reproduction:
                 measured_on=result.measured_on,
                 lesions=result.lesions,
                 values=result.values,
+                patients=result.patients,
             )
             for result in self.results
         ]
@@ -94,7 +95,18 @@ class Reproduction:
         )
         yield f"Ours was measured on {self.data}{theirs if self._published else ''}."
         yield from self.remarks
+        yield from self._leaks()
         yield from self._orders()
+
+    def _leaks(self) -> Iterator[str]:
+        """What was trained on of each row's lesions; rows of which the same is said together."""
+        said: dict[str, list[str]] = {}
+        for result in self.results:
+            for note in result.leaks:
+                said.setdefault(note, []).append(result.method)
+        for note, methods in said.items():
+            every = len(methods) == len(self.results)
+            yield note if every else f"{', '.join(dict.fromkeys(methods))}: {note}"
 
     def _orders(self) -> Iterator[str]:
         """The methods from best to worst by each figure of merit, ours and the paper's."""
@@ -125,8 +137,9 @@ class Reproduction:
 def print_reproduction(view: Reproduction, console: Console) -> None:
     """Print the table, how our rows differ, and the notes of both."""
     title, wide = f"{plain(view.title)}: {plain(view.name)}", console.width >= WIDE
-    console.print(lines_table(title, view.lines(), view.headings, wide))
-    print_notes([view.caption, *view.notes()], console)
+    lines = view.lines()
+    console.print(lines_table(title, lines, view.headings, wide))
+    print_notes([view.caption, *line_notes(lines), *view.notes()], console)
     if view.shares:
         console.print(text_table("Of the lesions", *share_cells(view.shares), words=2))
         print_notes(share_notes(view.shares, view.results), console)

@@ -22,6 +22,7 @@ class Trial:
         state: "finished", "pruned", "failed" or "running".
         searched: the searched parameters, by name, as MLflow's text.
         history: (epoch, value) in order, by metric name.
+        lesions, patients: what it was validated on; None where that is not known.
     """
 
     number: int
@@ -29,6 +30,8 @@ class Trial:
     state: str
     searched: Mapping[str, str]
     history: Mapping[str, list[tuple[int, float]]]
+    lesions: int | None = None
+    patients: int | None = None
 
     def best_value(self, merit: Merit) -> float | None:
         """The validation figure of the model that is kept: the best of the last phase's epochs.
@@ -40,6 +43,14 @@ class Trial:
             return said[-1][1]
         values = [x for _, x in self.history.get(merit.validated, ()) if number_of(x) is not None]
         return min(values, key=merit.rank, default=None)
+
+    def best_interval(self, merit: Merit) -> tuple[float, float] | None:
+        """The 95 % interval of `best_value` over the validation patients, where it was told."""
+        best = self.best_value(merit)
+        at = [step for step, value in self.history.get(merit.validated, ()) if value == best]
+        ends = [dict(self.history.get(name, ())).get(at[-1]) if at else None for name in merit.ends]
+        low, high = ends
+        return None if low is None or high is None else (low, high)
 
     @property
     def epochs(self) -> int:
@@ -85,6 +96,7 @@ class SweepView:
         overlays: PNG bytes by file name, see `overlay_name`.
         started, ended: milliseconds since 1970; None where nobody said, or while it runs.
         merit: what chose the best epochs and trial.
+        lost: where its lesions and pictures should be, where they are gone; else "".
     """
 
     experiment: str
@@ -100,6 +112,7 @@ class SweepView:
     lesions: list[LesionResult]
     overlays: Mapping[str, bytes]
     merit: Merit = DICE
+    lost: str = ""
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -30,6 +30,7 @@ REMOTE = frozenset((
     "viewfs", "ftp", "sftp",
 ))  # fmt: skip
 OF_A_SERVER = ("mlflow-artifacts", "http", "https")
+LAYOUT = ("artifacts", "SYSTEM", "RUN", "artifacts")  # of a run's place, beside a local store
 CHUNK = 1 << 20
 
 
@@ -60,6 +61,42 @@ def check_place(store: str, place: str) -> str:
             "experiment; or on its own machine name its database in MLFLOW_TRACKING_URI",
         )
     return place
+
+
+def beside(store: str, place: str) -> str:
+    """The place of a run's files where the store is now.
+
+    A local store keeps the place that a run had when it began: it is gone, or another store's,
+    after the store was moved or copied. Then they are beside the store, in its `artifacts/`; a
+    place that is there stands where the store was moved without them.
+
+    Args:
+        store: the tracking URI of the store that says so.
+        place: the artifact URI.
+    """
+    file, path = _local(store, "sqlite"), _local(place, "file")
+    if file is None or path is None or len(path.parts) < len(LAYOUT):
+        return place
+    first, system, run_id, last = path.parts[-len(LAYOUT) :]
+    if (first, last) != (LAYOUT[0], LAYOUT[-1]):
+        return place
+    before, now = path.parents[2], file.absolute().parent / first
+    there = now / system / run_id / last
+    if path.is_dir() or (before.is_dir() and not now.is_dir()):  # or began a moment ago
+        return there.as_uri() if there.is_dir() else place
+    return there.as_uri()
+
+
+def _local(uri: str, scheme: str) -> Path | None:
+    """The path of a URI of this scheme that names a file or folder of this machine; else None."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return None
+    if parts.scheme != scheme or parts.netloc or not parts.path:
+        return None
+    # SQLAlchemy's sqlite:///a.db is a.db, and sqlite:////a.db is /a.db, as they are written.
+    return Path(unquote(parts.path) if scheme == "file" else parts.path[1:])
 
 
 def _address(uri: str) -> tuple[str, str]:
@@ -95,10 +132,9 @@ class Files:
 
     def __init__(self, client: MlflowClient, place: str, folder: str = "") -> None:
         store, self.folder = client.tracking_uri, folder
+        self.place = beside(store, check_place(store, place))
         with at_the_store():
-            self.repository: Any = get_artifact_repository(
-                check_place(store, place), tracking_uri=store
-            )
+            self.repository: Any = get_artifact_repository(self.place, tracking_uri=store)
 
     def names(self, folder: str) -> set[str]:
         """Of the files and folders in a folder; what could be no file's name is left out."""

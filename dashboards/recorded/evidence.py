@@ -6,10 +6,11 @@ from itertools import islice
 from typing import Any
 
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from dashboards.pages.view import LesionResult
 from dashboards.recorded.artifacts import Files, files_of
-from dashboards.recorded.numbers import number_of
+from dashboards.recorded.numbers import count_of, number_of
 from dashboards.tables.metrics import metric_of
 from lesions.errors import InputError, shown
 from lesions.metrics.merit import Merit
@@ -21,6 +22,7 @@ LESIONS, CONFIG, PICTURES = (f"{FOLDER}/{name}" for name in ("lesions.json", "co
                                                             "overlays"))  # fmt: skip
 MOST_JSON, MOST_PICTURE = 32 << 20, 8 << 20  # bytes
 MOST_PICTURES = 100
+PUT_BACK = "put the store's folder artifacts/ back, beside its mlflow.db"
 DEEPEST = 20  # objects in objects of a configuration
 MOST_METRICS = 50  # of a lesion
 ABOUT = ("row", "long_axis_mm", "short_axis_mm")  # numbers of a record that are no metrics
@@ -48,9 +50,25 @@ def read_evidence(files: Files, merit: Merit) -> Evidence:
 
 
 def lesion_records(client: MlflowClient, run_id: str) -> list[dict[str, Any]]:
-    """A run's test lesions, one record each as they were logged; empty where none were."""
+    """A run's test lesions, one record each as they were logged; empty where none were.
+
+    Raises:
+        InputError: they are gone, as those of a store that was moved without its `artifacts/`.
+    """
     files = files_of(client, run_id)
-    return _records(files) if "lesions.json" in files.names(FOLDER) else []
+    if "lesions.json" in files.names(FOLDER):
+        return _records(files)
+    if place := lost(client.get_run(run_id), files):
+        raise InputError(
+            "the files of a run that was measured are gone", file=place, remedy=PUT_BACK
+        )
+    return []
+
+
+def lost(run: Run, files: Files) -> str:
+    """Where the files of a run without lesions should be; "" where it was not measured whole."""
+    measured = count_of(run.data.metrics.get("test_n"))
+    return files.place if measured and run.info.status == "FINISHED" else ""
 
 
 def _records(files: Files) -> list[dict[str, Any]]:

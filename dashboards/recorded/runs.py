@@ -8,7 +8,7 @@ from mlflow.entities import Metric, Run
 
 from dashboards.pages.view import Reference, SweepView, Trial
 from dashboards.recorded.artifacts import at_the_store, files_of
-from dashboards.recorded.evidence import read_evidence
+from dashboards.recorded.evidence import lost, read_evidence
 from dashboards.recorded.merits import merit_of
 from dashboards.recorded.numbers import count_of, number_of
 from lesions.errors import InputError, shown
@@ -57,7 +57,8 @@ def _view(client: MlflowClient, experiment: str, parent: Run) -> SweepView:
     )
     trials = [run for run in children if words_of(run.data.tags).get("lesion.kind") == "trial"]
     merit = merit_of(words_of(parent.data.tags))
-    lesions, config, overlays = read_evidence(files_of(client, parent.info.run_id), merit)
+    files = files_of(client, parent.info.run_id)
+    lesions, config, overlays = read_evidence(files, merit)
     return SweepView(
         experiment=experiment,
         run_id=parent.info.run_id,
@@ -77,6 +78,7 @@ def _view(client: MlflowClient, experiment: str, parent: Run) -> SweepView:
         lesions=lesions,
         overlays=overlays,
         merit=merit,
+        lost="" if lesions else lost(parent, files),
     )
 
 
@@ -102,9 +104,11 @@ def _trial(client: MlflowClient, number: int, run: Run, merit: Merit) -> Trial:
         },
         history={
             name: _history(client, run.info.run_id, name)
-            for name in (merit.validated, merit.best, LOSS)
+            for name in (merit.validated, *merit.ends, merit.best, LOSS)
             if name in run.data.metrics
         },
+        lesions=count_of(run.data.metrics.get("val_n")),
+        patients=count_of(run.data.metrics.get("val_patients")),
     )
 
 

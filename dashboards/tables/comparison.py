@@ -1,17 +1,21 @@
 """Our result, what it has to beat, and the paper's rows, as lines of one table."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from dashboards.pages.view import SweepView
+from dashboards.pages.view import SweepView, Trial
 from dashboards.recorded.numbers import count_of, number_of
 from dashboards.tables.metrics import columns_of, metric_of, reported_in
 from dashboards.tables.papers import PaperRow, title_of
 from lesions.errors import shown
+from lesions.metrics.merit import Merit
+from lesions.metrics.paired import DRAWS, LEAST_PATIENTS, LEVEL
+from lesions.metrics.summary import Mean
 
 MISSING = "–"
+Source = Literal["ours", "reference", "paper"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,45 +24,77 @@ class Line:
 
     Attributes:
         lesions: how many it was measured on, None where that is not known.
-        values: (mean, standard deviation or None) by metric name; only what was measured.
+        values: by metric name; only what was measured.
+        patients: whose the lesions are, None where that is not known.
     """
 
-    source: Literal["ours", "reference", "paper"]
+    source: Source
     method: str
     measured_on: str
     lesions: int | None
-    values: Mapping[str, tuple[float, float | None]]
+    values: Mapping[str, Mean]
+    patients: int | None = None
 
     def cell(self, metric: str, separator: str = " ± ") -> str:
         """Mean ± standard deviation, or a dash."""
-        mean, std = self.values.get(metric, (None, None))
-        if mean is None:
+        if metric not in self.values:
             return MISSING
-        digits = metric_of(metric).digits
-        spread = "" if std is None else f"{separator}{std:.{digits}f}"
-        return f"{mean:.{digits}f}{spread}"
+        found, digits = self.values[metric], metric_of(metric).digits
+        spread = "" if found.std is None else f"{separator}{found.std:.{digits}f}"
+        return f"{found.mean:.{digits}f}{spread}"
+
+    def below(self, metric: str, separator: str = " to ") -> list[str]:
+        """What stands below a mean: its interval, and how many lesions lack a value."""
+        found, digits = self.values.get(metric), metric_of(metric).digits
+        if found is None:
+            return []
+        low_high = separator.join(f"{end:.{digits}f}" for end in found.interval or ())
+        missed = f"{found.lacking} of {found.of} missed" if found.lacking else ""
+        return [text for text in (low_high, missed) if text]
+
+    @property
+    def whose(self) -> str:
+        """Over whom the intervals below the means are; "" where its patients are not known."""
+        if self.patients is None:
+            return ""
+        over = in_patients(self.patients)
+        if self.patients < LEAST_PATIENTS:
+            return f"no interval: {over}"
+        return f"{LEVEL:.0%} over {over}"
 
 
 def comparison(view: SweepView, rows: list[PaperRow]) -> list[Line]:
     """Ours, the references, then the paper's rows in the paper's order."""
-    ours = Line(
-        source="ours",
-        method=our_method(view),
-        measured_on=view.data.partition(",")[0] if view.test else "no test result yet",
-        lesions=view.test_n,
-        values=values_of(view.test),
-    )
+    measured_on = view.data.partition(",")[0] if view.test else "no test result yet"
+    ours = _line("ours", our_method(view), measured_on, view.test)
     references = [
-        Line(
-            source="reference",
-            method=reference.method,
-            measured_on="the same lesions",
-            lesions=count_of(reference.metrics.get("test_n", view.test_n)) or None,
-            values=values_of(reference.metrics),
-        )
-        for reference in view.references
+        _line("reference", one.method, "the same lesions", {"test_n": view.test_n, **one.metrics})
+        for one in view.references
     ]
     return [ours, *references, *paper_lines(rows)]
+
+
+def _line(source: Source, method: str, measured_on: str, metrics: Mapping[str, Any]) -> Line:
+    """Of a run's metrics on test lesions."""
+    return Line(
+        source=source,
+        method=method,
+        measured_on=measured_on,
+        lesions=count_of(metrics.get("test_n")) or None,
+        values=values_of(metrics),
+        patients=count_of(metrics.get("test_patients")),
+    )
+
+
+def result_words(metrics: Mapping[str, float], names: Sequence[str]) -> Iterator[str]:
+    """A run's result on test lesions, a line for these metrics each; none of a run without."""
+    line = _line("ours", "", "", metrics)
+    if line.lesions is not None:
+        yield f"test: {line.lesions} lesions{line.whose and f' ({line.whose})'}"
+    for name in names:
+        if name in line.values:
+            words = ", ".join([line.cell(name), *line.below(name)])
+            yield f"test {metric_of(name).measured} {words}"
 
 
 def columns_shown(lines: Sequence[Line], merit: str = "") -> dict[str, str]:
@@ -78,10 +114,63 @@ def paper_lines(rows: Sequence[PaperRow]) -> list[Line]:
             method=row.method,
             measured_on=row.measured_on,
             lesions=row.lesions,
-            values=row.metrics,
+            values={name: Mean(*found) for name, found in row.metrics.items()},
         )
         for row in rows
     ]
+
+
+def line_notes(lines: Sequence[Line]) -> Iterator[str]:
+    """What a reader has to know of what stands below the means."""
+    found = [one for line in lines for one in line.values.values()]
+    if any(one.interval for one in found):
+        yield (
+            f"Below a mean is its {LEVEL:.0%} interval over patients ({DRAWS:,} draws, each "
+            "patient with all its lesions; percentiles)."
+        )
+    if any(line.patients is not None and line.patients < LEAST_PATIENTS for line in lines):
+        yield (
+            f"Over fewer than {LEAST_PATIENTS} patients no interval can be given: however many "
+            "their lesions are, they tell little of others."
+        )
+    if any(one.lacking for one in found):
+        yield (
+            "Missed are lesions without a value, as there is no distance to what was not found: "
+            "the mean is over the others, and gets no worse when more are missed."
+        )
+
+
+def in_patients(count: int) -> str:
+    """ "1 patient", "4 patients"."""
+    return f"{count} patient{'' if count == 1 else 's'}"
+
+
+def with_interval(
+    value: float | None, ends: tuple[float, float] | None, digits: int = 3, sign: str = ""
+) -> str:
+    """A mean in text: "0.512 (0.401 to 0.623)"; a dash where there is none."""
+    if value is None:
+        return MISSING
+    form = f"{sign}.{digits}f"
+    return (
+        f"{value:{form}} ({' to '.join(f'{end:{form}}' for end in ends)})"
+        if ends
+        else f"{value:{form}}"
+    )
+
+
+def best_validation(trial: Trial, merit: Merit) -> str:
+    """A trial's best validation figure, with its interval where that was told."""
+    digits = metric_of(merit.name).digits
+    return with_interval(trial.best_value(merit), trial.best_interval(merit), digits)
+
+
+def validated_on(trials: Sequence[Trial]) -> str:
+    """ "46 validation lesions of 4 patients"; "" where no trial tells."""
+    for one in trials:
+        if one.lesions is not None and one.patients is not None:
+            return f"{one.lesions} validation lesions of {in_patients(one.patients)}"
+    return ""
 
 
 def our_method(view: SweepView) -> str:
@@ -104,6 +193,11 @@ def caution(view: SweepView, rows: list[PaperRow]) -> str:
     )
 
 
+def sweep_notes(view: SweepView, rows: list[PaperRow], lines: Sequence[Line]) -> list[str]:
+    """What a reader has to know of a sweep's table; first why it is no ranking."""
+    return [caution(view, rows), *filter(None, [view.tags.get("trained_on")]), *line_notes(lines)]
+
+
 def short_number(text: str) -> str:
     """A searched value as MLflow keeps it, with four significant digits if it is a number."""
     number = number_of(text)
@@ -120,14 +214,37 @@ def in_words(name: str, value: float | None) -> str:
     return f"{metric.title} {value:.{metric.digits}f}"
 
 
-def values_of(metrics: Mapping[str, float]) -> dict[str, tuple[float, float | None]]:
-    """(mean, standard deviation or None) of each metric over lesions that was measured."""
+def values_of(metrics: Mapping[str, float]) -> dict[str, Mean]:
+    """Each metric over lesions that was measured, by the names of `lesions.metrics.summary`.
+
+    Runs of a version before have no intervals.
+    """
     measured = {name: x for name, x in metrics.items() if number_of(x) is not None}
-    return {name: (measured[name], measured.get(f"{name}_std")) for name in reported_in(measured)}
+    return {name: _mean(name, measured) for name in reported_in(measured)}
 
 
-def metrics_of(values: Mapping[str, tuple[float, float | None]]) -> dict[str, float]:
-    """Means and deviations by the names that they have in MLflow."""
-    means = {name: mean for name, (mean, _) in values.items()}
-    stds = {f"{name}_std": std for name, (_, std) in values.items() if std is not None}
-    return means | stds
+def _mean(name: str, measured: Mapping[str, float]) -> Mean:
+    low, high = measured.get(f"{name}_low"), measured.get(f"{name}_high")
+    of = count_of(measured.get("n", measured.get("test_n"))) or 0
+    there = count_of(measured.get(f"{name}_n", of)) or 0
+    return Mean(
+        mean=measured[name],
+        std=measured.get(f"{name}_std"),
+        interval=None if low is None or high is None else (low, high),
+        lacking=max(0, of - there),
+        of=of,
+    )
+
+
+def metrics_of(values: Mapping[str, Mean]) -> dict[str, float]:
+    """Their numbers by the names that they have in MLflow, those of `lesions.metrics.summary`."""
+    found = {}
+    for name, one in values.items():
+        found[name] = one.mean
+        if one.std is not None:
+            found[f"{name}_std"] = one.std
+        if one.interval is not None:
+            found[f"{name}_low"], found[f"{name}_high"] = one.interval
+        if one.lacking:
+            found[f"{name}_n"] = float(one.of - one.lacking)
+    return found

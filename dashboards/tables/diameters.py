@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dashboards.tables.comparison import MISSING
+from dashboards.tables.comparison import MISSING, with_interval
 from lesions.metrics.side_by_side import AXES, HUMAN, MARKS, column, differences, without
 
 Row = Mapping[str, Any]
@@ -31,25 +31,35 @@ def diameter_cells(rows: Sequence[Row]) -> Cells:
 
 
 def difference_cells(rows: Sequence[Row]) -> Cells:
-    """A row each two ways and axis: median and mean are signed, absolute is a mean."""
+    """A row each two ways and axis: median and mean are signed, absolute is a mean.
+
+    Means have their 95 % intervals over patients, where there are enough.
+    """
     heading = ["Difference", "Axis", "n", "median", "mean", "absolute"]
     cells = [
         [f"{one.first} − {one.second}", one.axis, str(one.n), _signed(one.median),
-         _signed(one.mean), _mm(one.absolute)]
+         with_interval(_known(one.mean), one.mean_interval, 1, "+"),
+         with_interval(_known(one.absolute), one.absolute_interval, 1)]
         for one in differences(rows)
     ]  # fmt: skip
     return heading, cells
 
 
 def diameter_metrics(rows: Sequence[Row]) -> dict[str, float]:
-    """For MLflow: "long_heat_maps_minus_human_mask_median", "_mean", "_abs", "_n"."""
+    """For MLflow: "long_heat_maps_minus_human_mask_median_mm", "_mean_mm", "_abs_mm", "_n".
+
+    The intervals of both means are "_mean_low_mm", "_mean_high_mm" and so on.
+    """
     found: dict[str, float] = {}
     for one in differences(rows):
         name = f"{one.axis}_{one.first}_minus_{one.second}".replace(" ", "_")
         found |= {
-            f"{name}_median": one.median, f"{name}_mean": one.mean, f"{name}_abs": one.absolute,
-            f"{name}_n": float(one.n),
+            f"{name}_median_mm": one.median, f"{name}_mean_mm": one.mean,
+            f"{name}_abs_mm": one.absolute, f"{name}_n": float(one.n),
         }  # fmt: skip
+        for mean, ends in (("mean", one.mean_interval), ("abs", one.absolute_interval)):
+            found |= {f"{name}_{mean}_{end}_mm": value
+                      for end, value in zip(("low", "high"), ends or (), strict=False)}  # fmt: skip
     return found
 
 
@@ -69,6 +79,10 @@ def diameter_notes(rows: Sequence[Row]) -> Iterator[str]:
 
 def _mm(value: float) -> str:
     return MISSING if math.isnan(value) else f"{value:.1f}"
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _signed(value: float) -> str:

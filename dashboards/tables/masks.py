@@ -4,19 +4,19 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from rich.console import Console
 
 from dashboards.pages.view import evenly_apart
-from dashboards.tables.comparison import MISSING, Line, paper_lines
+from dashboards.tables.comparison import Line, line_notes, paper_lines, values_of, with_interval
 from dashboards.tables.metrics import metric_of
 from dashboards.tables.papers import PaperRow, known_rows, masks_table
 from dashboards.tables.terminal import lines_table, plain, print_notes, text_table
 from lesions.judging.measuring import METRICS, Key, Measured
 from lesions.metrics import summary, summary_by
 from lesions.metrics.paired import Which, paired
+from lesions.metrics.summary import Mean
 from lesions.readers.deeplesion import Rejected
 
 PAPER_METHODS = {
@@ -29,6 +29,8 @@ PAPER_METHODS = {
 COLUMNS, UNCERTAIN = ("recall", "precision", "dice", "ms"), "uncertain"
 WIDE = 120  # columns from which a mean and its deviation fit on one line
 SHOWN = 4  # lesions with pictures
+
+Counts = tuple[int, int]  # lesions, and patients
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,29 +75,33 @@ class MaskTable:
         """What was measured, in a few words."""
         return self.data.partition(",")[0]
 
+    def masked(self, method: str) -> list[Measured]:
+        """The lesions that the method made a mask of."""
+        return [lesion for lesion in self.lesions if method in lesion.scores]
+
     def scores(self, method: str) -> list[Mapping[str, float]]:
         """The method's scores, one row a lesion that it made a mask of."""
-        return [lesion.scores[method] for lesion in self.lesions if method in lesion.scores]
+        return [lesion.scores[method] for lesion in self.masked(method)]
 
     def failures(self) -> list[tuple[str, Measured]]:
         """Each method and lesion without a mask, the method's together."""
         return [(name, one) for name in self.methods for one in self.lesions if name in one.failed]
 
     def metrics(self, method: str) -> dict[str, float]:
-        """Mean and deviation of each metric, each lesion counting the same; for MLflow.
+        """Mean, deviation and interval of each metric, each lesion counting the same; for MLflow.
 
         `ms` is the median, `ms_mean` the mean; `failed` counts the lesions without a mask;
         `dice_<lesion type>` is the mean over that type.
         """
-        rows = self.scores(method)
-        found = summary([{name: row[name] for name in METRICS} for row in rows])
+        rows, whose = self.scores(method), [one.patient for one in self.masked(method)]
+        found = summary([{name: row[name] for name in METRICS} for row in rows], whose)
         found["failed"] = float(sum(method in lesion.failed for lesion in self.lesions))
         if rows:
             ms = [row["ms"] for row in rows]
             found |= {"ms": float(np.median(ms)), "ms_mean": float(np.mean(ms))}
             found["uncertain"] = float(np.mean([row["uncertain"] for row in rows]))
-        for kind, dice in self._mean_dice(method, "lesion_type").items():
-            found[f"dice_{kind}"] = dice
+        for kind, dice in self._dice(method, "lesion_type").items():
+            found[f"dice_{kind}"] = dice.mean
         return {name: value for name, value in found.items() if math.isfinite(value)}
 
     def columns(self) -> dict[str, str]:
@@ -109,36 +115,39 @@ class MaskTable:
         return [*map(self._line, self.methods), *paper_lines(paper())]
 
     def _line(self, method: str) -> Line:
-        metrics = self.metrics(method)
+        metrics, columns = self.metrics(method), self.columns()
         theirs = PAPER_METHODS.get(method)
         return Line(
             source="ours",
             method=method if theirs is None else f"{method} ({theirs})",
             measured_on=self.short_data,
             lesions=int(metrics["n"]),
-            values={
-                name: (metrics[name], metrics.get(f"{name}_std"))
-                for name in self.columns()
-                if name in metrics
-            },
+            values={name: mean for name, mean in values_of(metrics).items() if name in columns},
+            patients=int(metrics["patients"]),
         )
 
-    def dice_by(self, column: str) -> dict[str, tuple[int, dict[str, float]]]:
+    def dice_by(self, column: str) -> dict[str, tuple[Counts, dict[str, Mean]]]:
         """For each value of a lesion's column how many lesions, and each method's mean Dice."""
-        counts = Counter(self.value(lesion, column) for lesion in self.lesions)
-        means = {method: self._mean_dice(method, column) for method in self.methods}
+        groups: dict[str, list[str]] = {}
+        for lesion in self.lesions:
+            groups.setdefault(self.value(lesion, column), []).append(lesion.patient)
+        means = {method: self._dice(method, column) for method in self.methods}
         return {
-            value: (count, {name: dice[value] for name, dice in means.items() if value in dice})
-            for value, count in counts.most_common()
+            value: (
+                (len(whose), len(set(whose))),
+                {name: dice[value] for name, dice in means.items() if value in dice},
+            )
+            for value, whose in sorted(groups.items(), key=lambda one: -len(one[1]))
         }
 
-    def _mean_dice(self, method: str, column: str) -> dict[str, float]:
+    def _dice(self, method: str, column: str) -> dict[str, Mean]:
+        masked = self.masked(method)
         rows = [
             {"value": self.value(lesion, column), "dice": lesion.scores[method]["dice"]}
-            for lesion in self.lesions
-            if method in lesion.scores
+            for lesion in masked
         ]
-        return {value: found["dice"] for value, found in summary_by(rows, "value").items()}
+        found = summary_by(rows, "value", [lesion.patient for lesion in masked])
+        return {value: values_of(one)["dice"] for value, one in found.items()}
 
     def shown(self) -> list[Measured]:
         """A few lesions, evenly apart from the highest to the lowest Dice of all methods."""
@@ -206,8 +215,9 @@ def print_masks(table: MaskTable, console: Console) -> None:
     """Print the table, its notes, the Dice of each lesion type and what was set aside."""
     truth = table.tags.get("truth", "human masks")
     title = f"Pseudo masks against {truth}: {plain(table.name)}"
-    console.print(lines_table(title, table.lines(), table.columns(), console.width >= WIDE))
-    print_notes(notes(table), console)
+    lines = table.lines()
+    console.print(lines_table(title, lines, table.columns(), console.width >= WIDE))
+    print_notes([*notes(table), *line_notes(lines)], console)
     kinds = table.dice_by(table.kind)
     if len(kinds) > 1:
         console.print()
@@ -221,16 +231,19 @@ def print_masks(table: MaskTable, console: Console) -> None:
 
 
 def dice_cells(table: MaskTable, column: str) -> tuple[list[str], list[list[str]]]:
-    """Heading and rows of a table of mean Dice: a row each value of the column."""
+    """Heading and rows of a table of mean Dice: a row each value of the column.
+
+    With their 95 % intervals over patients, where there are enough.
+    """
     rows = [
         [
-            value.replace("_", " "),
-            str(count),
-            *(f"{dice[method]:.3f}" if method in dice else MISSING for method in table.methods),
+            value.replace("_", " "), *map(str, counts),
+            *(with_interval(mean and mean.mean, mean and mean.interval)
+              for mean in map(dice.get, table.methods)),
         ]
-        for value, (count, dice) in table.dice_by(column).items()
-    ]
-    return [column.replace("_", " ").capitalize(), "n", *table.methods], rows
+        for value, (counts, dice) in table.dice_by(column).items()
+    ]  # fmt: skip
+    return [column.replace("_", " ").capitalize(), "n", "patients", *table.methods], rows
 
 
 def difference_cells(table: MaskTable) -> tuple[list[str], list[list[str]]]:
@@ -256,27 +269,8 @@ def _difference(lesions: Sequence[Measured], method: str, against: str) -> str:
         for name in (method, against)
     )  # fmt: skip
     found = paired(ours, theirs)
-    if not found.lesions:
-        return MISSING
-    low_high = "({:+.3f} to {:+.3f})".format(*found.interval) if found.interval else ""
-    return f"{found.difference:+.3f} {low_high}".rstrip()
-
-
-def records(table: MaskTable) -> Iterator[dict[str, Any]]:
-    """One row a lesion and method, and one a lesion set aside: what the CSV file holds."""
-    for lesion in table.lesions:
-        about = {
-            "file": lesion.file,
-            "row": lesion.row,
-            "patient": lesion.patient,
-            "lesion_type": lesion.lesion_type,
-            "tissue": table.tissues.get(lesion.key, ""),
-        }
-        for method in table.methods:
-            scores = lesion.scores.get(method, {})
-            yield {**about, "method": method, **scores, "reason": lesion.failed.get(method, "")}
-    for one in table.aside:
-        yield {"file": one.file, "row": one.row, "reason": one.reason}
+    difference = found.difference if found.lesions else None
+    return with_interval(difference, found.interval, sign="+")
 
 
 def _mean_dice(lesion: Measured) -> float:

@@ -102,6 +102,22 @@ def _told(told: OfLesions, metric: Metric) -> Metric:
     return _fraction(title, f"share of lesions with {reached}")
 
 
+def named_with_unit(name: str, before: str = "") -> str:
+    """A column's name in a file: "avd_pixel", "long_axis_error_mm"; one without a unit as it is.
+
+    Args:
+        name: of a metric, or of what is none.
+        before: a part's name, which some metrics have before their own: "stage2_".
+    """
+    unit = metric_of(name.removeprefix(before)).unit
+    return f"{name}_{unit}" if unit and not name.endswith(f"_{unit}") else name
+
+
+def units_of(names: Iterable[str]) -> str:
+    """Those of metrics that have one: "avd pixel, long_axis_error mm"."""
+    return ", ".join(f"{name} {unit}" for name in names if (unit := metric_of(name).unit))
+
+
 def part_words(part: str) -> str:
     """A part's name in words: "stage 1" of "stage1"."""
     return shown(spoken(part))

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from dashboards.recorded.numbers import number_of
-from dashboards.tables.comparison import metrics_of
+from dashboards.tables.comparison import metrics_of, values_of
+from dashboards.tables.leaks import leak_notes
 from dashboards.tables.papers import WHOLE
 from lesions.metrics import summary
 from lesions.metrics.paired import Measured, Which
 from lesions.metrics.shares import OfLesions, of_lesions
+from lesions.metrics.summary import Mean
 
 Row = Mapping[str, Any]
 
@@ -25,20 +27,23 @@ class Result:
         method: as the paper calls it.
         subgroup: "all", or the lesion type.
         data: the short name of what it was measured on.
-        lesions: how many it was measured on.
-        values: (mean, standard deviation) over the lesions, each with every seed, by the paper's
-            metric; only what was measured.
+        lesions, patients: how many it was measured on.
+        values: over the lesions, each with every seed, by the paper's metric; only what was
+            measured.
         single: what the values are of: each lesion's with each seed, by the paper's metric.
         of_lesions: what is told of the lesions one by one, by its name in `tables.csv`.
+        leaks: what is said of lesions that were trained on, in sentences.
     """
 
     method: str
     subgroup: str
     data: str
     lesions: int
-    values: Mapping[str, tuple[float, float | None]]
+    patients: int
+    values: Mapping[str, Mean]
     single: Mapping[str, Measured] = field(default_factory=dict)
     of_lesions: Mapping[str, OfLesions] = field(default_factory=dict)
+    leaks: Sequence[str] = ()
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -47,7 +52,7 @@ class Result:
         Of several seeds also each one's mean: `dice_seed0`.
         """
         shares = {name: float(np.mean(list(seeds.values()))) for name, seeds in self.shares.items()}
-        counted = {"test_n": float(self.lesions)}
+        counted = {"test_n": float(self.lesions), "test_patients": float(self.patients)}
         return metrics_of(self.values) | shares | counted | self._by_seed()
 
     @property
@@ -103,25 +108,28 @@ def summarised(
         }
         for seed, parts in measured.items()
     }
-    values: dict[str, tuple[float, float | None]] = {}
+    values: dict[str, Mean] = {}
     single: dict[str, Measured] = {}
     for name, (part, metric) in columns.items():
-        every = [{metric: _number(row, metric)} for parts in chosen.values() for row in parts[part]]
-        found = summary(every)
-        if math.isfinite(found.get(metric, math.nan)):
-            values[name] = (found[metric], found[f"{metric}_std"])
+        mine = [row for parts in chosen.values() for row in parts[part]]
+        numbers = [{name: _number(row, metric)} for row in mine]
+        values |= values_of(summary(numbers, [_which(row).patient for row in mine]))
         single[name] = {
             seed: {_which(row): _number(row, metric) for row in parts[part]}
             for seed, parts in chosen.items()
         }
+    every = [rows for parts in chosen.values() for rows in parts.values()]
+    fewest = min(every, key=len)
     return Result(
         method=method,
         subgroup=subgroup,
         data=data,
-        lesions=min(len(rows) for parts in chosen.values() for rows in parts.values()),
+        lesions=len(fewest),
+        patients=len({_which(row).patient for row in fewest}),
         values=values,
         single=single,
         of_lesions={name: one for name in told if (one := of_lesions(name)) is not None},
+        leaks=list(dict.fromkeys(note for rows in every for note in leak_notes(rows))),
     )
 
 

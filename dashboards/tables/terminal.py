@@ -11,10 +11,12 @@ from dashboards.pages.view import SweepView
 from dashboards.tables.comparison import (
     MISSING,
     Line,
-    caution,
+    best_validation,
     columns_shown,
     comparison,
     short_number,
+    sweep_notes,
+    validated_on,
 )
 from dashboards.tables.metrics import metric_of
 from dashboards.tables.papers import PaperRow
@@ -50,7 +52,7 @@ def print_comparison(view: SweepView, rows: list[PaperRow], console: Console) ->
     lines = comparison(view, rows)
     columns = columns_shown(lines, view.merit.name)
     console.print(lines_table(title, lines, columns, console.width >= WIDE))
-    print_notes([caution(view, rows)], console)
+    print_notes(sweep_notes(view, rows, lines), console)
     console.print()
     if view.trials:
         console.print(_trials_table(view))
@@ -59,7 +61,7 @@ def print_comparison(view: SweepView, rows: list[PaperRow], console: Console) ->
 
 
 def lines_table(title: str, lines: Sequence[Line], columns: Mapping[str, str], wide: bool) -> Table:
-    """One row a line.
+    """One row a line, and one below it with the intervals of its means, where it has any.
 
     Args:
         title: with rich's markup.
@@ -82,9 +84,17 @@ def lines_table(title: str, lines: Sequence[Line], columns: Mapping[str, str], w
             MISSING if line.lesions is None else str(line.lesions),
             *(line.cell(metric, " ± " if wide else "\n±") for metric in columns),
             style=STYLES[line.source],
-            end_section=following is None or following.source != line.source,
         )
+        _add_below(table, line, columns, wide)
+        if following is None or following.source != line.source:
+            table.add_section()
     return table
+
+
+def _add_below(table: Table, line: Line, columns: Iterable[str], wide: bool) -> None:
+    below = ["\n".join(line.below(metric, " to " if wide else "–\n")) for metric in columns]
+    if line.whose or any(below):
+        table.add_row(*([""] if wide else []), line.whose, "", *below, style="dim")
 
 
 def text_table(
@@ -106,7 +116,13 @@ def text_table(
 
 def _trials_table(view: SweepView) -> Table:
     searched = list(dict.fromkeys(name for trial in view.trials for name in trial.searched))
-    table = Table(title="Trials", box=box.SIMPLE_HEAD, title_justify="left", padding=PADDING)
+    on = validated_on(view.trials)
+    table = Table(
+        title=f"Trials{on and f', on {on}'}",
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        padding=PADDING,
+    )
     table.add_column("#", justify="right")
     table.add_column("State")
     for name in searched:
@@ -115,12 +131,11 @@ def _trials_table(view: SweepView) -> Table:
     table.add_column(plain(f"Best validation {metric.measured}"), justify="right")
     table.add_column("Epochs", justify="right")
     for trial in view.trials:
-        best = trial.best_value(view.merit)
         table.add_row(
             str(trial.number),
             plain(trial.state),
             *(plain(short_number(trial.searched.get(name, MISSING))) for name in searched),
-            MISSING if best is None else f"{best:.{metric.digits}f}",
+            best_validation(trial, view.merit),
             str(trial.epochs),
             style="bold green" if trial is view.best else "",
         )

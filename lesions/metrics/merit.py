@@ -35,6 +35,11 @@ class Merit:
         return f"val_{self.name}"
 
     @property
+    def ends(self) -> tuple[str, str]:
+        """The names of its 95 % interval's ends there, over the validation patients."""
+        return f"{self.validated}_low", f"{self.validated}_high"
+
+    @property
     def best(self) -> str:
         """The name of the best value so far."""
         return f"best_val_{self.name}"

@@ -1,17 +1,17 @@
 """One method less another on the same lesions: over seeds, with an interval over patients."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import bootstrap
 
 DRAWS, LEVEL = 10_000, 0.95
 DRAWS_SEED = 0
-_BATCH = 1_000  # draws at once: what bounds the memory with thousands of patients
+LEAST_PATIENTS = 3  # of fewer, an interval would be no more than their own means
+_AT_ONCE = 1 << 22  # patients drawn at once: what bounds the memory with thousands of them
 
 
 class Which(NamedTuple):
@@ -31,7 +31,7 @@ class Paired:
 
     Attributes:
         difference: the mean over lesions of each one's mean over the seeds; NaN without lesions.
-        interval: (low, high), 95 % over patients; None with fewer than two.
+        interval: (low, high), 95 % over patients; None with fewer than three.
         by_seed: the mean over lesions with each seed alone, in the order of the seeds.
         lesions, patients: how many.
         left_out: lesions that one of the methods did not measure with one of the seeds.
@@ -90,22 +90,51 @@ def interval(values: NDArray[Any], patients: Sequence[str]) -> tuple[float, floa
         patients: whose each is.
 
     Returns:
-        (low, high); None with fewer than two patients.
+        (low, high); None with fewer than `LEAST_PATIENTS`.
+    """
+    found = intervals(np.asarray(values)[:, None], patients)
+    return None if found is None else (float(found[0, 0]), float(found[0, 1]))
+
+
+def intervals(values: NDArray[Any], patients: Sequence[str]) -> NDArray[np.float64] | None:
+    """`interval` of several columns at once, by the same draws: low and high of each.
+
+    They are those of `scipy.stats.bootstrap`, which draws anew for each column.
+
+    Args:
+        values: (n, m), one row a lesion.
+        patients: whose each row is.
+
+    Returns:
+        (m, 2); None with fewer than `LEAST_PATIENTS`.
     """
     _, whose = np.unique(np.array(patients), return_inverse=True)
-    totals, counts = np.bincount(whose, weights=values), np.bincount(whose)
-    if len(totals) < 2:
+    counts = np.bincount(whose)
+    if len(counts) < LEAST_PATIENTS:
         return None
-    found = bootstrap(
-        (totals, counts), _mean, paired=True, vectorized=True, n_resamples=DRAWS, batch=_BATCH,
-        confidence_level=LEVEL, method="percentile", rng=DRAWS_SEED,
-    ).confidence_interval  # fmt: skip
-    return float(found.low), float(found.high)
+    totals = [np.bincount(whose, weights=column) for column in values.T]
+    means = np.concatenate(list(_drawn_means(np.column_stack([*totals, counts]))))
+    ends = (1 - LEVEL) / 2, (1 + LEVEL) / 2
+    found: NDArray[np.float64] = np.quantile(means, ends, axis=0).T
+    return found
 
 
-def _mean(totals: NDArray[Any], counts: NDArray[Any], axis: int = -1) -> NDArray[Any]:
-    mean: NDArray[Any] = totals.sum(axis=axis) / counts.sum(axis=axis)
-    return mean
+def _drawn_means(sums: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    """Of `DRAWS` draws of as many patients as there are, some at a time: (draws, m).
+
+    Args:
+        sums: (patients, m + 1), each patient's totals and, last, its count.
+    """
+    rng, patients = np.random.default_rng(DRAWS_SEED), len(sums)
+    most = max(1, _AT_ONCE // patients)
+    for first in range(0, DRAWS, most):
+        draws = min(most, DRAWS - first)
+        drawn = rng.integers(0, patients, (draws, patients))
+        drawn += patients * np.arange(draws)[:, None]
+        # How often each patient is drawn: (draws, patients).
+        times = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
+        found = times.astype(np.float64) @ sums
+        yield found[:, :-1] / found[:, -1:]
 
 
 def _lesions(measured: Mapping[Which, float]) -> set[Which]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesions.lesion import Lesion
+from lesions.metrics.paired import interval
 from lesions.recist import Recist
 
 HEATMAPS, PREDICTED, HUMAN, MARKS = "heat maps", "predicted mask", "human mask", "marks"
@@ -30,6 +31,8 @@ class Difference:
         n: how many lesions have both; without any the rest is NaN.
         median, mean: signed.
         absolute: the mean of the absolute differences.
+        mean_interval, absolute_interval: (low, high) of both means, 95 % over patients; None with
+            fewer than three.
     """
 
     axis: str
@@ -39,6 +42,8 @@ class Difference:
     median: float
     mean: float
     absolute: float
+    mean_interval: tuple[float, float] | None = None
+    absolute_interval: tuple[float, float] | None = None
 
 
 def column(way: str, axis: str) -> str:
@@ -80,7 +85,8 @@ def differences(rows: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:
     """Of each pair of ways that some lesion has, each axis.
 
     Args:
-        rows: one a lesion, with the columns of `side_by_side`, or of some ways of it.
+        rows: one a lesion, with the columns of `side_by_side`, or of some ways of it, and its
+            `patient`.
     """
     ways = ways_of(rows)
     for first, second in COMPARED:
@@ -91,8 +97,9 @@ def differences(rows: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:
                 np.array([row[column(way, axis)] for row in rows], np.float64)
                 for way in (first, second)
             )
-            there = ours - theirs
-            there = there[~np.isnan(there)]
+            less = ours - theirs
+            there = less[~np.isnan(less)]
+            whose = [row["patient"] for row, one in zip(rows, less, strict=True) if one == one]
             if MARKS in (first, second) and not len(there):
                 continue
             yield Difference(
@@ -103,6 +110,8 @@ def differences(rows: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:
                 median=float(np.median(there)) if len(there) else math.nan,
                 mean=float(there.mean()) if len(there) else math.nan,
                 absolute=float(np.abs(there).mean()) if len(there) else math.nan,
+                mean_interval=interval(there, whose),
+                absolute_interval=interval(np.abs(there), whose),
             )
 
 

@@ -15,6 +15,7 @@ from lesions.readers.bounded import read_json
 from lesions.seen import seen_in
 from platform.command_line.models import trained_parts
 from platform.running.datasets import Data, find_data
+from platform.running.storage import found_again
 from trainables.configs import blaming, edited, flatten, typed
 from trainables.registry import word_of
 from trainables.system import System
@@ -86,7 +87,9 @@ def start(
     folder = inside(storage / kind.place, name)
     if options.resume:
         plan = read_plan(folder / kind.file, kind)
-        preset, data = plan.pop("preset"), plan.pop("data")
+        preset, data = plan.pop("preset"), found_again(plan.pop("data"), storage)
+        plan["parts"] = {part: found_again(folder, storage)
+                         for part, folder in plan.get("parts", {}).items()}  # fmt: skip
         with blaming(folder / kind.file):
             config = edited(system.presets()["paper"](), plan.pop("config"))
     elif (folder / kind.file).exists():

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from dashboards.tables.comparison import metrics_of, values_of
 from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.prepared import PreparedSet
@@ -21,6 +22,7 @@ from platform.running.training import (
     record_training,
     round_name,
 )
+from platform.tracking.results import TRAINED_ON
 from platform.tracking.runs import (
     NAME,
     PARENT,
@@ -115,7 +117,8 @@ def record_rounds(
             checkpoint = record_training(own, store, child, gpu, resources)
         _tell(training.system, store, run_id, child, number)
     assert checkpoint is not None
-    set_tags(store, run_id, {"lesion.last_round": child})
+    told = store.client.get_run(child).data.tags
+    set_tags(store, run_id, {"lesion.last_round": child, TRAINED_ON: told.get(TRAINED_ON, "")})
     end_run(store, run_id, "finished")
     return checkpoint, child
 
@@ -179,8 +182,10 @@ def _tell(system: System, store: Store, parent: str, child: str, number: int) ->
     client = store.client
     if number in {point.step for point in client.get_metric_history(parent, "round")}:
         return
-    reported = (*system.reported, *(f"{name}_std" for name in system.reported))
-    wanted = {system.merit.best, "test_n", *reported}
     found = client.get_run(child).data.metrics
-    told = {name: value for name, value in found.items() if name in wanted or name[:5] == "mask_"}
+    result = metrics_of({name: mean for name, mean in values_of(found).items()
+                         if name in system.reported})  # fmt: skip
+    wanted = {system.merit.best, "test_n", "test_patients"}
+    told = result | {name: value for name, value in found.items()
+                     if name in wanted or name.startswith(("mask_", "trained_on_"))}  # fmt: skip
     log_metrics(store, parent, told | {"round": float(number)}, step=number)

@@ -6,6 +6,7 @@ from tempfile import TemporaryFile
 from lesions import InputError
 from lesions.files import make_folder
 
+FOLDERS = ("prepared", "models", "trainings", "sweeps", "reproductions")  # that plans name
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -26,6 +27,22 @@ def writable(folder: Path) -> Path:
             f"cannot be written: {error.strerror}", file=folder, remedy="name another folder"
         ) from None
     return folder
+
+
+def found_again(path: Path, storage: Path) -> Path:
+    """A path that a plan names; where nothing is there, what a moved storage has in its stead.
+
+    Args:
+        path: as it was written, below the storage's old place or anywhere.
+        storage: where it is now.
+    """
+    if path.exists():
+        return path
+    for at, part in enumerate(path.parts):
+        there = storage.joinpath(*path.parts[at:])
+        if part in FOLDERS and there.exists():
+            return there
+    return path
 
 
 def new_result(folder: Path) -> tuple[Path, Path]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dashboards.tables.comparison import result_words
 from dashboards.tables.metrics import metric_of
 from dashboards.tables.terminal import say
 from lesions import InputError
@@ -182,7 +183,6 @@ def record_training(
     record_test(store, run_id, training.job, checkpoint, resources, training.pictures)
     end_run(store, run_id, "finished")
     metrics = store.client.get_run(run_id).data.metrics
-    for name in training.system.reported:
-        if name in metrics:
-            say(f"test {name}: {metrics[name]:.3f} ± {metrics[f'{name}_std']:.3f}")
+    for line in result_words(metrics, training.system.reported):
+        say(line)
     return checkpoint

@@ -12,7 +12,7 @@ from dashboards.recorded.artifacts import files_of
 from dashboards.recorded.merits import merit_of
 from dashboards.recorded.numbers import number_of
 from dashboards.recorded.runs import words_of
-from dashboards.tables.comparison import MISSING
+from dashboards.tables.comparison import MISSING, with_interval
 from dashboards.tables.metrics import metric_of
 from dashboards.tables.terminal import say
 from lesions.errors import shown
@@ -21,7 +21,7 @@ from lesions.readers.deeplesion import EXACT_MASKS
 from platform.tracking.registry import CHAMPION, aliases_of, versions_of
 from platform.tracking.runs import merit_tags
 from platform.tracking.store import Store
-from trainables.checkpoint import BEST, RUN, read_run, read_score
+from trainables.checkpoint import BEST, LAST, RUN, read_history, read_run, read_score
 from trainables.configs import flatten
 from trainables.recipe import total_epochs
 from trainables.system import System
@@ -95,12 +95,19 @@ def _described(
     epoch, value = read_score(checkpoint)
     # Pseudo masks stand in where human ones are missing: then a value depends on which they are.
     truth = run_tags.get("lesion.truth")
+    history = read_history(checkpoint) if (checkpoint / LAST).exists() else []
+    validated = next((metrics for metrics in history if metrics.get("epoch") == epoch), {})
     described = {
         "lesion.part": system.part(config),
         "lesion.epochs": str(total_epochs(system.recipe(config))),
         "lesion.best_epoch": str(epoch),
         **merit_tags(system.merit),
         value_tag(system.merit): repr(value),
+        **{
+            f"lesion.{name}": repr(validated[name])
+            for name in (*system.merit.ends, "val_n", "val_patients")
+            if name in validated
+        },
         JUDGED_BY: (
             truth
             if truth in ("human masks", EXACT_MASKS)
@@ -196,9 +203,10 @@ def _said(tags: Mapping[str, str], champion: str = "") -> str:
 
 
 def in_words(tags: Mapping[str, str]) -> str:
-    """The validation figure, or what is there where it is none."""
+    """The validation figure with its interval, or what is there where it is none."""
     merit, value = merit_of(tags), value_of(tags)
     if value is not None:
-        return f"{value:.3f}"
+        low, high = (number_of(tags.get(f"lesion.{name}")) for name in merit.ends)
+        return with_interval(value, None if low is None or high is None else (low, high))
     text = tags.get(value_tag(merit))
     return MISSING if text is None else f"{shown(text)!r}, no {metric_of(merit.name).words}"

@@ -9,6 +9,8 @@ from typing import Any
 from dashboards.pages.view import evenly_apart, overlay_name
 from dashboards.plots.overlays import overlay
 from dashboards.recorded.artifacts import files_of
+from dashboards.tables.leaks import leak_metrics, leak_notes
+from dashboards.tables.metrics import units_of
 from dashboards.tables.terminal import say
 from lesions import Recist
 from lesions.metrics.merit import Merit
@@ -31,6 +33,8 @@ from trainables.system import System
 from trainables.workers import Job, evaluate
 
 OVERLAYS = 9
+UNITS = "lesion.units"  # the tag that says those of the run's metrics
+TRAINED_ON = "lesion.trained_on"  # the tag that says what of the split was trained on
 
 
 def record_test(
@@ -49,18 +53,22 @@ def record_measured(
 ) -> None:  # fmt: skip
     """The metrics and rows of a model, or of several in order, on a set's test split.
 
-    The run says by which merit. With `pictures` also overlays of lesions from the best to the
-    worst, evenly apart.
+    The run says by which merit, and whether lesions of the split were trained on. With `pictures`
+    also overlays of lesions from the best to the worst, evenly apart.
     """
     import ray
 
     task = ray.remote(num_cpus=1, num_gpus=1 if resources.get("GPU", 0) > 0 else 0)(evaluate)
     rows = ray.get(task.remote(checkpoints, data, "test", word_of(system)))
-    set_tags(store, run_id, merit_tags(system.merit))
+    set_tags(store, run_id, {**merit_tags(system.merit), UNITS: units_of(system.reported)})
     if not rows:
         say("the prepared set has no test lesions: nothing to measure")
         return
-    log_metrics(store, run_id, _test_metrics(system, rows))
+    notes = list(leak_notes(rows))
+    for note in notes:
+        say(note)
+    set_tags(store, run_id, {TRAINED_ON: " ".join(notes)})
+    log_metrics(store, run_id, _test_metrics(system, rows) | leak_metrics(rows))
     with tempfile.TemporaryDirectory() as folder:
         write_rows(Path(folder) / "lesions.json", rows)
         if pictures:
@@ -109,4 +117,4 @@ def write_overlays(
 
 def _test_metrics(system: System, rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     summary = summarise(system, rows)
-    return summary | {"test_n": summary.get("n", float(len(rows)))}
+    return summary | {"test_n": summary["n"], "test_patients": summary["patients"]}

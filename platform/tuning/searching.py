@@ -97,6 +97,8 @@ def search(sweep: Sweep, callback: "SweepCallback", room: Room) -> Any:
         with read_as_before():
             # Not restart_errored: with Optuna's searcher it raises KeyError.
             tuner = tune.Tuner.restore(str(sweep.folder), trainable, resume_errored=True)
+        # The one that was kept knows the store's old place, where the storage was moved.
+        tuner._local_tuner.get_run_config().callbacks = [callback]
     else:
         tuner = tune.Tuner(
             trainable,

@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -75,21 +76,24 @@ def study_of(folder: Path) -> optuna.Study:
 def test_a_killed_sweep_goes_on_where_it_was(
     ray_cluster: Cluster, tiny_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    storage, log = tmp_path / "store", tmp_path / "log"
-    words = ("pdnet", "--storage", storage, "--data", tiny_set, "--name", "killed", "--trials", 3,
+    """And that in a storage that was moved with the data in it, as to another disk."""
+    begun, storage, log = tmp_path / "begun", tmp_path / "store", tmp_path / "log"
+    data = shutil.copytree(tiny_set, begun / "prepared" / "tiny")
+    words = ("pdnet", "--storage", begun, "--data", data, "--name", "killed", "--trials", 3,
              "--concurrent", 1, "--config.training.epochs", 6, "--grace", 6, *TINY)  # fmt: skip
     with started(log, "sweep", *words, address=ray_cluster.address) as driver:
         wait_for_line(driver, log, "[1/3]", 90)
-        wait_until(lambda: "TERMINATED" in state_of(storage), 60, "Tune's note of it")
-        wait_until(lambda: any(storage.glob(SECOND)), 60, "the second trial's first checkpoint")
+        wait_until(lambda: "TERMINATED" in state_of(begun), 60, "Tune's note of it")
+        wait_until(lambda: any(begun.glob(SECOND)), 60, "the second trial's first checkpoint")
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
+    wait_until(lambda: not ray_workers(ray_cluster, "ImplicitFunc"), 60, "the trial's process")
+    begun.rename(storage)
     before, finished = trials_of(storage), noted_as_ended(storage)
     assert len(finished) >= 1
     kept = {name: recorded(storage, before[name]) for name in finished}
 
     # As if killed after Tune had deleted the checkpoint that its state names.
-    wait_until(lambda: not ray_workers(ray_cluster, "ImplicitFunc"), 60, "the trial's process")
     for number, checkpoint in enumerate(sorted(storage.glob(SECOND)), start=10):
         checkpoint.rename(checkpoint.with_name(f"checkpoint_{number:06d}"))
     assert command("sweep", "pdnet", "--storage", storage, "--resume", "killed") == 0
@@ -107,6 +111,7 @@ def test_a_killed_sweep_goes_on_where_it_was(
     study = study_of(storage / "sweeps" / "killed")
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 3
     assert "best validation Dice" in shown
+    assert not begun.exists(), "nothing is written to the old place"
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from mlflow.entities import Run
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
 
+from dashboards.recorded.evidence import lesion_records
 from dashboards.recorded.runs import runs_of_kind
 from dashboards.tables.papers import paper_rows
 from platform.tuning.searcher import PrunedOptunaSearch
@@ -84,7 +85,11 @@ def test_the_best_trials_evidence_is_kept(storage: Path) -> None:
     names = ("best.pt", "config.json", "lesions.json", "overlays", "run.json")
     assert kept == {f"best/{name}" for name in names}
     assert len(client.list_artifacts(parent.info.run_id, "best/overlays")) == 4
-    assert parent.data.metrics["test_n"] == 4
+    metrics = parent.data.metrics
+    assert (metrics["test_n"], metrics["trained_on_by_patient"]) == (4, 0)
+    patients = {one["patient"] for one in lesion_records(client, parent.info.run_id)}
+    assert metrics["test_patients"] == len(patients)
+    assert parent.data.tags["lesion.trained_on"].startswith("No lesion's patient, nor its slice")
     assert {"dice", "dice_std", "long_axis_error"} <= set(parent.data.metrics)
     version = client.get_model_version_by_alias("pdnet-stage2", "champion")
     assert version.run_id == parent.info.run_id
@@ -92,6 +97,8 @@ def test_the_best_trials_evidence_is_kept(storage: Path) -> None:
         [experiment], f"tags.`lesion.trial_id` = '{parent.data.tags['lesion.best_trial']}'"
     )[0]
     assert float(version.tags["lesion.val_dice"]) == best.data.metrics["best_val_dice"]
+    assert int(float(version.tags["lesion.val_n"])) == 4
+    assert float(version.tags["lesion.val_patients"]) == best.data.metrics["val_patients"]
     rate = "training.learning_rate"
     assert float(version.tags[f"config.{rate}"]) == float(best.data.params[rate])
     assert parent.data.params == best.data.params, "the winner's, beside its metrics"
@@ -102,6 +109,26 @@ def test_nobody_else_may_read_it(storage: Path) -> None:
     """What the workers of a cluster with another umask wrote, too."""
     assert (storage / "sweeps" / "first").exists()
     assert open_to(0o077, *storage.iterdir()) == []
+
+
+def test_a_moved_storage_is_compared_and_a_good_report_stays(
+    storage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (storage / "reports" / "first.html").read_bytes()
+    moved = storage.rename(tmp_path / "moved")
+    try:
+        assert command("compare", "pdnet", "--storage", moved) == 0
+        assert (moved / "reports" / "first.html").read_bytes() == page
+        assert not storage.exists()
+        (moved / "artifacts").rename(tmp_path / "artifacts")
+        assert command("compare", "pdnet", "--storage", moved) == 0
+        said = capsys.readouterr().out
+        assert f"gone from {(moved / 'artifacts').as_uri()}" in said
+        assert "the report that there is stays as it was written before" in said
+        assert (moved / "reports" / "first.html").read_bytes() == page
+        (tmp_path / "artifacts").rename(moved / "artifacts")
+    finally:
+        moved.rename(storage)
 
 
 def test_references_and_baselines_lie_beside(storage: Path) -> None:

@@ -69,7 +69,7 @@ def test_two_workers_train_one_model(
     assert run.data.params["training.epochs"] == "3"
     shown = capsys.readouterr().out
     assert re.findall(r"^epoch (\d)  loss [\d.]+  validation Dice", shown, re.M) == [*"123"]
-    assert "test dice" in shown
+    assert "test Dice 0." in shown
     folder = Path(re.findall(r"^checkpoint: (.+)$", shown, re.MULTILINE)[0])
     assert {path.name for path in folder.iterdir()} == {"best.pt", "last.pt", "run.json"}
     assert open_to(0o077, *tmp_path.iterdir()) == []

@@ -87,7 +87,12 @@ def test_summary() -> None:
         )
     ]
     found = summarise(SYSTEM, rows)
-    assert found.keys() == {"n", *SYSTEM.reported, *(f"{name}_std" for name in SYSTEM.reported)}
+    assert found.keys() == {
+        "n",
+        "patients",
+        *SYSTEM.reported,
+        *(f"{name}_std" for name in SYSTEM.reported),
+    }
     assert (found["n"], found["dice"], found["dice_std"]) == (2, 0.5, 0.5)
     assert (found["long_axis_error"], found["long_axis_error_std"]) == (15, 15)
     assert summarise(SYSTEM, []) == {}

@@ -14,9 +14,10 @@ from dashboards.pages.evaluation import (
     Evaluation,
     print_evaluation,
     render_evaluation,
-    write_lesions,
 )
+from dashboards.pages.lesion_rows import write_lesions
 from lesions.metrics.merit import DIAMETERS, DICE, ENDPOINTS, SEGMENTATION, Merit
+from lesions.metrics.summary import Mean
 
 
 def row(index: int, dice: float, kind: str, **more: Any) -> dict[str, Any]:
@@ -56,8 +57,8 @@ def test_lines_by_set_stage_and_category() -> None:
     assert [(line.measured_on, line.lesions) for line in ours] == [
         ("2 sets together", 3), ("a", 2), ("b", 1), ("2 sets together; told the size", 3),
     ]  # fmt: skip
-    assert ours[0].values["dice"] == pytest.approx((0.7, math.sqrt(0.08 / 3)))
-    assert ours[0].values["missed"] == (1.0, None)
+    assert ours[0].values["dice"][:2] == pytest.approx((0.7, math.sqrt(0.08 / 3)))
+    assert ours[0].values["missed"] == Mean(1.0)
     assert ours[1].values["dice"][0] == pytest.approx(0.7)
     assert ours[3].values["dice"][0] == pytest.approx(0.35)
     assert ours[3].method == "PDNet, ours, stage 2 alone"
@@ -70,14 +71,15 @@ def test_lines_by_set_stage_and_category() -> None:
 
 def test_metrics_for_mlflow() -> None:
     metrics = VIEW.metrics()
+    assert (metrics["test_patients"], metrics["patients_lung"]) == (2, 1)
     assert metrics["dice"] == pytest.approx(0.7)
     assert (metrics["test_n"], metrics["failed"], metrics["missed"]) == (3, 1, 1)
     assert metrics["stage2_dice"] == pytest.approx(0.35)
     assert (metrics["dice_lung"], metrics["n_lung"]) == (pytest.approx(0.6), 2)
     assert metrics["missed_lymph_node"] == 1
-    assert metrics["long_heat_maps_minus_human_mask_median"] == 0
-    assert metrics["long_heat_maps_minus_human_mask_mean"] == pytest.approx(2 / 3)
-    assert metrics["long_heat_maps_minus_human_mask_abs"] == pytest.approx(4 / 3)
+    assert metrics["long_heat_maps_minus_human_mask_median_mm"] == 0
+    assert metrics["long_heat_maps_minus_human_mask_mean_mm"] == pytest.approx(2 / 3)
+    assert metrics["long_heat_maps_minus_human_mask_abs_mm"] == pytest.approx(4 / 3)
     assert metrics["long_predicted_mask_minus_human_mask_n"] == 2
     assert all(map(math.isfinite, metrics.values()))
 
@@ -138,6 +140,37 @@ def test_every_lesion_is_in_the_csv(tmp_path: Path) -> None:
     assert rows[3]["endpoints"].startswith("1.000 2.000 3.000")
 
 
+def test_a_columns_name_has_its_unit(tmp_path: Path) -> None:
+    write_lesions(VIEW, tmp_path / "lesions.csv")
+    heading = (tmp_path / "lesions.csv").read_text().partition("\n")[0].strip().split(",")
+    assert {"long_axis_error_mm", "stage2_short_axis_error_mm", "dice", "stage2_dice", "patient",
+            "heat_maps_long_mm"} < set(heading)  # fmt: skip
+    assert not {"long_axis_error", "stage2_short_axis_error"} & set(heading)
+    write_lesions(LOCATED, tmp_path / "located.csv")
+    assert f"{ENDPOINTS[0]}_pixel" in (tmp_path / "located.csv").read_text()
+
+
+def test_intervals_are_over_patients() -> None:
+    """The fourth of four lesions is of the first one's patient, so that there are three."""
+    rows = [row(0, 0.5, "lung"), row(1, 0.7, "lung"), row(2, 0.9, "liver"),
+            row(3, 0.3, "lung", patient="p0")]  # fmt: skip
+    view = replace(VIEW, sets=["a"], rows=rows, alone="")
+    whole, lung, liver = view.lines()[0], *view.category_lines()[:2]
+    # A draw in 27 of three patients has one alone: (0.5 + 0.3) / 2 and 0.9 are the ends.
+    assert whole.values["dice"].interval == pytest.approx((0.4, 0.9))
+    assert whole.below("dice") == ["0.400 to 0.900"]
+    assert whole.below("precision") == [], "all alike"
+    assert [one.whose for one in (whole, lung, liver)] == [
+        "95% over 3 patients", "no interval: 2 patients", "no interval: 1 patient",
+    ]  # fmt: skip
+    metrics = view.metrics()
+    assert (metrics["dice_low"], metrics["dice_high"]) == pytest.approx((0.4, 0.9))
+    assert "dice_low_lung" not in metrics
+    html = render_evaluation(view, [])
+    assert '<span class="below">of 3 patients</span>' in html
+    assert '<span class="below">0.400 to 0.900</span>' in html
+
+
 def located(index: int, error: float, kind: str, **more: Any) -> dict[str, Any]:
     """The row of a system that segments nothing and predicts endpoints."""
     errors = {name: error / (n + 1) for n, name in enumerate(ENDPOINTS)}
@@ -169,13 +202,14 @@ LOCATED = Evaluation(
 def test_a_system_that_segments_nothing() -> None:
     (line,) = LOCATED.lines()
     assert (line.method, line.measured_on, line.lesions) == ("Locator, ours", "a", 3)
-    assert line.values == {
+    assert {name: one[:2] for name, one in line.values.items()} == {
         "long_axis_location_error": (5.0, 3.0),
         "long_axis_length_error": (2.5, 1.5),
         "short_axis_location_error": pytest.approx((5 / 3, 1.0)),
         "short_axis_length_error": (1.25, 0.75),
         "missed": (0.0, None),
     }
+    assert line.below("long_axis_location_error") == ["1 of 3 missed"]
     assert list(LOCATED.columns(LOCATED.lines()))[-1] == "missed"
     assert [row["index"] for row in LOCATED.shown()] == [2, 0, 1], "the least error first"
     metrics = LOCATED.metrics()

@@ -16,13 +16,14 @@ from dashboards.tables.papers import known_rows, paper_rows, shown_rows
 from dashboards.tables.results import Result, summarised
 from dashboards.tables.shares import shares
 from lesions.metrics.merit import Merit
+from lesions.metrics.summary import Mean
 from tests.dashboards.pages.html_page import Page
 
 
 def result(method: str, dice: float, subgroup: str = "all") -> Result:
     return Result(
-        method=method, subgroup=subgroup, data="the shipped sample", lesions=2,
-        values={"dice_stage2": (dice, 0.1)},
+        method=method, subgroup=subgroup, data="the shipped sample", lesions=2, patients=2,
+        values={"dice_stage2": Mean(dice, 0.1)},
     )  # fmt: skip
 
 
@@ -55,7 +56,14 @@ def test_ours_stands_beside_the_papers(width: int) -> None:
 
 def test_each_row_says_where_it_was_measured_and_one_set_alone_is_ranked() -> None:
     rows = [
-        Result(method=method, subgroup="all", data=data, lesions=2, values={"dice": (dice, 0.1)})
+        Result(
+            method=method,
+            subgroup="all",
+            data=data,
+            lesions=2,
+            patients=2,
+            values={"dice": Mean(dice, 0.1)},
+        )
         for data, base, ours in (("the sample", 0.5, 0.6), ("external", 0.9, 0.8))
         for method, dice in (("nnUNet", base), ("PDNet", ours))
     ]
@@ -71,8 +79,8 @@ def test_an_error_is_ranked_from_the_least() -> None:
     merit = Merit(name="long_axis_location_error", better="lower")
     values = {"SHN": 9.0, "STN+SHN (TPP; HM)": 5.0, "STN+SHN (TPP+LRP; HM)": 7.0}
     rows = [
-        Result(method=method, subgroup="overall", data="here", lesions=2,
-               values={merit.name: (value, 1.0)})
+        Result(method=method, subgroup="overall", data="here", lesions=2, patients=2,
+               values={merit.name: Mean(value, 1.0)})
         for method, value in values.items()
     ]  # fmt: skip
     view = Reproduction(
@@ -95,7 +103,8 @@ def test_categories_are_named_and_not_ranked() -> None:
             subgroup=kind,
             data="the shipped sample",
             lesions=1,
-            values={"dice": (0.5, 0.0)},
+            patients=1,
+            values={"dice": Mean(0.5, 0.0)},
         )
         for kind in ("lung", "lymph_node")
     ]
@@ -219,3 +228,14 @@ def test_shares_stand_below_the_table_and_are_drawn() -> None:
     print_reproduction(view, Console(file=out, width=80))
     assert "Of the lesions" in out.getvalue().partition("Note:")[2]
     assert 'id="shares"' not in render_reproduction(replace(view, shares=[]))
+
+
+def test_what_was_trained_on_is_said_of_the_rows_that_it_is_of() -> None:
+    """Once where it is so of every row."""
+    leak = "LEAK: 1 of 2 lesions lie on slices with the very pixels of one."
+    base, ours = (replace(result(name, 0.5), leaks=[leak]) for name in ("nnUNet", "PDNet"))
+    assert leak in view_of("3", [base, ours], ["dice_stage2"]).notes()
+    clean = replace(base, leaks=["No lesion's patient was trained on."])
+    notes = list(view_of("3", [clean, ours], ["dice_stage2"]).notes())
+    assert f"PDNet: {leak}" in notes
+    assert "nnUNet: No lesion's patient was trained on." in notes

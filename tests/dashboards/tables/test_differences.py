@@ -12,6 +12,7 @@ from dashboards.tables.differences import (
 )
 from dashboards.tables.results import Result
 from lesions.metrics.paired import Measured, Which, paired
+from lesions.metrics.summary import Mean
 
 COLUMNS = ("dice", "long_axis_error")
 
@@ -28,8 +29,8 @@ def result(
     method: str, dice: float, error: float = 3.0, subgroup: str = "all", data: str = "here"
 ) -> Result:
     return Result(
-        method=method, subgroup=subgroup, data=data, lesions=2,
-        values={"dice": (dice, 0.0), "long_axis_error": (error, 0.0)},
+        method=method, subgroup=subgroup, data=data, lesions=2, patients=2,
+        values={"dice": Mean(dice, 0.0), "long_axis_error": Mean(error, 0.0)},
         single={"dice": lesions({0: [dice] * 2}), "long_axis_error": lesions({0: [error] * 2})},
     )  # fmt: skip
 

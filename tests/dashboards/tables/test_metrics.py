@@ -5,7 +5,15 @@ import math
 import pytest
 
 from dashboards.tables.comparison import columns_shown, in_words, paper_lines
-from dashboards.tables.metrics import METRICS, MOST_UNKNOWN, columns_of, metric_of, reported_in
+from dashboards.tables.metrics import (
+    METRICS,
+    MOST_UNKNOWN,
+    columns_of,
+    metric_of,
+    named_with_unit,
+    reported_in,
+    units_of,
+)
 from dashboards.tables.papers import paper_rows, shown_rows
 from lesions.metrics.merit import DIAMETERS, ENDPOINTS, SEGMENTATION
 
@@ -94,3 +102,12 @@ def test_a_lesions_metric_in_words() -> None:
     assert in_words("long_axis_length_error", 3.25) == "Long axis length error 3.2 pixel"
     assert in_words("own", 12.0) == "own 12.000"
     assert in_words("dice", None) == in_words("dice", math.nan) == "Dice –"
+
+
+def test_units_are_told_of_metrics_that_have_one() -> None:
+    names = ("dice", "avd", "long_axis_error", "own")
+    assert units_of(names) == "avd pixel, long_axis_error mm"
+    assert [named_with_unit(name) for name in (*names, "long_axis_mm")] == [
+        "dice", "avd_pixel", "long_axis_error_mm", "own", "long_axis_mm",
+    ]  # fmt: skip
+    assert named_with_unit("stage2_avd", "stage2_") == "stage2_avd_pixel"

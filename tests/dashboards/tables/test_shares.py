@@ -30,12 +30,12 @@ def ours(row: PaperRow, dice: dict[int, list[float]], data: str = "here") -> Res
 
 
 def test_ours_stands_beside_the_papers_own_of_its_data_set() -> None:
-    result = ours(BEST, {0: [0.9, 0.8, 0.85, 0.3]})
+    result = ours(BEST, {0: [0.9, 0.8, 0.85, 0.3, 0.9, 0.9]})
     worst, least, more, *alone = shares([(BEST, result)], PAPER)
     assert (worst.value, worst.paper, worst.interval) == (0.3, 0.789, None)
-    assert (least.value, least.paper) == (0.75, 0.99)
-    assert (more.value, more.paper) == (0.25, 0.92)
-    # Both of one patient, or one of the other: resampled, the share is 1, 3/4 or 1/2.
+    assert (least.value, least.paper) == (pytest.approx(5 / 6), 0.99)
+    assert (more.value, more.paper) == (0.5, 0.92)
+    # Both of two patients, one of the other: resampled, the share is from 1/2 to 1.
     assert least.interval == (0.5, 1.0)
     assert [(one.method, one.measured_on, one.metric, one.paper, one.value) for one in alone] == [
         ("nnUNet", "DeepLesion test set", "worst_dice", 0.436, None),
@@ -51,19 +51,19 @@ def test_each_data_set_has_its_own() -> None:
 
 
 def test_a_value_is_the_mean_of_each_seeds() -> None:
-    result = ours(BASE, {3: [0.9, 0.8, 0.5, 0.7], 5: [0.8, 0.8, 0.9, 0.1]})
+    result = ours(BASE, {3: [0.9, 0.8, 0.5, 0.7, 0.6, 0.6], 5: [0.8, 0.8, 0.9, 0.1, 0.6, 0.6]})
     worst, least, more = shares([(BASE, result)], [])
     assert (worst.by_seed, worst.value) == ([0.5, 0.1], pytest.approx(0.3))
-    assert (least.by_seed, least.value) == ([0.5, 0.75], 0.625)
-    # A patient's two lesions reach 0.80 with every seed, the other's with none and with one.
-    assert least.interval == (0.25, 1.0)
-    assert more.by_seed == [0.25, 0.25]
-    assert least.cells == ("0.625", "0.250 … 1.000", "0.500 0.750", "–")
+    assert (least.by_seed, least.value) == (pytest.approx([1 / 3, 0.5]), pytest.approx(5 / 12))
+    # A patient's two lesions reach 0.80 with every seed, another's with none.
+    assert least.interval == (0.0, 1.0)
+    assert more.by_seed == pytest.approx([1 / 6, 1 / 6])
+    assert least.cells == ("0.417", "0.000 … 1.000", "0.333 0.500", "–")
     metrics = result.metrics
     assert metrics["worst_dice"] == pytest.approx(0.3)
     assert (metrics["worst_dice_seed3"], metrics["worst_dice_seed5"]) == (0.5, 0.1)
-    assert metrics["fraction_dice_ge_0.80"] == 0.625
-    assert metrics["fraction_dice_gt_0.85_seed5"] == 0.25
+    assert metrics["fraction_dice_ge_0.80"] == pytest.approx(5 / 12)
+    assert metrics["fraction_dice_gt_0.85_seed5"] == pytest.approx(1 / 6)
     assert "worst_dice_std" not in metrics
     assert "worst_dice_seed0" not in ours(BASE, {0: ALIKE}).metrics
 

@@ -37,6 +37,10 @@ def endpoints(long: float, short: float) -> Recist:
 
 
 def rows() -> list[dict[str, Any]]:
+    return [row | {"patient": f"p{at}"} for at, row in enumerate(measured())]
+
+
+def measured() -> list[dict[str, float]]:
     human = bar(24, 8)  # 12 × 4 mm from edge to edge
     copied = lesion_of(human, Recist.from_mask(human, SPACING))
     own = replace(copied, recist=endpoints(14, 5))
@@ -48,7 +52,7 @@ def rows() -> list[dict[str, Any]]:
 
 
 def test_each_way_measures_its_own() -> None:
-    first, second, third = rows()
+    first, second, third = measured()
     assert first == pytest.approx(
         {
             "heat_maps_long_mm": 13, "heat_maps_short_mm": 3,
@@ -100,3 +104,18 @@ def test_without_a_human_mask_the_marks_are_the_lesions_own() -> None:
     assert row["marks_long_mm"] == pytest.approx(14)
     (one, *_) = differences([row])
     assert (one.n, math.isnan(one.median)) == (0, True)
+
+
+def test_the_interval_is_over_patients() -> None:
+    """Of three patients a draw in 27 has one alone: their own means are the ends."""
+    lengths = {"a": (12.0, 8.0), "b": (13.0,), "c": (7.0,)}
+    made = [
+        {"patient": whose, "heat_maps_long_mm": one, "human_mask_long_mm": 10.0,
+         "heat_maps_short_mm": math.nan, "human_mask_short_mm": 5.0}
+        for whose, found in lengths.items() for one in found
+    ]  # fmt: skip
+    long, short = differences(made)
+    assert (long.mean, long.absolute) == (0.0, 2.5)
+    assert (long.mean_interval, long.absolute_interval) == ((-3.0, 3.0), (2.0, 3.0))
+    assert (short.n, short.mean_interval) == (0, None)
+    assert all(one.mean_interval is None for one in differences(made[:3])), "two patients"
