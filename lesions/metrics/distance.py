@@ -32,7 +32,7 @@ def average_hausdorff(
     of the lesion: NaN.
 
     Args:
-        pred: label image (H, W), (D, H, W) or any other shape: 1 or True is lesion.
+        pred: a mask (H, W), (D, H, W) or of any other shape; see `lesions.labels.as_labels`.
         truth: the same shape.
         spacing: (x, y, z) mm per pixel; for (H, W) the first two count.
         combine: of the two directed means "mean", as the tool's code, or "max", as its paper.
@@ -41,9 +41,8 @@ def average_hausdorff(
         mm, or pixels where there is no `spacing`.
 
     Raises:
-        InputError: the truth holds 255 but no lesion.
-        ValueError: the shapes differ, a value is no label (0, 1, 255), a bad spacing, or another
-            `combine`.
+        InputError: the truth holds 255 but no lesion; or see `as_labels`.
+        ValueError: the shapes differ, a bad spacing, or another `combine`.
     """
     if combine not in ("mean", "max"):
         raise ValueError(f"combine is mean or max, not {combine!r}")

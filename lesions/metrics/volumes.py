@@ -17,7 +17,7 @@ def dice_by_offset(pred: NDArray[Any], truth: NDArray[Any], key: int) -> dict[in
     gives the mean of every offset.
 
     Args:
-        pred: label volume (D, H, W): 1 or True is lesion, 255 uncertain.
+        pred: a mask (D, H, W); see `lesions.labels.as_labels`.
         truth: the same shape.
         key: index of the key slice.
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from lesions.errors import InputError
-from lesions.labels import UNCERTAIN, check_lesion
+from lesions.labels import UNCERTAIN, as_labels, check_lesion
 from lesions.lesion import Lesion
 from lesions.readers.png import encode_labels, encode_slice
 from lesions.recist import Recist
@@ -116,10 +116,8 @@ def _stem(source: Path) -> str:
 
 def _labels(volume: Volume, mask: Volume | NDArray[Any]) -> NDArray[Any]:
     """The mask's labels (D, H, W), once its geometry is the volume's."""
-    labels = np.asarray(mask.hu if isinstance(mask, Volume) else mask)
-    if labels.dtype.kind not in "biu":
-        raise ValueError(f"a mask holds whole numbers, not {labels.dtype}")
     file = mask.source if isinstance(mask, Volume) else None
+    labels = as_labels(mask.hu if isinstance(mask, Volume) else mask, file)
     if labels.shape != volume.hu.shape:
         raise InputError(
             f"the mask has the shape {labels.shape}, its volume {volume.hu.shape}", file=file

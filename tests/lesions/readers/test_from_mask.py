@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from lesions import InputError, Recist, Volume, read_nifti
-from lesions.labels import UNCERTAIN_ALONE
+from lesions.labels import GREY, NOT_WHOLE, UNCERTAIN_ALONE
 from lesions.readers.from_mask import lesions_from_mask
 
 
@@ -67,11 +67,14 @@ def test_any_label_is_lesion_but_uncertain() -> None:
     mask = np.zeros((2, 5, 8), np.uint8)
     mask[0, 1:3, 1:3] = 1
     mask[0, 1:3, 3:5] = 7  # touches: the same lesion
-    mask[0, 1:3, 5:7] = 255
     (lesion,) = lesions_from_mask(ct(mask.shape), mask)
-    human = lesion.mask("human")
-    np.testing.assert_array_equal(human == 1, (mask[0] == 1) | (mask[0] == 7))
-    np.testing.assert_array_equal(human == 255, mask[0] == 255)
+    np.testing.assert_array_equal(lesion.mask("human") == 1, mask[0] > 0)
+    mask[0, 1:3, 5:7] = 255
+    with pytest.raises(InputError, match=GREY):
+        lesions_from_mask(ct(mask.shape), mask)
+    mask[mask == 7] = 1
+    (lesion,) = lesions_from_mask(ct(mask.shape), mask)
+    np.testing.assert_array_equal(lesion.mask("human"), mask[0])
     with pytest.raises(InputError, match=UNCERTAIN_ALONE):
         lesions_from_mask(ct(mask.shape), np.where(mask == 255, mask, 0))
 
@@ -106,7 +109,7 @@ def test_another_geometry_is_refused_with_both() -> None:
 
 
 def test_probabilities_are_no_mask() -> None:
-    with pytest.raises(ValueError, match="whole numbers, not float64"):
+    with pytest.raises(ValueError, match=NOT_WHOLE):
         lesions_from_mask(ct((2, 3, 4)), np.full((2, 3, 4), 0.5))
 
 
