@@ -14,14 +14,15 @@ EMPTY = "the mask is empty: no pixel is lesion"
 UNCERTAIN_ALONE = "the mask holds 255 but no lesion, and 255 means uncertain: label lesions 1"
 NOT_WHOLE = "the mask holds other than whole numbers: label background 0 and lesions 1"
 NEGATIVE = "the mask holds negative values: label background 0 and lesions 1"
-GREY = "the mask holds 255, which means uncertain, and labels above 1 beside: label lesions 1"
+GREY = "the mask holds 255, which means uncertain, and greys beside: label lesions 1"
+_GREY = 128  # no mask of ours has so many labels beside uncertain pixels; a smoothed one has this
 
 
 def as_labels(mask: Any, file: Path | None = None) -> NDArray[np.uint8]:
     """A mask of any kind by the one rule: 0 background, 1 lesion, 255 uncertain.
 
-    Any positive label is lesion, whatever its number. 255 alone means uncertain, and where it
-    occurs lesions are 1: else nobody could tell an uncertain pixel from the white of a grey image.
+    Any positive label is lesion, whatever its number, but 255, which means uncertain. Where 255
+    occurs beside labels of 128 and more, it may be the white of a grey image: that is refused.
 
     Args:
         mask: of any shape, boolean or whole numbers, as which 1.0 counts.
@@ -48,9 +49,9 @@ def as_labels(mask: Any, file: Path | None = None) -> NDArray[np.uint8]:
     if most <= 1:
         return labels.astype(np.uint8, copy=False)
     if most >= UNCERTAIN and (labels == UNCERTAIN).any():
-        if ((labels > 1) & (labels != UNCERTAIN)).any():
+        if ((labels >= _GREY) & (labels != UNCERTAIN)).any():
             raise InputError(GREY, file=file)
-        return labels.astype(np.uint8, copy=False)
+        return np.where(labels == UNCERTAIN, UNCERTAIN, labels > 0).astype(np.uint8)
     return (labels > 0).view(np.uint8)
 
 
