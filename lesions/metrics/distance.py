@@ -54,17 +54,17 @@ def directed_distances(
     found: Mask, there: Mask, counts: Mask, spacing: ArrayLike | None
 ) -> tuple[float, float]:
     """Mean distance from `found` to `there` and back; what is empty as in `average_hausdorff`."""
-    sampling = _per_axis(spacing, found.ndim)
+    sampling = per_axis(spacing, found.ndim)
     union = found | there
     if not union.any():
         return (0.0, 0.0) if counts.any() else (np.nan, np.nan)
     if not found.any() or not there.any():
         return np.nan, np.nan
-    box = _box(union)
+    box = box_of(union)
     return _directed(found[box], there[box], sampling), _directed(there[box], found[box], sampling)
 
 
-def _per_axis(spacing: ArrayLike | None, axes: int) -> tuple[float, ...]:
+def per_axis(spacing: ArrayLike | None, axes: int) -> tuple[float, ...]:
     """The spacing in the array's order of axes, which is the reverse of (x, y, z)."""
     if spacing is None:
         return (1.0,) * axes
@@ -74,7 +74,7 @@ def _per_axis(spacing: ArrayLike | None, axes: int) -> tuple[float, ...]:
     return tuple(given[:axes][::-1].tolist())
 
 
-def _box(mask: Mask) -> tuple[slice, ...]:
+def box_of(mask: Mask) -> tuple[slice, ...]:
     """The smallest box that holds the mask."""
     sides = []
     for axis in range(mask.ndim):
