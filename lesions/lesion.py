@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lesions.errors import shown
+from lesions.measurement import Measurement
+from lesions.of_mask import OfMask
 from lesions.readers.bounded import read_bytes
 from lesions.readers.png import decode_labels, decode_slice
 from lesions.recist import Recist
@@ -31,6 +35,7 @@ class Lesion:
         encoded: the key slice as a 16-bit PNG, on disk or in memory.
         masks: label images by name ("human", "snakes", …) as 8-bit PNG.
         noisy: the data set's own flag: possibly a wrong annotation.
+        of_mask: what its 3D mask says of it, where it was taken from one.
     """
 
     file: str
@@ -47,6 +52,27 @@ class Lesion:
     lesion_type: str = "unknown"
     split: str = "train"
     noisy: bool = False
+    of_mask: OfMask | None = None
+
+    def __repr__(self) -> str:
+        """Its name and size: its pixels are megabytes, and its file's name may be anything."""
+        long, short = self.diameters_mm
+        masks = f", masks {', '.join(sorted(self.masks))}" if self.masks else ""
+        return f"<Lesion {shown(self.file)}, row {self.row}: {long:.1f} × {short:.1f} mm{masks}>"
+
+    @property
+    def measurement(self) -> Measurement:
+        """Its RECIST with its spacing."""
+        return Measurement(recist=self.recist, spacing=self.spacing)
+
+    @property
+    def diameters_mm(self) -> tuple[float, float]:
+        """The lengths (long, short) of its axes, mm."""
+        return self.measurement.diameters_mm
+
+    def measured(self, mask: NDArray[Any]) -> Measurement:
+        """What another mask (H, W) of its slice measures; errors as `Recist.from_mask`."""
+        return Measurement.from_mask(mask, self.spacing)
 
     @property
     def slice_hu(self) -> NDArray[np.int16]:

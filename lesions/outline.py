@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import find_contours
 
+from lesions.chords import longest_chord
+from lesions.crossings import Indices, not_crossing
 from lesions.labels import EMPTY
 from lesions.turns import Points, same_for_all
 
@@ -78,7 +80,8 @@ def _lesion_box(lesion: NDArray[np.bool_]) -> tuple[tuple[int, int], NDArray[np.
 def longest_axes(lesion: NDArray[np.bool_], scale: Points) -> Points:
     """The long axis and the longest chord perpendicular to it: (4, 2) ends, (x, y) pixels.
 
-    Of equally long axes the one with the longest perpendicular is taken. What is equal in that as
+    Of equally long axes the one with the longest perpendicular is taken; where that is longer still
+    it is the long axis. What is equal in that as
     well is chosen in the order of the outline, which begins at the same place of the lesion
     whichever way its mask is stored.
 
@@ -92,12 +95,28 @@ def longest_axes(lesion: NDArray[np.bool_], scale: Points) -> Points:
     origin, box = _lesion_box(lesion)
     turn = same_for_all(box, scale)
     turned, outline = turn.scale(scale), lesion_outline(np.ascontiguousarray(turn.image(box)))
-    found = [(long, longest_chord(outline, long, turned))
+    found = [_with_perpendicular(outline, long, turned)
              for long in longest_segments(outline, turned)]  # fmt: skip
     # Rounded, so that of equals the first is taken whatever the last bit says.
-    lengths = [round(float(np.hypot(*((b - a) * turned))), 9) for _, (a, b) in found]
-    axes = np.concatenate(found[int(np.argmax(lengths))])
-    return turn.points_back(axes, box.shape) + origin
+    long, short = max(
+        found, key=lambda axes: (round(_mm(axes[0], turned), 6), round(_mm(axes[1], turned), 9))
+    )
+    return turn.points_back(np.concatenate([long, short]), box.shape) + origin
+
+
+def _with_perpendicular(outline: Outline, long: Points, scale: Points) -> tuple[Points, Points]:
+    """An axis and its longest perpendicular chord, which takes its place where it is longer.
+
+    A chord that touches the outline may be longer than any segment between two vertices.
+    """
+    short = longest_chord(outline.vertices, long, scale)
+    while _mm(short, scale) > _mm(long, scale) + _SAME:
+        long, short = short, longest_chord(outline.vertices, short, scale)
+    return long, short
+
+
+def _mm(segment: Points, scale: Points) -> float:
+    return float(np.hypot(*((segment[1] - segment[0]) * scale)))
 
 
 def longest_segments(outline: Outline, scale: Points) -> Points:
@@ -114,7 +133,10 @@ def longest_segments(outline: Outline, scale: Points) -> Points:
     hull = vertices[cv2.convexHull((2 * vertices).astype(np.int32), returnPoints=False)[:, 0]]
     # The hull holds the longest pairs of all, which on most lesions stay inside and end here.
     for candidates in (hull, vertices[:: -(-len(vertices) // MOST_VERTICES)]):
-        first, second, lengths = _pairs_as_long_as(reach, candidates, scale)
+        first, second, lengths = _as_long_as(
+            reach, candidates, scale,
+            np.triu_indices(len(hull), 1) if candidates is hull else _pairs(outline, candidates),
+        )  # fmt: skip
         hit = next(_staying_inside(outline, candidates[first], candidates[second]), None)
         if hit is not None:
             reach = float(lengths[hit])
@@ -128,14 +150,20 @@ def longest_segments(outline: Outline, scale: Points) -> Points:
     return best
 
 
-def _pairs_as_long_as(
-    reach: float, points: Points, scale: Points
-) -> tuple[NDArray[np.intp], NDArray[np.intp], Points]:
-    """Pairs of points as two index arrays and their distances in mm, the longest first."""
-    x, y = (points * scale).T
-    distances = np.hypot(x[:, None] - x, y[:, None] - y)
-    first, second = np.nonzero(np.triu(distances > reach - _SAME, 1))
-    lengths = distances[first, second]
+def _pairs(outline: Outline, vertices: Points) -> tuple[Indices, Indices]:
+    """The pairs of vertices but most of those whose segment leaves the lesion; see `crossings`."""
+    halves = np.rint(2 * (vertices - outline.origin)).astype(np.int32)
+    return not_crossing(outline.filled, halves)
+
+
+def _as_long_as(
+    reach: float, points: Points, scale: Points, pairs: tuple[Indices, Indices]
+) -> tuple[Indices, Indices, Points]:
+    """Those of the pairs that are as long, and their distances in mm, the longest first."""
+    (x, y), (first, second) = (points * scale).T, pairs
+    lengths = np.hypot(x[first] - x[second], y[first] - y[second])
+    long = lengths > reach - _SAME
+    first, second, lengths = first[long], second[long], lengths[long]
     # Rounded, so that ties keep the vertices' order whatever the last bit says.
     order = np.argsort(-np.round(lengths, 9), kind="stable")
     return first[order], second[order], lengths[order]
@@ -194,76 +222,3 @@ def _contains(outline: Outline, points: Points) -> NDArray[np.bool_]:
     # two neighbouring corners its nearer half is.
     middle = (a & d) | (b & c) | (corner & ((a & (b | c)) | (d & (b | c))))
     return np.where(in_corner, corner, middle)
-
-
-def longest_chord(outline: Outline, axis: Points, scale: Points) -> Points:
-    """The ends (2, 2) of the longest chord perpendicular in mm to `axis` that stays on the lesion.
-
-    Between the positions of two neighbouring vertices along the axis the ends of a chord move
-    linearly, so the longest is found at a vertex' position, approached from either side.
-
-    Args:
-        outline: the lesion's.
-        axis: (2, 2) start and end, (x, y) pixels.
-        scale: (x, y) mm per pixel.
-    """
-    along = (axis[1] - axis[0]) * scale
-    along /= np.hypot(*along)
-    frame = np.array([along, [-along[1], along[0]]])
-    middle = axis.mean(axis=0)
-    u, v = np.moveaxis(((outline.edges - middle) * scale) @ frame.T, -1, 0)
-    position, low, high = _sections(_merge_same(u), v)
-    longest = high - low
-    ties = np.flatnonzero(longest >= longest.max() - _SAME)
-    best = ties[np.argmin(np.abs(position[ties]))]
-    ends = np.array([[position[best], low[best]], [position[best], high[best]]])
-    # Clipped, as rounding must not carry an end over the image's border.
-    corners = outline.vertices.min(axis=0), outline.vertices.max(axis=0)
-    return np.asarray(np.clip(ends @ frame / scale + middle, *corners))
-
-
-def _merge_same(values: Points) -> Points:
-    """The values with those that differ by rounding alone made equal."""
-    flat = values.ravel()
-    order = np.argsort(flat, kind="stable")
-    new = np.concatenate([[True], np.diff(flat[order]) > _SAME])
-    merged = np.empty_like(flat)
-    merged[order] = flat[order][np.flatnonzero(new)[np.cumsum(new) - 1]]
-    return merged.reshape(values.shape)
-
-
-def _sections(u: Points, v: Points) -> tuple[Points, Points, Points]:
-    """The polygon's cuts at each vertex' u: position, lowest and highest v of each interval.
-
-    Args:
-        u: (N, 2) of the edges' two ends, along the axis.
-        v: (N, 2), across it.
-    """
-    knots = np.unique(u)
-    start, stop = np.searchsorted(knots, np.sort(u, axis=1)).T
-    # Every strip between two knots is crossed by an even number of edges; sorted, they pair up.
-    edge = np.repeat(np.arange(len(u)), stop - start)
-    first_of_edge = np.cumsum(stop - start) - (stop - start)
-    strip = np.arange(len(edge)) + (start - first_of_edge)[edge]
-    slope = (v[edge, 1] - v[edge, 0]) / (u[edge, 1] - u[edge, 0])
-    left = v[edge, 0] + slope * (knots[strip] - u[edge, 0])
-    right = v[edge, 0] + slope * (knots[strip + 1] - u[edge, 0])
-    order = np.lexsort((left + right, strip))
-    low, high = order[::2], order[1::2]
-    position = np.concatenate([knots[strip[low]], knots[strip[low] + 1]])
-    bottom = np.concatenate([left[low], right[low]])
-    top = np.concatenate([left[high], right[high]])
-    return _joined(position, bottom, top)
-
-
-def _joined(position: Points, low: Points, high: Points) -> tuple[Points, Points, Points]:
-    """The same intervals with those joined that touch at one position, as both sides count."""
-    order = np.lexsort((low, position))
-    position, low, high = position[order], low[order], high[order]
-    # Each position gets a range of its own, so that one running maximum serves all.
-    shift = np.unique(position, return_inverse=True)[1] * (2 * (high.max() - low.min()) + 1)
-    furthest = np.maximum.accumulate(high + shift)
-    new = np.concatenate([[True], (low + shift)[1:] > furthest[:-1] + _SAME])
-    first = np.flatnonzero(new)
-    last = np.concatenate([first[1:], [len(low)]]) - 1
-    return position[first], low[first], (furthest - shift)[last]

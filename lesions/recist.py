@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lesions.labels import check_lesion
+from lesions.labels import as_labels, check_lesion
 from lesions.outline import longest_axes
 
 
@@ -57,25 +57,27 @@ class Recist:
 
     @classmethod
     def from_mask(cls, mask: NDArray[Any], spacing: ArrayLike) -> "Recist":
-        """Measure a label image (H, W): 1 or True is lesion, 255 (uncertain) is not.
+        """Measure a mask (H, W): any positive label is lesion, 255 (uncertain) is not.
 
         The lesion is the largest 8-connected component, holes filled; its outline is marching
         squares at level 0.5, so vertices lie half way between pixel centres. The long axis is
         the longest segment in mm between two vertices that nowhere leaves the lesion (RECIST
         1.1); the short axis is the longest chord of the lesion exactly perpendicular to it in mm.
-        Of equally long axes the one with the longest perpendicular is taken, of equal chords the
-        one nearest the long axis' middle: flips and quarter turns of the mask, with its spacing,
-        change neither length, and move the ends along unless the lesion is its own mirror image.
+        Of equally long axes the one with the longest perpendicular is taken, which is the long axis
+        where it is longer still; of equal chords the one nearest the long axis' middle. Flips and
+        quarter turns of the mask, with its spacing, change neither length, and move the ends along
+        unless the lesion is its own mirror image.
 
         Args:
-            mask: (H, W).
+            mask: (H, W); `lesions.labels.as_labels` says what its values mean.
             spacing: (x, y, …) mm per pixel.
 
         Raises:
-            InputError: no pixel of the mask is lesion; one of 0 and 255 is all uncertain.
+            InputError: no pixel of the mask is lesion; one of 0 and 255 is all uncertain; or see
+                `as_labels`.
             ValueError: another shape, or a bad spacing.
         """
-        labels = np.asarray(mask)
+        labels = as_labels(mask)
         lesion = labels == 1
         check_lesion(lesion, labels)
         return cls(longest_axes(lesion, _in_plane(spacing)))

@@ -14,8 +14,8 @@ from dashboards.tables.papers import shown_rows
 from dashboards.tables.terminal import print_comparison, say
 from lesions.names import inside
 from platform.command_line.options import Outputs, parse, run
-from platform.running.storage import default_storage, writable
-from platform.tracking.store import Store, open_store, reaching
+from platform.running.storage import default_storage
+from platform.tracking.store import Store, find_store, reaching
 from trainables.registry import find_system, named_system
 
 
@@ -57,8 +57,8 @@ def main() -> None:
     """Parse the command line and compare."""
     options = parse(CompareOptions, prog="python -m platform.compare")
     system = named_system(options.system)
-    storage = writable(options.storage or default_storage())
-    store = open_store(storage, system.name, system.paper)
+    storage = (options.storage or default_storage()).expanduser().absolute()
+    store = find_store(storage, system.name)
     with reaching(store, "start it, or unset MLFLOW_TRACKING_URI to use a local file"):
         compare(store, options.sweep, storage)
 

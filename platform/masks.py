@@ -29,7 +29,7 @@ from lesions.prepared.remarking import MarksFrom, MarksNoise
 from lesions.readers.deeplesion import EXACT_MASKS, Rejected, is_phantom
 from lesions.readers.from_mask import SOFT_TISSUE
 from lesions.sample import ROOT as SAMPLE
-from platform.command_line.options import Outputs, parse, run
+from platform.command_line.options import OF_MASKS, FromMasks, parse, run
 from platform.running.cluster import cluster
 from platform.running.datasets import PHANTOM
 from platform.running.judging import measure_all, pictures_of
@@ -47,7 +47,7 @@ HUMAN_MASKS = "human masks"
 
 
 @dataclass(frozen=True, kw_only=True)
-class MasksOptions(Outputs):
+class MasksOptions(FromMasks):
     """Measure the pseudo masks against human masks, beside Table 1 of the WSSS paper.
 
     The lesions are the shipped sample's; or --source; or --images with --human-masks.
@@ -57,7 +57,7 @@ class MasksOptions(Outputs):
             the lesion's number among those of its slice.
         images: CTs, in quotes with one *, as 'ct/*_ct.nii.gz': NIfTI, or folders of DICOM series.
         human_masks: their masks, NIfTI or DICOM SEG, likewise; what * stands for must be the
-            same. Every connected part of a mask is a lesion, on the slice where it is largest.
+            same. Every connected part of a mask is a lesion.
         label: the value in --human-masks that is lesion; without it all but 0 and 255, which is
             uncertain and counts nowhere.
         window: low and high HU for --images, which say none themselves; for lungs -1500 500.
@@ -99,8 +99,8 @@ class MasksOptions(Outputs):
         """InputError for options that do not go together."""
         if (self.images is None) != (self.human_masks is None):
             raise InputError("--images and --human-masks go together: one of them is absent")
-        if self.images is None and self.values_are_hu:
-            raise InputError("--values-are-hu is for --images")
+        if self.images is None and (self.values_are_hu or self.takes_otherwise()):
+            raise InputError(f"--values-are-hu, {OF_MASKS} are for --images")
         if self.images is not None and (self.source or self.splits or self.key_slices):
             raise InputError("--source, --splits and --key-slices are not for --images")
         if self.images is not None and (self.marks_from_masks or self.marks_noise):
@@ -137,7 +137,7 @@ def subject_of(options: MasksOptions) -> Subject:
     if options.images is not None and options.human_masks is not None:
         pairs = pairs_by_name(
             options.images, options.human_masks, options.window, options.label,
-            options.values_are_hu,
+            options.values_are_hu, options.taking(),
         )  # fmt: skip
         folder = Path(options.images.partition("*")[0] + "*").expanduser().absolute().parent
         made = are_phantom(pairs)

@@ -8,23 +8,24 @@ from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.judging.pairs import pairs_by_name
 from lesions.masks import PSEUDO_MASKS
+from lesions.prepared.from_masks import FROM_MASKS
 from lesions.prepared.manifest import claim, write_manifest
 from lesions.prepared.pairs import source_of, with_categories, with_category
 from lesions.prepared.prepared_set import MANIFEST, REJECTED, PreparedSet, read_manifest
 from lesions.prepared.preparing import Plan, Source, Table, prepare_parts
 from lesions.prepared.remarking import MarksFrom, MarksNoise, write_originals
 from lesions.readers.from_mask import SOFT_TISSUE
-from platform.command_line.options import Outputs, parse, run
+from platform.command_line.options import OF_MASKS, FromMasks, parse, run
 from platform.running.parts import make_parts
 from platform.running.storage import writable
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepareOptions(Outputs):
+class PrepareOptions(FromMasks):
     """Prepare a data set in DeepLesion's layout (--source), or CT volumes with 3D human masks.
 
-    Of volumes every connected part of a mask is a lesion, on the axial slice where it is largest;
-    its RECIST is measured from the mask there.
+    Of volumes every connected part of a mask is a lesion; its RECIST is measured from the mask on
+    its key slice.
 
     Attributes:
         out: where the prepared set goes; run again after a kill, it goes on where it was.
@@ -87,8 +88,9 @@ class PrepareOptions(Outputs):
             marks = MarksFrom(masks=self.marks_from_masks, noise=noise)
             return Table(place=place, keep_noisy=self.keep_noisy, marks=marks)
         pairs = pairs_by_name(
-            self.images, self.human_masks, self.window, self.label, self.values_are_hu
-        )
+            self.images, self.human_masks, self.window, self.label, self.values_are_hu,
+            self.taking(),
+        )  # fmt: skip
         pairs = [replace(pair, split=self.split) for pair in pairs]
         if self.category:
             pairs = with_category(pairs, self.category)
@@ -106,8 +108,8 @@ class PrepareOptions(Outputs):
         of_images = (self.category, self.categories, self.label)
         if self.images is None and any(one is not None for one in of_images):
             raise InputError("--category, --categories and --label are for --images")
-        if self.images is None and self.values_are_hu:
-            raise InputError("--values-are-hu is for --images")
+        if self.images is None and (self.values_are_hu or self.takes_otherwise()):
+            raise InputError(f"--values-are-hu, {OF_MASKS} are for --images")
         if self.images is not None and self.keep_noisy:
             raise InputError("--keep-noisy is for --source")
         if self.images is not None and (self.marks_from_masks or self.marks_noise is not None):
@@ -149,6 +151,10 @@ def main() -> None:
     say(f"{manifest['accepted']} lesions of {manifest['read']} {item}s in {plan.out}")
     for reason, count in manifest["reasons"].items():
         say(f"  {count} rejected: {reason}")
+    for words, count in manifest.get("from_masks", {}).items():
+        say(f"  {count} of the lesions {words}")
+    if manifest.get("from_masks"):
+        say(f"  both key slices and the volume of each lesion: {plan.out / FROM_MASKS}")
     if manifest["rejected"]:
         say(f"  every rejected {item}: {plan.out / REJECTED}")
     if not manifest["accepted"]:

@@ -30,6 +30,7 @@ from dashboards.tables.diameters import (
 from dashboards.tables.leaks import leak_metrics, leak_notes
 from dashboards.tables.metrics import METRICS, MISSED, metric_of, part_words
 from dashboards.tables.papers import PaperRow, rows_by_type, shown_rows, title_of
+from dashboards.tables.sizes import BY_SIZE, size_cells, size_metrics
 from dashboards.tables.terminal import WIDE, lines_table, plain, print_notes, text_table
 from lesions.metrics import summary
 from lesions.metrics.merit import DICE, Merit
@@ -114,7 +115,6 @@ class Evaluation:
 
     @property
     def _whole(self) -> str:
-        """All that it was measured on."""
         return self.sets[0] if len(self.sets) == 1 else f"{len(self.sets)} sets together"
 
     @property
@@ -178,6 +178,7 @@ class Evaluation:
             named = metrics_of(self._line("", "", rows).values)
             named |= {"n": float(len(rows)), "patients": float(_patients(rows))}
             found |= {f"{name}_{kind}": value for name, value in named.items()}
+        found |= size_metrics(self.rows, self.reported)
         if self.diameters:
             found |= diameter_metrics(self.rows)
         return {name: value for name, value in found.items() if math.isfinite(value)}
@@ -215,10 +216,8 @@ class Evaluation:
         yield from leak_notes(self.rows)
         missed = sum(not row["found"] for row in self.rows) if self.finds else 0
         if missed:
-            yield (
-                f"{missed} of {len(self.rows)} lesions were not found; what was answered of them "
-                "counts all the same."
-            )
+            total = len(self.rows)
+            yield f"{missed} of {total} lesions were not found; their answers count all the same."
         if doubtful := sum(bool(row.get("doubt")) for row in self.rows):
             yield f"{doubtful} of {len(self.rows)} answers are doubtful; lesions.csv says why."
         if (worst := self.worst()) is not None:
@@ -245,6 +244,7 @@ def print_evaluation(view: Evaluation, console: Console) -> None:
         (f"By category{by_type and f', {by_type}'}", kinds),
     ):
         console.print(lines_table(plain(title), lines, view.columns(lines), wide))
+    console.print(text_table(BY_SIZE, *size_cells(view.rows, view.reported)))
     if view.diameters:
         console.print(text_table("Diameters side by side (mm)", *diameter_cells(view.rows)))
         console.print(text_table("Their differences (mm)", *difference_cells(view.rows)))
@@ -252,7 +252,6 @@ def print_evaluation(view: Evaluation, console: Console) -> None:
 
 
 def _table(rows: Sequence[PaperRow]) -> str:
-    """ "Table 1" of a paper; "" where it has none."""
     return f"Table {rows[0].table}" if rows else ""
 
 
@@ -279,6 +278,7 @@ def render_evaluation(view: Evaluation, pictures: Sequence[tuple[Row, bytes]]) -
         category_table=_table(view.category_rows()),
         category_columns=view.columns(category_lines),
         category_lines=category_lines,
+        sizes=size_cells(view.rows, view.reported),
         diameters=diameter_cells(view.rows) if view.diameters else None,
         differences=difference_cells(view.rows) if view.diameters else None,
         notes=list(view.notes()),

@@ -29,6 +29,7 @@ class Measured:
         scores: by method: `METRICS`; `uncertain`, the part of the pixels that the mask does not
             call background which are 255 and count nowhere; `ms`, the process time of the mask.
         failed: by method: why there is no mask.
+        notes: of its 3D mask, see `OfMask.notes`.
         digest: of its pixels, human mask, endpoints, spacing and window.
     """
 
@@ -39,6 +40,7 @@ class Measured:
     scores: Mapping[str, Mapping[str, float]]
     failed: Mapping[str, str]
     digest: str
+    notes: tuple[str, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -87,6 +89,7 @@ def _measured(lesion: Lesion, methods: Sequence[str]) -> Measured:
         scores=scores,
         failed=failed,
         digest=_digest(lesion, slice_hu, human),
+        notes=() if lesion.of_mask is None else lesion.of_mask.notes,
     )
 
 

@@ -16,7 +16,7 @@ from lesions.labels import EMPTY
 from lesions.lesion import LESION_TYPES, Lesion
 from lesions.readers.deeplesion import Rejected
 from lesions.readers.dicom import read_segmentation
-from lesions.readers.from_mask import lesions_from_mask
+from lesions.readers.from_mask import AS_PAPERS, Taking, take_lesions
 from lesions.readers.hounsfield import check_hu
 from lesions.readers.nifti import is_nifti, is_phantom_volume, read_nifti
 from lesions.readers.prompted import read_volumes
@@ -37,6 +37,7 @@ class Pair:
             (uncertain), or all segments.
         lesion_type, split: of its lesions.
         values_are_hu: of the image, whatever their range says.
+        taking: what of the mask is a lesion, and which its key slice.
     """
 
     name: str
@@ -47,29 +48,37 @@ class Pair:
     lesion_type: str = LESION_TYPES[0]
     split: str = "test"
     values_are_hu: bool = False
+    taking: Taking = AS_PAPERS
 
     def read(self) -> Iterator[Lesion | Rejected]:
         """See `batches.Batch`."""
         try:
+            for path, kind in ((self.image, "image"), (self.mask, "mask")):
+                if not path.exists():
+                    raise InputError(f"no {kind}: there is no {path.name}")
             volume = read_image(self.image)
             if not self.values_are_hu:
                 check_hu(volume.hu, self.image)
             mask = read_mask(self.mask, volume, self.label)
-            found = lesions_from_mask(volume, mask, window=self.window)
+            found = take_lesions(volume, mask, self.taking, window=self.window)
         except InputError as error:
             yield from self.aside(error.advice)
         except Exception as error:  # one file must not end a batch; its reason says what happened
             yield from self.aside(f"{type(error).__name__}: {error}")
         else:
-            if not found:
+            if not found.lesions and not found.aside:
                 yield from self.aside(EMPTY)
-            for lesion in found:
+            every: list[Lesion | Rejected] = [*found.lesions, *found.aside]
+            for one in sorted(every, key=lambda one: one.row):
                 # The two files share the name alone: each may be "ct.nii.gz" in its own folder.
-                key_slice = lesion.file.rpartition("_")[2]
-                yield replace(
-                    lesion, file=f"{self.name}_{key_slice}", patient=self.name,
-                    lesion_type=self.lesion_type, split=self.split,
-                )  # fmt: skip
+                file = f"{self.name}_{one.file.rpartition('_')[2]}"
+                if isinstance(one, Rejected):
+                    yield replace(one, file=file)
+                else:
+                    yield replace(
+                        one, file=file, patient=self.name, lesion_type=self.lesion_type,
+                        split=self.split,
+                    )  # fmt: skip
 
     def aside(self, reason: str) -> list[Rejected]:
         """See `batches.Batch`."""
@@ -105,36 +114,35 @@ def read_mask(path: Path, volume: Volume, label: int | None = None) -> Volume:
 
 def pairs_by_name(
     images: str, masks: str, window: tuple[float, float], label: int | None = None,
-    values_are_hu: bool = False,
+    values_are_hu: bool = False, taking: Taking = AS_PAPERS,
 ) -> list[Pair]:  # fmt: skip
     """Pair the files of two patterns with one `*` each: what it stands for must be the same.
 
     `imagesTr/*_0000.nii.gz` and `labelsTr/*.nii.gz` pair `imagesTr/a_0000.nii.gz` with
-    `labelsTr/a.nii.gz`.
+    `labelsTr/a.nii.gz`. A file without a partner makes a pair that reading sets aside.
 
     Args:
         images: the CTs' paths.
         masks: the masks' paths.
         window: (low, high) HU.
-        label, values_are_hu: see `Pair`.
+        label, values_are_hu, taking: see `Pair`.
 
     Raises:
-        InputError: a pattern without exactly one `*`, one that no file matches, or files without
-            a partner, with their names.
+        InputError: a pattern without exactly one `*`, one that no file matches, or not one pair.
     """
+    (before, after), (other, end) = _halves(images), _halves(masks)
     found, theirs = _matches(images), _matches(masks)
-    for here, there, kind in ((found, theirs, "mask"), (theirs, found, "image")):
-        alone = [str(path) for name, path in here.items() if name not in there]
-        if alone:
-            more = f" and {len(alone) - _NAMED} more" if len(alone) > _NAMED else ""
-            raise InputError(
-                f"no {kind} for {', '.join(alone[:_NAMED])}{more}",
-                remedy="what * stands for must be the same in both patterns",
-            )
+    if found.keys().isdisjoint(theirs):
+        alone = [str(path) for path in found.values()]
+        more = f" and {len(alone) - _NAMED} more" if len(alone) > _NAMED else ""
+        raise InputError(
+            f"no mask for {', '.join(alone[:_NAMED])}{more}",
+            remedy="what * stands for must be the same in both patterns",
+        )
     return [
-        Pair(name=name, image=found[name], mask=theirs[name], window=window, label=label,
-             values_are_hu=values_are_hu)
-        for name in sorted(found)
+        Pair(name=name, image=Path(before + name + after), mask=Path(other + name + end),
+             window=window, label=label, values_are_hu=values_are_hu, taking=taking)
+        for name in sorted(found.keys() | theirs.keys())
     ]  # fmt: skip
 
 
@@ -157,8 +165,8 @@ def are_phantom(pairs: Sequence[Pair]) -> bool:
     return True in said
 
 
-def _matches(pattern: str) -> dict[str, Path]:
-    """Each file that matches, by what `*` stands for."""
+def _halves(pattern: str) -> tuple[str, str]:
+    """What is before and after the `*` of an absolute path; InputError without exactly one."""
     path = os.path.abspath(Path(pattern).expanduser())
     if path.count("*") != 1:
         raise InputError(
@@ -166,6 +174,12 @@ def _matches(pattern: str) -> dict[str, Path]:
             remedy="name the files as in 'ct/*_ct.nii.gz', in quotes",
         )
     start, end = path.split("*")
+    return start, end
+
+
+def _matches(pattern: str) -> dict[str, Path]:
+    """Each file that matches, by what `*` stands for."""
+    start, end = _halves(pattern)
     files = sorted(glob.glob(f"{glob.escape(start)}*{glob.escape(end)}"))
     if not files:
         raise InputError(f"no file matches {pattern!r}")

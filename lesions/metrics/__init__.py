@@ -6,8 +6,15 @@ from lesions.metrics.disc import best_centred_disc
 from lesions.metrics.distance import average_hausdorff
 from lesions.metrics.measurement import diameters, endpoints
 from lesions.metrics.segmentation import segmentation
+from lesions.metrics.sizes import size_of
 from lesions.metrics.summary import summary, summary_by
-from lesions.metrics.volumes import dice_by_offset, ellipsoid_volume, volume_change_r2
+from lesions.metrics.surface import surfaces
+from lesions.metrics.volumes import (
+    dice_by_offset,
+    ellipsoid_volume,
+    mask_volume,
+    volume_change_r2,
+)
 
 __all__ = [
     "UNCERTAIN",
@@ -19,9 +26,12 @@ __all__ = [
     "dice_histogram",
     "ellipsoid_volume",
     "endpoints",
+    "mask_volume",
     "precision_recall",
     "segmentation",
+    "size_of",
     "summary",
     "summary_by",
+    "surfaces",
     "volume_change_r2",
 ]

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lesions.labels import UNCERTAIN
-from lesions.metrics.labels import label_image
+from lesions.labels import UNCERTAIN, as_labels
 
 Curve = NDArray[np.float64]
 
@@ -70,7 +69,7 @@ def precision_recall(
 
     Args:
         scores: one image or volume a lesion, higher is more likely lesion.
-        truths: the label images, 1 or True is lesion, each of its score's shape.
+        truths: the label images, see `as_labels`, each of its score's shape.
         thresholds: (T,), where the curve is wanted, in any order; memory is then bounded. Without
             it the curve has every score that occurs, and memory grows with how many differ.
 
@@ -101,7 +100,7 @@ def _tally(
 
     Where there are `levels`, a score counts as the highest of them that it reaches.
     """
-    labels, given = label_image(truth), np.asarray(score, dtype=np.float64)
+    labels, given = as_labels(truth), np.asarray(score, dtype=np.float64)
     if labels.shape != given.shape:
         raise ValueError(f"a score and a truth of different shapes: {given.shape}, {labels.shape}")
     known = labels != UNCERTAIN

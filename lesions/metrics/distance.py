@@ -32,7 +32,7 @@ def average_hausdorff(
     of the lesion: NaN.
 
     Args:
-        pred: label image (H, W), (D, H, W) or any other shape: 1 or True is lesion.
+        pred: a mask (H, W), (D, H, W) or of any other shape; see `lesions.labels.as_labels`.
         truth: the same shape.
         spacing: (x, y, z) mm per pixel; for (H, W) the first two count.
         combine: of the two directed means "mean", as the tool's code, or "max", as its paper.
@@ -41,9 +41,8 @@ def average_hausdorff(
         mm, or pixels where there is no `spacing`.
 
     Raises:
-        InputError: the truth holds 255 but no lesion.
-        ValueError: the shapes differ, a value is no label (0, 1, 255), a bad spacing, or another
-            `combine`.
+        InputError: the truth holds 255 but no lesion; or see `as_labels`.
+        ValueError: the shapes differ, a bad spacing, or another `combine`.
     """
     if combine not in ("mean", "max"):
         raise ValueError(f"combine is mean or max, not {combine!r}")
@@ -55,17 +54,17 @@ def directed_distances(
     found: Mask, there: Mask, counts: Mask, spacing: ArrayLike | None
 ) -> tuple[float, float]:
     """Mean distance from `found` to `there` and back; what is empty as in `average_hausdorff`."""
-    sampling = _per_axis(spacing, found.ndim)
+    sampling = per_axis(spacing, found.ndim)
     union = found | there
     if not union.any():
         return (0.0, 0.0) if counts.any() else (np.nan, np.nan)
     if not found.any() or not there.any():
         return np.nan, np.nan
-    box = _box(union)
+    box = box_of(union)
     return _directed(found[box], there[box], sampling), _directed(there[box], found[box], sampling)
 
 
-def _per_axis(spacing: ArrayLike | None, axes: int) -> tuple[float, ...]:
+def per_axis(spacing: ArrayLike | None, axes: int) -> tuple[float, ...]:
     """The spacing in the array's order of axes, which is the reverse of (x, y, z)."""
     if spacing is None:
         return (1.0,) * axes
@@ -75,7 +74,7 @@ def _per_axis(spacing: ArrayLike | None, axes: int) -> tuple[float, ...]:
     return tuple(given[:axes][::-1].tolist())
 
 
-def _box(mask: Mask) -> tuple[slice, ...]:
+def box_of(mask: Mask) -> tuple[slice, ...]:
     """The smallest box that holds the mask."""
     sides = []
     for axis in range(mask.ndim):

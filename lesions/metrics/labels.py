@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lesions.labels import UNCERTAIN, check_lesion
+from lesions.labels import UNCERTAIN, as_labels, check_lesion
 
 Mask = NDArray[np.bool_]
 
@@ -16,17 +16,17 @@ def counted(pred: NDArray[Any], truth: NDArray[Any]) -> tuple[Mask, Mask, Mask]:
     Where `pred` is uncertain about all that is lesion, and finds none, no pixel counts.
 
     Args:
-        pred: label image of any shape: 1 or True is lesion.
+        pred: a mask of any shape; `lesions.labels.as_labels` says what its values mean.
         truth: the same shape.
 
     Returns:
         bool, that shape: lesion of `pred`, lesion of `truth`, and the pixels that count.
 
     Raises:
-        InputError: the truth holds 255 but no lesion.
-        ValueError: the shapes differ, or a value is no label (0, 1, 255).
+        InputError: the truth holds 255 but no lesion; or see `as_labels`.
+        ValueError: the shapes differ.
     """
-    ours, theirs = label_image(pred), label_image(truth)
+    ours, theirs = as_labels(pred), as_labels(truth)
     if ours.shape != theirs.shape:
         raise ValueError(f"masks of different shapes: {ours.shape} and {theirs.shape}")
     lesion, uncertain = theirs == 1, theirs == UNCERTAIN
@@ -37,21 +37,3 @@ def counted(pred: NDArray[Any], truth: NDArray[Any]) -> tuple[Mask, Mask, Mask]:
     if lesion.any() and not (found.any() or there.any()):
         counts = np.zeros_like(counts)
     return found, there, counts
-
-
-def label_image(image: NDArray[Any]) -> NDArray[Any]:
-    """The image as an array of integers.
-
-    Raises:
-        ValueError: a value is no label (0, 1, 255).
-    """
-    labels = np.asarray(image)
-    if labels.dtype == np.bool_:
-        return labels.view(np.uint8)
-    strange = labels.dtype.kind not in "ui"
-    # Most images hold 0 and 1 alone, which their range tells.
-    if not strange and not 0 <= labels.min(initial=0) <= labels.max(initial=0) <= 1:
-        strange = bool(((labels != UNCERTAIN) & ((labels > 1) | (labels < 0))).any())
-    if strange:
-        raise ValueError("a label image holds 0, 1 and 255 (uncertain) only")
-    return labels

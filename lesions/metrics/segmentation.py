@@ -12,7 +12,7 @@ from lesions.metrics.labels import Mask, counted
 def segmentation(
     pred: NDArray[Any], truth: NDArray[Any], spacing: ArrayLike | None = None
 ) -> dict[str, float]:
-    """Pixel-wise agreement of two label images: 1 or True is lesion.
+    """Pixel-wise agreement of two masks; `lesions.labels.as_labels` says what their values mean.
 
     A pixel that is 255 (uncertain) in either image counts nowhere. Of the pixels that count:
     both images empty: the distance is 0 and everything else 1; one of them empty: there is no
@@ -30,8 +30,8 @@ def segmentation(
         volumetric similarity 1 − |FN − FP| / (2TP + FP + FN), and avd, `average_hausdorff`.
 
     Raises:
-        InputError: the truth holds 255 but no lesion.
-        ValueError: the shapes differ, a value is no label (0, 1, 255), or a bad spacing.
+        InputError: the truth holds 255 but no lesion; or see `as_labels`.
+        ValueError: the shapes differ, or a bad spacing.
     """
     found, there, counts = counted(pred, truth)
     distances = directed_distances(found, there, counts, spacing)

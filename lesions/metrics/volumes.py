@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lesions.labels import as_labels
+from lesions.metrics.distance import per_axis
 from lesions.metrics.labels import counted
 from lesions.metrics.segmentation import overlap
 
@@ -17,7 +19,7 @@ def dice_by_offset(pred: NDArray[Any], truth: NDArray[Any], key: int) -> dict[in
     gives the mean of every offset.
 
     Args:
-        pred: label volume (D, H, W): 1 or True is lesion, 255 uncertain.
+        pred: a mask (D, H, W); see `lesions.labels.as_labels`.
         truth: the same shape.
         key: index of the key slice.
 
@@ -37,6 +39,23 @@ def dice_by_offset(pred: NDArray[Any], truth: NDArray[Any], key: int) -> dict[in
         level - key: overlap(found[level], there[level], counts[level])["dice"]
         for level in np.flatnonzero((found | there).any(axis=(1, 2))).tolist()
     }
+
+
+def mask_volume(mask: NDArray[Any], spacing: ArrayLike) -> float:
+    """mm³ of a mask's lesion: its voxels, each as large as the spacing is.
+
+    Args:
+        mask: (D, H, W); see `lesions.labels.as_labels`. What is uncertain (255) is no lesion.
+        spacing: (x, y, z) mm, z from slice to slice.
+
+    Raises:
+        InputError: see `as_labels`.
+        ValueError: not (D, H, W), or a bad spacing.
+    """
+    labels = as_labels(mask)
+    if labels.ndim != 3:
+        raise ValueError(f"a volume has the shape (D, H, W), not {labels.shape}")
+    return float(np.count_nonzero(labels == 1) * np.prod(per_axis(spacing, 3)))
 
 
 def ellipsoid_volume(long: float, short: float) -> float:

@@ -15,7 +15,9 @@ import pyarrow.parquet as pq
 
 from lesions.errors import InputError
 from lesions.files import replace_with, write_text
+from lesions.of_mask import counted
 from lesions.prepared.facts import FACTS
+from lesions.prepared.from_masks import of_masks_in, write_from_masks
 from lesions.prepared.part import ASIDE, PARTS, part_path, read_index
 from lesions.prepared.prepared_set import AGAIN, INDEX, MANIFEST, REJECTED, mask_names
 from lesions.prepared.preparing import Plan
@@ -76,6 +78,9 @@ def write_manifest(plan: Plan, read: int, parts: int) -> dict[str, Any]:
         parts: how many.
     """
     lesions, rejected = _write_index(plan.out, parts)
+    of_masks = [] if plan.lesions.one_each else of_masks_in(plan.out, parts)
+    if of_masks:
+        write_from_masks(plan.out, of_masks)
     with replace_with(plan.out / REJECTED) as file:
         pq.write_table(pa.Table.from_pylist(rejected, schema=ASIDE), file)
     reasons = Counter(row["reason"].partition(":")[0] for row in rejected)
@@ -84,6 +89,7 @@ def write_manifest(plan: Plan, read: int, parts: int) -> dict[str, Any]:
         **lesions,
         "rejected": len(rejected),
         "reasons": dict(reasons.most_common()),
+        **({"from_masks": counted(one for _, _, one in of_masks)} if of_masks else {}),
         "masks": list(plan.masks),
         "source": str(plan.lesions.place),
         **plan.lesions.identity(),

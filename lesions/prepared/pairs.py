@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ def source_of(place: Path, pairs: Sequence[Pair]) -> Pairs:
 
 
 def pairs_digest(pairs: Sequence[Pair]) -> str:
-    """Changes with each pair's name, window, label, type and split, and with each of its files.
+    """Changes with each pair's name, window, label, type, split, taking and each of its files.
 
     A file is known by its name, size and time of modification: reading whole volumes to know them
     by their content would take minutes before every run. Folders above the pair do not count.
@@ -81,6 +81,7 @@ def pairs_digest(pairs: Sequence[Pair]) -> str:
     digest = hashlib.sha256()
     for pair in pairs:
         said: list[Any] = [pair.name, pair.window, pair.label, pair.lesion_type, pair.split]
+        said += [asdict(pair.taking)]
         said += ["values are HU"] if pair.values_are_hu else []
         files = [_known_by(path) for path in (pair.image, pair.mask)]
         digest.update(json.dumps([said, files]).encode())

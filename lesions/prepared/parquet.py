@@ -88,13 +88,16 @@ class Parquet:
         """How many row groups."""
         return int(self.file.metadata.num_row_groups)
 
+    def says(self, name: str) -> bool:
+        """Whether the footer has such a word of its own."""
+        return name.encode() in (self.file.metadata.metadata or {})
+
     def said(self, name: str) -> bytes:
         """A word of the footer's own; DamagedError where there is none."""
         with named(self.path):
-            metadata = self.file.metadata.metadata or {}
-            if name.encode() not in metadata:
+            if not self.says(name):
                 raise InputError(f"its footer does not say {name}")
-            return bytes(metadata[name.encode()])
+            return bytes(self.file.metadata.metadata[name.encode()])
 
     def batches(self, group: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The rows of a row group, of a bounded size at a time.

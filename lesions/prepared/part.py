@@ -7,6 +7,7 @@ index of a thousand parts takes no page of theirs.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ import pyarrow.parquet as pq
 from lesions.errors import InputError
 from lesions.files import replace_with
 from lesions.lesion import Lesion
+from lesions.of_mask import OfMask
 from lesions.prepared.facts import FACTS, MASK, check_facts, facts_of, lesion_of, pixel_columns
 from lesions.prepared.parquet import DamagedError, Parquet, named, one_row
 from lesions.readers.bounded import parse_json
 
 PARTS = "parts"
+OF_MASKS = "of_masks"
 ASIDE = pa.schema([("file", pa.string()), ("row", pa.int32()), ("reason", pa.string())])
 
 
@@ -54,9 +57,10 @@ def write_part(
         pq.ParquetWriter(file, schema, store_schema=False, **plain) as writer,
     ):
         writer.write_table(pa.Table.from_pylist(pixels, schema=schema), row_group_size=1)
-        writer.add_key_value_metadata(
-            {"lesions": json.dumps(facts), "rejected": json.dumps(list(rejected))}
-        )
+        writer.add_key_value_metadata({
+            "lesions": json.dumps(facts), "rejected": json.dumps(list(rejected)),
+            OF_MASKS: json.dumps([lesion.of_mask and asdict(lesion.of_mask) for lesion in lesions]),
+        })  # fmt: skip
 
 
 def open_part(path: Path) -> Parquet:
@@ -84,7 +88,10 @@ def read_part(part: Path) -> tuple[list[Lesion], list[dict[str, Any]]]:
     opened = open_part(part)
     index, rejected = _said(opened, 0)
     with named(part):
-        lesions = [lesion_of(row, one_row(opened, row["group"])) for row in index.to_pylist()]
+        lesions = [
+            replace(lesion_of(row, one_row(opened, row["group"])), of_mask=of_mask)
+            for row, of_mask in zip(index.to_pylist(), _of_masks(opened), strict=True)
+        ]
     return lesions, rejected
 
 
@@ -96,6 +103,20 @@ def read_index(part: Path, number: int) -> tuple[pa.Table, list[dict[str, Any]]]
         rows.
     """
     return _said(open_part(part), number)
+
+
+def read_of_masks(part: Path) -> list[OfMask | None]:
+    """What a part says of its lesions' 3D masks, in order; None of a lesion without one."""
+    return _of_masks(open_part(part))
+
+
+def _of_masks(part: Parquet) -> list[OfMask | None]:
+    """See `read_of_masks`; a part that an earlier version wrote says nothing of any."""
+    if not part.says(OF_MASKS):
+        return [None] * part.groups
+    said = parse_json(part.said(OF_MASKS), list, part.path)
+    with named(part.path):
+        return [None if one is None else OfMask.read(one) for one in said]
 
 
 def _said(part: Parquet, number: int) -> tuple[pa.Table, list[dict[str, Any]]]:

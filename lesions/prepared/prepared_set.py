@@ -111,7 +111,8 @@ def read_manifest(root: Path) -> dict[str, Any]:
     path = root / MANIFEST
     found = read_json(path, dict)
     counts = [found.get(name) for name in _COUNTS]
-    for name in ("splits", "reasons"):
+    # A table's set, and one of an earlier version, says nothing of masks.
+    for name in ("splits", "reasons", *({"from_masks"} & found.keys())):
         counts += found[name].values() if isinstance(found.get(name), dict) else [None]
     if not all(type(count) is int and count >= 0 for count in counts):
         raise InputError("a count is no whole number", file=path)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesions.errors import InputError
+from lesions.labels import as_labels
 
 HU_OFFSET = 32768  # DeepLesion stores HU + 32768 as uint16.
 LARGEST_SIDE = 4096  # pixels; a few kB of PNG can ask for gigabytes
@@ -57,14 +58,11 @@ def encode_slice(slice_hu: NDArray[np.integer[Any]], effort: int = 9) -> bytes:
 
 
 def decode_labels(encoded: bytes) -> NDArray[np.uint8]:
-    """A label image (H, W): 0 background, 1 lesion, 255 uncertain."""
+    """A label image (H, W): 0 background, 1 lesion, 255 uncertain; see `as_labels`."""
     header = read_header(encoded)
     if header.bits > 8 or header.colour != 0:
         raise InputError(f"the mask PNG holds {header.kind}, not 8-bit greyscale")
-    labels = _decode(encoded, header)
-    if not np.isin(labels, (0, 1, 255)).all():
-        raise InputError("the mask holds values other than 0, 1 and 255 (uncertain)")
-    return labels.astype(np.uint8, copy=False)
+    return as_labels(_decode(encoded, header))
 
 
 def encode_labels(labels: NDArray[np.uint8]) -> bytes:

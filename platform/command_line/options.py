@@ -10,12 +10,15 @@ import tyro
 from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.files import restrict
+from lesions.of_mask import KeySlice
+from lesions.readers.from_mask import AS_PAPERS, BRIDGE, LEAST_MM, Taking
 
 if TYPE_CHECKING:
     from trainables.system import System
 
 T = TypeVar("T")
 AUTO = "auto"
+OF_MASKS = "--least-mm, --bridge and --key-slice-by"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +31,31 @@ class Outputs:
     """
 
     readable_by: Literal["owner", "group", "all"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FromMasks(Outputs):
+    """How lesions are taken from 3D masks.
+
+    Attributes:
+        least_mm: a part of --human-masks that is shorter on every slice is set aside as a speck;
+            0 takes everything.
+        bridge: parts that at most this many empty slices alone part are one lesion; 0 joins none.
+        key_slice_by: area: a lesion is measured where its area is largest, as in the papers;
+            diameter: where its long axis is longest, as RECIST 1.1 does.
+    """
+
+    least_mm: float = LEAST_MM
+    bridge: int = BRIDGE
+    key_slice_by: KeySlice = "area"
+
+    def taking(self) -> Taking:
+        """The same; InputError for what cannot be meant."""
+        return Taking(least_mm=self.least_mm, bridge=self.bridge, key_slice=self.key_slice_by)
+
+    def takes_otherwise(self) -> bool:
+        """Whether one of them is not as it is by itself."""
+        return self.taking() != AS_PAPERS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,6 +81,24 @@ def open_store(storage: Path, system: str, paper: str) -> Store:
     return replace(store, experiment_id=found.experiment_id)
 
 
+def find_store(storage: Path, system: str) -> Store:
+    """The system's experiment, for a command that only reads: where there is none, none is made.
+
+    Raises:
+        InputError: nothing was recorded; or the server is away or refuses.
+    """
+    uri, local = tracking_uri(storage)
+    store = Store(uri=uri, experiment=system, experiment_id="")
+    found = None
+    if local is None or local.exists():  # a client would make one
+        with reaching(store, "start it, or unset MLFLOW_TRACKING_URI to use a local file"):
+            found = store.client.get_experiment_by_name(system)
+    if found is None:
+        raise InputError(f"nothing of {system} was recorded here", file=local or uri,
+                         remedy="sweep first, or say --storage")  # fmt: skip
+    return replace(store, experiment_id=found.experiment_id)
+
+
 def tracking_uri(storage: Path) -> tuple[str, Path | None]:
     """Where MLflow records, without credentials; the SQLite file where no server is named.
 

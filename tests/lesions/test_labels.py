@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lesions import InputError, Lesion, Recist, lesions_from_mask, metrics
 from lesions.judging.batches import deeplesion_batches
 from lesions.judging.pairs import Pair
-from lesions.labels import EMPTY, UNCERTAIN_ALONE
+from lesions.labels import EMPTY, GREY, NEGATIVE, NOT_WHOLE, UNCERTAIN_ALONE, as_labels
 from lesions.lesion import SPLITS
 from lesions.prepared.manifest import claim, write_manifest
 from lesions.prepared.pairs import source_of
@@ -109,6 +109,65 @@ def test_arrays(background: int, lesion: int, words: str) -> None:
                 metrics.segmentation(pred, labels)
             with pytest.raises(InputError, match=words):
                 metrics.dice_by_offset(pred, labels, 2)
+
+
+COUNTED = [(0, 2, None), (0, 128, None), (0, 254, None), (0, 1, 7)]
+STRANGE = [(np.int16([[0, -1], [1, 1]]), NEGATIVE), (np.float32([[0, 0.5], [1, 1]]), NOT_WHOLE),
+           (np.float64([[0, np.nan], [np.inf, 1]]), NOT_WHOLE), (np.array([["1"]]), NOT_WHOLE),
+           (np.uint8([[0, 128], [255, 1]]), GREY),
+           (np.int16([[0, 255], [300, 0]]), GREY)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("background", "lesion", "some"), COUNTED)
+def test_any_positive_label_counts_at_every_entrance(
+    table: Callable[[int, int], Path], background: int, lesion: int, some: int | None,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    volume = two_lesions()
+    labels = of_values(volume, background, lesion)
+    if some is not None:
+        labels[:, : volume.shape[1] // 2][volume[:, : volume.shape[1] // 2] > 0] = some
+    ct = Volume(hu=ct_of(volume), spacing=(1, 1, 1), source=Path("ct.nii"))
+    ones = lesions_from_mask(ct, (volume > 0).astype(np.uint8))
+    for one, other in zip(ones, lesions_from_mask(ct, labels), strict=True):
+        assert (one.recist, one.masks) == (other.recist, other.masks)
+    assert Recist.from_mask(labels[2], (1, 1)) == Recist.from_mask(volume[2] > 0, (1, 1))
+    assert metrics.segmentation(labels, volume > 0)["dice"] == 1
+    assert metrics.segmentation(volume > 0, labels)["avd"] == 0
+    save_nifti(tmp_path / "ct.nii.gz", ct.hu)
+    save_nifti(tmp_path / "mask.nii.gz", labels)
+    pair = Pair(
+        name="a", image=tmp_path / "ct.nii.gz", mask=tmp_path / "mask.nii.gz", window=(-100, 200)
+    )
+    assert [isinstance(one, Lesion) and one.masks for one in pair.read()] == [
+        one.masks for one in ones
+    ]
+    if some is None:
+        read, aside = read_deeplesion(table(background, lesion))
+        assert aside == []
+        assert np.unique(read[1].mask("human")).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(("labels", "words"), STRANGE)
+def test_what_is_no_label_is_refused_in_the_same_words(labels: NDArray[Any], words: str) -> None:
+    ct = Volume(hu=np.zeros((1, *labels.shape), np.int16), spacing=(1, 1, 1), source=Path("c.nii"))
+    for entrance in (
+        as_labels,
+        lambda mask: Recist.from_mask(mask, (1, 1)),
+        lambda mask: lesions_from_mask(ct, mask[None]),
+        lambda mask: metrics.segmentation(mask, np.ones(mask.shape, bool)),
+        lambda mask: metrics.segmentation(np.ones(mask.shape, bool), mask),
+        lambda mask: metrics.average_hausdorff(mask, mask),
+        lambda mask: metrics.dice_by_offset(mask[None], mask[None], 0),
+    ):
+        with pytest.raises(InputError) as error:
+            entrance(labels)
+        assert error.value.reason == words
+
+
+def test_a_grey_png_is_refused(table: Callable[[int, int], Path]) -> None:
+    """As a mask that was scaled smoothly: its inside is white, which would be uncertain."""
+    assert [one.reason for one in read_deeplesion(table(128, 255))[1]] == [GREY]
 
 
 def test_the_fields_masks_of_0_and_255(shared_data: Path) -> None:

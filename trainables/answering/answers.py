@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lesions import Recist
 from lesions.files import replace_with, write_text
+from lesions.measurement import Measurement
 from lesions.prompts import Prompt
 from lesions.readers.prompted import PromptedSlice, Volumes, read_prompted, read_volumes
 from lesions.writers.dicom import Algorithm
@@ -162,14 +163,17 @@ def _mask(seen: PromptedSlice, prediction: Prediction) -> dict[str, Any] | None:
 
 
 def _recist(seen: PromptedSlice, prediction: Prediction) -> dict[str, Any] | None:
-    """Both axes; the ends in the image's own pixels, as the prompt is given.
+    """Both axes; the ends in the image's own pixels, as the prompt is given; and the size.
+
+    Whether it is measurable by RECIST 1.1 depends on whether it is a node, which nobody here knows.
 
     An end's spread and peak are null where the system has none.
     """
     if prediction.recist is None:
         return None
     points = _in_image(seen, prediction.recist.points)
-    lengths = prediction.recist.diameters_mm(seen.spacing)
+    measured = Measurement(recist=prediction.recist, spacing=seen.spacing)
+    lengths = measured.diameters_mm
     spreads = prediction.spread_mm or (None,) * len(points)
     peaks = prediction.peaks or (None,) * len(points)
     ends = [
@@ -184,6 +188,9 @@ def _recist(seen: PromptedSlice, prediction: Prediction) -> dict[str, Any] | Non
             "ends": ends[2 * axis : 2 * axis + 2],
         }
         for axis, name in enumerate(("long_axis", "short_axis"))
+    } | {
+        "who_product_mm2": round(measured.who_product_mm2, 3),
+        "measurable": {"lesion": measured.measurable(), "node": measured.measurable(node=True)},
     }
 
 

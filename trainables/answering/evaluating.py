@@ -6,15 +6,18 @@ a system with parts the last alone is measured beside, told as it is when it is 
 
 import functools
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lesions import Lesion
+from lesions import InputError, Lesion
 from lesions.masks.parts import part_at
+from lesions.measurement import Measurement
 from lesions.metrics.side_by_side import AXES, HEATMAPS, PREDICTED, column, side_by_side
+from lesions.metrics.surface import SURFACES, surfaces
 from lesions.prepared import PreparedSet
 from lesions.prompts import case_of
 from lesions.seen import slice_digest
@@ -42,6 +45,7 @@ def measure_lesion(parts: Parts, lesion: Lesion) -> Row:
     (found,) = parts.predict([case])
     row = measure_one(parts.system, lesion, found, parts.config.pseudo_mask)
     row |= diameters(parts.system, lesion, found, case.prompt.middle)
+    row |= sizes(lesion, found, row["truth"])
     return row | {"found": found.found, "doubt": found.doubt, **drawn(found)}
 
 
@@ -67,6 +71,27 @@ def diameters(
         if not there
     }
     return {name: value for name, value in measured.items() if name not in absent}
+
+
+def sizes(lesion: Lesion, found: Prediction, truth: str) -> Row:
+    """How far the surfaces of a predicted mask and the truth lie apart, and what the marks say.
+
+    Without a predicted mask there are no surfaces; NaN where a pseudo mask has no certain lesion.
+    """
+    said: Row = {
+        "who_product_mm2": lesion.measurement.who_product_mm2,
+        "measurable_if_no_node": lesion.measurement.measurable(),
+        "measurable_if_node": lesion.measurement.measurable(node=True),
+    }
+    if found.recist is not None:
+        ours = Measurement(recist=found.recist, spacing=lesion.spacing)
+        said["predicted_who_product_mm2"] = ours.who_product_mm2
+    if found.mask is None:
+        return said
+    try:
+        return said | surfaces(found.mask, lesion.mask(truth), lesion.spacing)
+    except InputError:  # of a pseudo mask; of a human one measuring the overlap has said so
+        return said | dict.fromkeys(SURFACES, math.nan)
 
 
 def measure_alone(parts: Parts, lesion: Lesion) -> Row:

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lesions.judging.measuring import METRICS, Measured, measure, with_masks
+from lesions.labels import GREY
 from lesions.lesion import Lesion
 from lesions.masks import PSEUDO_MASKS, pseudo_mask
 from lesions.metrics import segmentation
@@ -97,11 +98,11 @@ def test_one_lesion_may_fail_alone(lesions: list[Lesion], monkeypatch: pytest.Mo
 def test_a_mask_that_is_no_label_image_fails(
     lesions: list[Lesion], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(PSEUDO_MASKS, "grey", lambda hu, *_: np.full(hu.shape, 7, np.uint8))
+    monkeypatch.setitem(PSEUDO_MASKS, "grey", lambda hu, *_: np.arange(hu.size).reshape(hu.shape))
     monkeypatch.setitem(PSEUDO_MASKS, "small", lambda *_: np.ones((2, 2), np.uint8))
     (found,) = measured(Given((lesions[0],)), ("grey", "small"))
     assert found.scores == {}
-    assert "0, 1 and 255" in found.failed["grey"]
+    assert GREY in found.failed["grey"]
     assert "different shapes" in found.failed["small"]
 
 

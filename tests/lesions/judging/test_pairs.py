@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lesions.errors import InputError
 from lesions.judging.batches import Batch
 from lesions.judging.measuring import Measured, measure
-from lesions.judging.pairs import Pair, pairs_by_name
+from lesions.judging.pairs import Pair, are_phantom, pairs_by_name
 from lesions.labels import EMPTY
 from lesions.lesion import Lesion
 from lesions.readers.deeplesion import Rejected
@@ -122,17 +122,28 @@ def test_lesions_of_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_files_without_a_partner_are_named(tmp_path: Path) -> None:
+def test_a_file_without_a_partner_sets_its_pair_aside(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        pair_of(tmp_path / name, two_parts())
+    (tmp_path / "b" / "mask.nii.gz").unlink()
+    pair_of(tmp_path / "c", two_parts())
+    (tmp_path / "c" / "ct.nii.gz").unlink()
+    pairs = pairs_by_name(f"{tmp_path}/*/ct.nii.gz", f"{tmp_path}/*/mask.nii.gz", WINDOW)
+    assert [pair.name for pair in pairs] == ["a", "b", "c"]
+    assert not are_phantom(pairs)
+    assert len(lesions_of(pairs[0])) == 2
+    assert list(pairs[1].read()) == pairs[1].aside("no mask: there is no mask.nii.gz")
+    assert list(pairs[2].read()) == pairs[2].aside("no image: there is no ct.nii.gz")
+
+
+def test_patterns_without_one_pair_are_refused(tmp_path: Path) -> None:
     for name in "abcde":
         (tmp_path / f"{name}_ct.nii").touch()
-    (tmp_path / "a_gtv.nii").touch()
-    images, masks = f"{tmp_path}/*_ct.nii", f"{tmp_path}/*_gtv.nii"
+    (tmp_path / "f_gtv.nii").touch()
     with pytest.raises(
-        InputError, match=r"no mask for .*b_ct.nii, .*c_ct.nii, .*d_ct.nii and 1 more"
+        InputError, match=r"no mask for .*a_ct.nii, .*b_ct.nii, .*c_ct.nii and 2 more"
     ):
-        pairs_by_name(images, masks, WINDOW)
-    with pytest.raises(InputError, match=r"no image for .*b_ct.nii, .*c_ct.nii, .* and 1 more"):
-        pairs_by_name(masks, images, WINDOW)
+        pairs_by_name(f"{tmp_path}/*_ct.nii", f"{tmp_path}/*_gtv.nii", WINDOW)
 
 
 @pytest.mark.parametrize("pattern", ["ct.nii.gz", "*/*.nii.gz", ""])

@@ -114,7 +114,7 @@ class TestPrecisionRecall:
     @pytest.mark.parametrize(
         ("scores", "truths", "message"),
         [([], [], "no pixel"), ([[0.5]], [[0]], "no pixel"), ([[0.5]], [[255]], "no pixel"),
-         ([[np.nan]], [[1]], "NaN"), ([[0.5]], [[2]], "label"), ([[0.5, 0.5]], [[1]], "shapes"),
+         ([[np.nan]], [[1]], "NaN"), ([[0.5]], [[-1]], "negative"), ([[0.5, 0.5]], [[1]], "shapes"),
          ([[0.5]], [], "zip")],
     )  # fmt: skip
     def test_refuses(self, scores, truths, message):

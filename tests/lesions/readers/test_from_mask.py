@@ -1,5 +1,6 @@
 """Lesions from 3D masks: components, key slices, measurements, and whose pixels are whose."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,13 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from lesions import InputError, Recist, Volume, read_nifti
-from lesions.labels import UNCERTAIN_ALONE
-from lesions.readers.from_mask import lesions_from_mask
+from lesions.labels import NOT_WHOLE, UNCERTAIN_ALONE
+from lesions.of_mask import ELSEWHERE, JOINED, LABELLED
+from lesions.readers.from_mask import Taking, take_lesions
+from lesions.readers.from_mask import lesions_from_mask as as_set
+
+# Every connected part, however small.
+lesions_from_mask = functools.partial(as_set, least_mm=0, bridge=0)
 
 
 def ct(shape: tuple[int, ...], **fields: Any) -> Volume:
@@ -106,7 +112,7 @@ def test_another_geometry_is_refused_with_both() -> None:
 
 
 def test_probabilities_are_no_mask() -> None:
-    with pytest.raises(ValueError, match="whole numbers, not float64"):
+    with pytest.raises(ValueError, match=NOT_WHOLE):
         lesions_from_mask(ct((2, 3, 4)), np.full((2, 3, 4), 0.5))
 
 
@@ -143,3 +149,131 @@ def test_a_mask_of_specks_is_refused() -> None:
     mask[::2, ::2, ::2] = 1
     with pytest.raises(InputError, match="the mask has 6250 separate parts, more than 2048"):
         lesions_from_mask(ct(mask.shape), mask)
+
+
+def stack(*levels: int) -> np.ndarray:
+    """(9, 12, 12): squares of 6 × 6 pixels on these slices."""
+    mask = np.zeros((9, 12, 12), np.uint8)
+    mask[list(levels), 3:9, 3:9] = 1
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("levels", "bridge", "parts"),
+    [((1, 2, 4, 6), 1, [3]), ((1, 2, 4, 6), 0, [1, 1, 1]), ((1, 4, 5), 1, [1, 1]),
+     ((1, 4, 5), 2, [2]), ((1, 3, 6, 8), 1, [2, 2]), ((0, 8), 7, [2]), ((0, 8), 6, [1, 1])],
+)  # fmt: skip
+def test_empty_slices_are_bridged(levels: tuple[int, ...], bridge: int, parts: list[int]) -> None:
+    mask = stack(*levels)
+    taken = take_lesions(ct(mask.shape), mask, Taking(bridge=bridge))
+    assert [one.of_mask and one.of_mask.parts for one in taken.lesions] == parts
+    joined = sum(part > 1 for part in parts)
+    said = [f"{joined} of {len(parts)} lesions {JOINED}"] if joined else []
+    assert taken.warnings == said
+
+
+def test_what_does_not_lie_over_it_or_goes_on_beside_it_is_another_lesion() -> None:
+    aside, beside = stack(1, 2), stack(1, 2)
+    aside[4, 3:9, 9:12] = 1  # touches no column of the first
+    beside[4:6, 3:9, 3:9] = 1
+    beside[1:6, 0:2, 3:9] = 1  # joined to neither
+    beside[5, 2, 3:9] = 1  # but to the second, which so begins on slice 1
+    for mask in (aside, beside):
+        assert len(take_lesions(ct(mask.shape), mask, Taking(bridge=3)).lesions) == 2
+
+
+def test_parts_on_several_slices_keep_the_order_of_the_first() -> None:
+    mask = stack(0, 2)
+    mask[1, 0, 0:8] = mask[4, 11, 0:8] = 1
+    taken = take_lesions(ct(mask.shape), mask, Taking())
+    assert [(one.row, one.of_mask and one.of_mask.parts) for one in taken.lesions] == [
+        (1, 2), (2, 1), (3, 1),
+    ]  # fmt: skip
+
+
+def test_specks_are_set_aside_with_their_length_and_told() -> None:
+    mask = stack(3, 4)
+    mask[0, 0, 0] = mask[8, 11, 6:12] = 1  # 1 and 6 pixels of 0.5 mm
+    volume = ct(mask.shape)
+    taken = take_lesions(volume, mask, Taking())
+    assert [lesion.row for lesion in taken.lesions] == [2, 3]
+    (speck,) = taken.aside
+    assert (speck.file, speck.row) == ("liver_000", 1)
+    assert speck.reason == "smaller than the least size of 3 mm: 1.0 mm at its longest"
+    with pytest.warns(UserWarning, match="set aside: 1 smaller than the least size of 3 mm"):
+        assert len(as_set(volume, mask)) == 2
+    assert len(as_set(volume, mask, least_mm=0)) == 3
+    assert len(take_lesions(volume, mask, Taking(least_mm=3.2)).lesions) == 1
+
+
+def test_the_key_slice_is_by_area_or_by_diameter_and_both_are_said() -> None:
+    mask = stack(2, 3)
+    mask[3, 5, 0:12] = 1
+    mask[2, 4:8, 1:11] = 1  # 48 pixels there, 42 on slice 3
+    volume = ct(mask.shape, spacing=(1.0, 1.0, 3.0))
+    for by, index in (("area", 2), ("diameter", 3)):
+        (lesion,) = as_set(volume, mask, key_slice=by)
+        assert lesion.file == f"liver_{index:03d}"
+        np.testing.assert_array_equal(lesion.mask("human"), mask[index])
+        assert lesion.of_mask is not None
+        assert lesion.of_mask.volume_mm3 == 3 * mask.sum()
+        assert lesion.of_mask.notes == (ELSEWHERE,)
+        there = {2: lesion.of_mask.by_area, 3: lesion.of_mask.by_diameter}[index]
+        assert (there.index, (there.long_mm, there.short_mm)) == (index, lesion.diameters_mm)
+
+
+@settings(max_examples=25, deadline=None)
+@given(mask=arrays(np.bool_, (5, 7, 6)), spacing=st.sampled_from([(1.0, 1.0, 2.0), (0.7, 0.9, 1)]))
+def test_no_slice_has_a_longer_axis(mask: np.ndarray, spacing: tuple[float, ...]) -> None:
+    for lesion in lesions_from_mask(ct(mask.shape, spacing=spacing), mask, key_slice="diameter"):
+        labels, _ = ndimage.label(mask, np.ones((3, 3, 3)))
+        key = int(lesion.file[-3:])
+        own = labels == labels[key][lesion.mask("human") == 1][0]
+        lengths = [Recist.from_mask(one, spacing).diameters_mm(spacing)[0] if one.any() else 0
+                   for one in own]  # fmt: skip
+        assert lesion.diameters_mm[0] == pytest.approx(max(lengths))
+        assert key == int(np.argmax(np.round(lengths, 6)))
+
+
+def test_labels_that_touch_are_told() -> None:
+    mask = stack(2, 5)
+    mask[2, 3:9, 6:9] = 2
+    mask[5][mask[5] > 0] = 3
+    with pytest.warns(UserWarning, match=f"1 of 2 lesions {LABELLED}"):
+        assert len(as_set(ct(mask.shape), mask)) == 2
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"least_mm": -1}, {"least_mm": np.nan}, {"bridge": -1}, {"key_slice": "volume"}]
+)
+def test_what_cannot_be_meant_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"least size|key slice"):
+        Taking(**wrong)
+
+
+def test_the_fields_gaps_and_specks(shared_data: Path) -> None:
+    folder = shared_data / "field" / "gaps_and_specks"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not on this machine")
+    taken = {
+        name: take_lesions(
+            *(read_nifti(folder / f"{name}_{kind}.nii.gz") for kind in ("ct", "mask")), Taking()
+        )
+        for name in ("whole", "gaps", "stray")
+    }
+    assert [len(one.lesions) for one in taken.values()] == [1, 1, 1]
+    assert [len(one.aside) for one in taken.values()] == [0, 0, 3]
+    assert taken["stray"].lesions[0].recist == taken["whole"].lesions[0].recist
+    assert taken["gaps"].warnings == [f"1 of 1 lesions {JOINED}"]
+
+
+def test_a_nodule_is_longer_on_another_slice(shared_data: Path) -> None:
+    """As pyradiomics' Maximum2DDiameterSlice says."""
+    ct_and_mask = [
+        read_nifti(shared_data / "lidc" / f"LIDC-IDRI-0002_{kind}.nii.gz")
+        for kind in ("ct", "mask_consensus")
+    ]
+    for by, index, long in (("area", 17, 28.61), ("diameter", 21, 30.95)):
+        (lesion,) = as_set(ct_and_mask[0], ct_and_mask[1], key_slice=by)
+        assert lesion.file == f"LIDC-IDRI-0002_ct_{index:03d}"
+        assert lesion.diameters_mm[0] == pytest.approx(long, abs=0.005)

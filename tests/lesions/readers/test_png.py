@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from lesions import InputError
+from lesions.labels import GREY
 from lesions.readers.png import decode_labels, decode_slice, encode_labels, encode_slice
 
 slices = arrays(np.int16, array_shapes(min_dims=2, max_dims=2, max_side=12))
@@ -59,7 +60,8 @@ def test_colour_is_no_mask() -> None:
         decode_labels(colour)
 
 
-def test_other_labels_are_refused() -> None:
-    with pytest.raises(InputError, match="0, 1 and 255"):
-        decode_labels(encode_labels(np.full((2, 2), 7, np.uint8)))
+def test_any_label_is_lesion_but_255() -> None:
+    with pytest.raises(InputError, match=GREY):
+        decode_labels(encode_labels(np.array([[0, 128, 255]], np.uint8)))
+    assert decode_labels(encode_labels(np.array([[0, 7, 128]], np.uint8))).tolist() == [[0, 1, 1]]
     assert decode_labels(encode_labels(np.array([[0, 1, 255]], np.uint8))).tolist() == [[0, 1, 255]]
