@@ -1,7 +1,7 @@
 """CT volumes and their human masks, paired by name: `batches.Batch` as well.
 
-The image is a NIfTI file, or DICOM: a folder with one CT series, or a file. The mask is a NIfTI
-file or a DICOM SEG. What a path is its name says: .nii and .nii.gz are NIfTI, all else is DICOM.
+The image is whatever `read_volume` reads, the mask such a volume of labels, or a DICOM SEG. What a
+path is its name says.
 """
 
 import glob
@@ -16,10 +16,11 @@ from lesions.labels import EMPTY
 from lesions.lesion import LESION_TYPES, Lesion
 from lesions.readers.deeplesion import Rejected
 from lesions.readers.dicom import read_segmentation
+from lesions.readers.dicom.archives import is_archive, members
 from lesions.readers.from_mask import lesions_from_mask
 from lesions.readers.hounsfield import check_hu
-from lesions.readers.nifti import is_nifti, is_phantom_volume, read_nifti
-from lesions.readers.prompted import read_volumes
+from lesions.readers.nifti import is_nifti, is_phantom_volume
+from lesions.readers.volumes import grid_of, in_plain_words, read_volume
 from lesions.volume import Volume
 
 _NAMED = 3  # files that an error names
@@ -51,7 +52,7 @@ class Pair:
     def read(self) -> Iterator[Lesion | Rejected]:
         """See `batches.Batch`."""
         try:
-            volume = read_image(self.image)
+            volume = read_volume(self.image)
             if not self.values_are_hu:
                 check_hu(volume.hu, self.image)
             mask = read_mask(self.mask, volume, self.label)
@@ -76,30 +77,25 @@ class Pair:
         return [Rejected(file=self.name, row=0, reason=reason)]
 
 
-def read_image(path: Path) -> Volume:
-    """The CT of a NIfTI file, of a DICOM file, or of a folder with one CT series; InputError."""
-    volumes = read_volumes(path)
-    if len(volumes) != 1:
-        raise InputError(f"holds {len(volumes)} CT series, not one", file=path)
-    return volumes[0]
-
-
 def read_mask(path: Path, volume: Volume, label: int | None = None) -> Volume:
-    """The labels of a NIfTI file, or of a DICOM SEG in the voxels of `volume`; InputError.
+    """The labels of a file, or of a DICOM SEG in the voxels of `volume`; InputError.
 
     Args:
-        path: the file; a folder that holds one file alone stands for it.
+        path: the file; a folder or a .zip that holds one file alone stands for it.
         volume: its CT.
         label: the value, or the segment, that is lesion: 1 in the result; None takes all as it is.
     """
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if not file.name.startswith("."))
+    archive = is_archive(path)
+    if path.is_dir() or archive:
+        found = members(path) if archive else sorted(path.iterdir())
+        files = [file for file in found if not file.name.startswith(".")]
         if len(files) != 1:
             raise InputError(f"holds {len(files)} files, not one mask", file=path)
         path = files[0]
-    if not is_nifti(path):
-        return read_segmentation(path, volume, label)
-    mask = read_nifti(path)
+    if archive or not grid_of(path):
+        with in_plain_words(path):
+            return read_segmentation(path, volume, label)
+    mask = read_volume(path)
     return mask if label is None else replace(mask, hu=mask.hu == label)
 
 

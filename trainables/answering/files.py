@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from lesions import InputError
 from lesions.readers.prompted import PromptedSlice
 from lesions.writers.dicom import Algorithm, report, segmentation, write
-from lesions.writers.masks import write_nifti_mask, write_png_mask
+from lesions.writers.masks import write_grid_mask, write_nifti_mask, write_png_mask
 from lesions.writers.source_image import source_image
 from trainables.system import Prediction
 
 ANSWER, OVERLAY, REPORT = "answer.json", "overlay.png", "report.dcm"
-MASKS = {"nifti": "mask.nii.gz", "png": "mask.png", "dicom": "mask.dcm"}
+MASKS = {"grid": "mask.nii.gz", "png": "mask.png", "dicom": "mask.dcm"}
 
 
 def clear(folder: Path) -> None:
@@ -48,12 +48,14 @@ def write_files(
     mask = seen.mask_in_image(prediction.mask)
     if seen.origin is not None:
         return _write_dicom(seen, prediction, mask, algorithm, folder) if mask.any() else ({}, [])
-    name = MASKS[seen.kind]
+    if seen.grid is None:
+        write_png_mask(mask, folder / MASKS["png"])
+        return {"mask": MASKS["png"]}, []
     if seen.kind == "nifti":
-        write_nifti_mask(mask, seen.image, folder / name)
+        write_nifti_mask(mask, seen.image, folder / MASKS["grid"])
     else:
-        write_png_mask(mask, folder / name)
-    return {"mask": name}, []
+        write_grid_mask(mask, seen.grid, folder / MASKS["grid"])
+    return {"mask": MASKS["grid"]}, []
 
 
 def _write_dicom(

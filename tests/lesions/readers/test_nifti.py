@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from lesions import InputError
-from lesions.readers.nifti import reaches, read_nifti
+from lesions.readers.nifti import read_nifti
+from lesions.readers.volumes import reaches
 
 # (left, back, head) in patient axes, as display order wants them.
 HU = np.arange(2 * 3 * 4, dtype=np.int16).reshape(2, 3, 4)  # (D, H, W)
