@@ -18,11 +18,11 @@ _KINDS = (
     (128, b"DICM", "a DICOM file", f"{_NAMED}.dcm"),
     (344, b"n+1\0", "a NIfTI file", f"{_NAMED}.nii"),
     (4, b"n+2\0", "a NIfTI file", f"{_NAMED}.nii"),
-    (344, b"ni1\0", "the header of a NIfTI pair", "join .hdr and .img: nibabel.save(nibabel.load("
-     "'ct.hdr'), 'ct.nii.gz')"),
+    (344, b"ni1\0", "the header of a NIfTI pair", "join .hdr and .img, as nibabel.load does"),
     (0, b"NRRD000", "an NRRD file", f"{_NAMED}.nrrd"),
     (0, b"ObjectType", "a MetaImage file", f"{_NAMED}.mha"),
     (0, b"NDims", "a MetaImage file", f"{_NAMED}.mha"),
+    (4, b"ni2\0", "the header of a NIfTI pair", "join .hdr and .img, as nibabel.load does"),
     (0, b"\x1f\x8b", "compressed by gzip", f"{_NAMED}.nii.gz or .dcm.gz, or unpack it"),
     (0, b"PK\3\4", "a zip archive", f"{_NAMED}.zip if it holds DICOM, or unpack it"),
     (0, b"\x89PNG", "a PNG picture", f"a 16-bit PNG of HU + 32768 is for predict's --image, and "

@@ -34,6 +34,7 @@ TO_LEFT_BACK_HEAD = np.diag([-1.0, -1.0, 1.0, 1.0])
 PHANTOM_NOTE = b"phantom: lesions are made ones"  # in a header's free text
 MOST_APART = 0.5  # voxels: how far sform and qform may lie from each other unsaid
 ENDINGS = (".nii", ".nii.gz")
+_PAIR = b"ni1\0"  # the magic of a header whose voxels lie in an .img
 _CIFTI = range(3000, 3100)  # intents: surfaces, which nibabel reads in another way
 
 
@@ -118,12 +119,13 @@ def _read_header(stream: IO[bytes]) -> Any:
     """The header with its extensions, checked but for its shape."""
     start = stream.read(Nifti2Header.sizeof_hdr)
     kind = next((k for k in (Nifti1Header, Nifti2Header) if k.may_contain_header(start)), None)
-    if kind is None:
-        raise unlike(start, "NIfTI")
-    if len(start) < kind.sizeof_hdr:
+    sizes = [k.sizeof_hdr.to_bytes(4, "little") for k in (Nifti1Header, Nifti2Header)]
+    if len(start) < Nifti1Header.sizeof_hdr and start[:4] in sizes:
         raise InputError(
             "no readable NIfTI: it is cut off, it ends within its header", remedy=AGAIN
         )
+    if kind is None or _PAIR in (start[344:348], start[4:8].replace(b"2", b"1")):
+        raise unlike(start, "NIfTI")
     offset = kind(start[: kind.sizeof_hdr]).get_data_offset()
     if offset > MOST_FRONT:
         raise InputError(f"no readable NIfTI: its header has {offset} bytes")

@@ -10,9 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
-import nrrd
 import numpy as np
-from nrrd.reader import _determine_datatype
 from numpy.typing import NDArray
 
 from lesions.errors import InputError, shown
@@ -86,8 +84,10 @@ def _header(file: IO[bytes]) -> Mapping[str, Any]:
         # Notes of others have names of their own, which must not be taken for fields.
         if b":=" not in line:
             lines.append(line.decode("ascii", "ignore"))
+    from nrrd import read_header  # when first asked for: few are
+
     with warnings.catch_warnings(action="ignore"):
-        header: Mapping[str, Any] = nrrd.read_header(lines)
+        header: Mapping[str, Any] = read_header(lines)
     return {_ONE_NAME.get(name.lower(), name.lower()): value for name, value in header.items()}
 
 
@@ -103,7 +103,9 @@ def _shape(header: Mapping[str, Any]) -> tuple[int, ...]:
 
 def _kind(header: Mapping[str, Any]) -> np.dtype[Any]:
     """Of one voxel."""
-    if str(header.get("type")) not in nrrd.reader._TYPEMAP_NRRD2NUMPY:
+    from nrrd.reader import _TYPEMAP_NRRD2NUMPY, _determine_datatype
+
+    if str(header.get("type")) not in _TYPEMAP_NRRD2NUMPY:
         raise InputError(f"its type is {shown(str(header.get('type', 'missing')))}")
     return cast("np.dtype[Any]", _determine_datatype({"encoding": "raw", **header}))
 
