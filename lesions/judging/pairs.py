@@ -14,7 +14,7 @@ from pathlib import Path
 from lesions.errors import InputError
 from lesions.labels import EMPTY
 from lesions.lesion import LESION_TYPES, Lesion
-from lesions.readers.deeplesion import Rejected
+from lesions.readers.deeplesion import Rejected, Remark
 from lesions.readers.dicom import read_segmentation
 from lesions.readers.dicom.archives import is_archive, members
 from lesions.readers.from_mask import lesions_from_mask
@@ -49,7 +49,7 @@ class Pair:
     split: str = "test"
     values_are_hu: bool = False
 
-    def read(self) -> Iterator[Lesion | Rejected]:
+    def read(self) -> Iterator[Lesion | Rejected | Remark]:
         """See `batches.Batch`."""
         try:
             volume = read_volume(self.image)
@@ -62,6 +62,7 @@ class Pair:
         except Exception as error:  # one file must not end a batch; its reason says what happened
             yield from self.aside(f"{type(error).__name__}: {error}")
         else:
+            yield from self._remarks(volume, mask)
             if not found:
                 yield from self.aside(EMPTY)
             for lesion in found:
@@ -71,6 +72,12 @@ class Pair:
                     lesion, file=f"{self.name}_{key_slice}", patient=self.name,
                     lesion_type=self.lesion_type, split=self.split,
                 )  # fmt: skip
+
+    def _remarks(self, volume: Volume, mask: Volume) -> Iterator[Remark]:
+        """What is said of the two files; a SEG is put into its volume, and says what that does."""
+        own = [words for words in mask.warnings if words not in volume.warnings]
+        for path, said in ((self.image, volume.warnings), (self.mask, own)):
+            yield from (Remark(file=path.name, words=words) for words in said)
 
     def aside(self, reason: str) -> list[Rejected]:
         """See `batches.Batch`."""

@@ -13,7 +13,7 @@ from lesions.judging.pairs import Pair, are_phantom
 from lesions.lesion import Lesion
 from lesions.prepared.facts import lesion_type
 from lesions.readers.csv_rows import read_csv
-from lesions.readers.deeplesion import EXACT_MASKS, Rejected
+from lesions.readers.deeplesion import EXACT_MASKS, Rejected, Remark
 
 CATEGORY_COLUMNS = ("name", "category")
 _NAMED = 3  # pairs that an error names
@@ -57,7 +57,7 @@ class Pairs:
         """One pair."""
         return 1
 
-    def read(self, part: Pair) -> Iterator[Lesion | Rejected]:
+    def read(self, part: Pair) -> Iterator[Lesion | Rejected | Remark]:
         """See `Source`."""
         yield from part.read()
 
