@@ -140,7 +140,11 @@ def _check_orientation(header: Any, zooms: NDArray[Any]) -> None:
     """`zooms`: the voxel sizes as written; nibabel mends them in silence."""
     if header["sform_code"] == 0 and header["qform_code"] == 0:
         raise InputError("no orientation: sform_code and qform_code are 0")
-    unit = header.get_xyzt_units()[0]
+    try:
+        unit = header.get_xyzt_units()[0]
+    except KeyError:
+        raise InputError("lengths or times are in a unit that nobody knows",
+                         remedy="set xyzt_units to 2, for mm") from None  # fmt: skip
     if unit not in ("mm", "unknown"):
         raise InputError(f"lengths are in {unit}, not mm")
     sizes = np.linalg.norm(header.get_best_affine()[:3, :3], axis=0)

@@ -81,6 +81,9 @@ def _header(file: IO[bytes]) -> Mapping[str, Any]:
             raise InputError(
                 f"its header has more than {_MOST_HEADER} bytes or {_MOST_LINES} lines"
             )
+        if b":" not in line and not line.startswith(b"#"):
+            raise InputError(f"no readable NRRD: {shown(line.decode('latin-1').strip())!r} is no "
+                             "field of its header")  # fmt: skip
         # Notes of others have names of their own, which must not be taken for fields.
         if b":=" not in line:
             lines.append(line.decode("ascii", "ignore"))
