@@ -9,8 +9,11 @@ import nibabel
 import numpy as np
 import pytest
 
-from lesions import InputError, Volume, lesions_from_mask, read_volume
+from lesions import Click, InputError, Volume, lesions_from_mask, read_volume
+from lesions.phantom.backgrounds import find_scans, read_scan
 from lesions.readers.nifti import TO_LEFT_BACK_HEAD
+from lesions.readers.prompted import read_prompted
+from lesions.writers.masks import write_grid_mask
 from tests.lesions.limits import cost
 from tests.lesions.readers.dicom_files import series
 from tests.lesions.readers.fuzz.png import zeros
@@ -220,3 +223,40 @@ def test_masks_too(tmp_path: Path, ending: str) -> None:
     moved = save(path, written(labels.transpose(2, 1, 0), AFFINE + np.eye(4) * 0.5))
     with pytest.raises(InputError, match=r"the mask's voxels are"):
         lesions_from_mask(image, read_volume(moved))
+
+
+@pytest.mark.parametrize("ending", WRITERS)
+def test_an_answers_mask_lies_where_the_image_does(tmp_path: Path, ending: str) -> None:
+    """In the image's own grid, and where nibabel and SimpleITK put it: at the same millimetres."""
+    voxels, affine = stored((2, 0, 1), (1, -1, -1))
+    path = save(tmp_path / f"ct{ending}", WRITERS[ending](voxels, affine))
+    seen = read_prompted(path, Click(at=(1, 1)), 1, None)
+    assert seen.kind == {".mha": "metaimage", ".nrrd": "nrrd"}[ending]
+    mask = np.zeros(HU.shape[1:], np.uint8)
+    mask[1, 2] = 1
+    assert seen.grid is not None
+    write_grid_mask(seen.mask_in_image(mask), seen.grid, tmp_path / "mask.nii.gz")
+    image: Any = nibabel.load(tmp_path / "mask.nii.gz")  # type: ignore[attr-defined]
+    assert image.shape == voxels.shape
+    ((one,), (two,), (three,)) = np.nonzero(np.asarray(image.dataobj))
+    assert voxels[one, two, three] == HU[1, 1, 2]
+    there = image.affine @ [one, two, three, 1]
+    np.testing.assert_allclose(there, TO_LEFT_BACK_HEAD @ AFFINE @ [2, 1, 1, 1], atol=1e-4)
+    back = read_volume(tmp_path / "mask.nii.gz")
+    np.testing.assert_array_equal(back.hu[1], mask)
+
+
+def test_a_grid_longer_than_nifti_1_counts(tmp_path: Path) -> None:
+    mask = np.zeros((40_000, 1, 2), np.uint8)
+    mask[39_999, 0, 1] = 1
+    write_grid_mask(mask, np.eye(4), tmp_path / "mask.nii.gz")
+    assert read_volume(tmp_path / "mask.nii.gz").hu[1, 0, 39_999] == 1
+
+
+def test_a_phantoms_backgrounds_too(tmp_path: Path) -> None:
+    hu = np.where(XYZ > 0, 500, -900).astype(np.int16)
+    scans = [save(tmp_path / f"ct{one}", write(hu, AFFINE)) for one, write in WRITERS.items()]
+    save(tmp_path / "mask.nrrd", nrrd((hu > 0).astype(np.uint8), AFFINE))
+    (tmp_path / "notes.txt").touch()
+    assert find_scans(tmp_path) == tuple(scans)
+    np.testing.assert_array_equal(read_scan(scans[0]).hu, read_scan(scans[1]).hu)

@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 from pydicom.dataset import Dataset
 
-from lesions import read_volume
 from lesions.readers.png import encode_slice
 from lesions.writers.source_image import FILED_BY, GROUPS
 from tests.lesions.readers.dicom_files import ct, enhanced, series
 from tests.lesions.readers.fuzz import dicom, png
 from tests.lesions.readers.fuzz.mutations import FLOATS, INTEGERS, TEXTS, mutate
-from tests.lesions.readers.fuzz.nifti import check_volume
 from tests.lesions.readers.fuzz.saving import bytes_of
 from tests.lesions.readers.grid_files import metaimage, nrrd
 
@@ -167,9 +165,3 @@ def slices() -> list[bytes]:
     display = volume().transpose(2, 1, 0)
     name: dict[str, Any] = {"SOPInstanceUID": "1.2.4", "PatientName": "Doe^Jane"}
     return [bytes_of(ct(display[2], **name)), bytes_of(enhanced(display, **name)), *dicom.small()]
-
-
-def read(folder: Path) -> tuple[int, list[str]]:
-    (path,) = folder.glob("image*")
-    check_volume(read_volume(path))
-    return 1, []
