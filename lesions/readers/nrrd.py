@@ -32,6 +32,7 @@ _PACKED: Mapping[str, tuple[Any, float]] = {
     "raw": (None, 1), "gzip": (gzip.open, MOST_DEFLATED), "gz": (gzip.open, MOST_DEFLATED),
     "bzip2": (bz2.open, np.inf), "bz2": (bz2.open, np.inf),
 }  # fmt: skip
+_CONVERT_ONE = "store one volume or one layer of labels a file"
 _CONVERT = "write it anew, as SimpleITK.WriteImage(SimpleITK.ReadImage(FILE), 'ct.nrrd') does"
 
 
@@ -46,8 +47,7 @@ def open_nrrd(path: Path) -> Iterator[Stored]:
     """
     with named(path, "NRRD"), open_regular(path, MOST_BYTES) as file:
         header = _header(file)
-        affine = _affine(header)
-        shape, kind = _shape(header), _kind(header)
+        shape, kind, affine = _shape(header), _kind(header), _affine(header)
         encoding = str(header.get("encoding")).lower()
         if encoding not in _PACKED:
             raise InputError(f"its encoding is {shown(encoding)}", remedy=_CONVERT)
@@ -101,6 +101,8 @@ def _shape(header: Mapping[str, Any]) -> tuple[int, ...]:
     sizes = tuple(int(side) for side in header.get("sizes", ()))
     if header.get("dimension") != len(sizes):
         raise InputError(f"its dimension is {header.get('dimension')}, its sizes are {len(sizes)}")
+    if len(sizes) != 3:
+        raise InputError(f"has {len(sizes)} axes, not 3", remedy=_CONVERT_ONE)
     return sizes
 
 

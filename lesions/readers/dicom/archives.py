@@ -23,6 +23,9 @@ NO_DICOM = "no DICOM file"
 MOST_BYTES = 2 * MOST_VOXELS + (64 << 20)
 # What a deflated file may grow to: 500 kB of it can ask for gigabytes and minutes.
 MOST_INFLATED = 64 << 20
+# Bytes of HU for one of a file, and of a file for one in its .zip: lossy JPEG 2000 has 100, a blank
+# slice of JPEG-LS 400.
+MOST_RATIO = 256
 MOST_MEMBERS = 1 << 15
 _MOST_DIRECTORY = 4 << 20  # bytes: 100 for a member
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")
@@ -134,6 +137,8 @@ def _member(archive: Path, info: zipfile.ZipInfo) -> bytes:
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise InputError("is compressed otherwise than by deflate",
                          remedy="unpack its .zip, and name a folder")  # fmt: skip
+    if info.file_size > max(MOST_INFLATED, MOST_RATIO * info.compress_size):
+        raise InputError(f"holds more than {MOST_INFLATED >> 20} MB and {MOST_RATIO} bytes for one")
     with open_regular(archive, MOST_BYTES) as file:
         file.seek(info.header_offset)
         local = file.read(_LOCAL_HEADER).ljust(_LOCAL_HEADER, b"\0")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lesions.errors import InputError
-from lesions.readers.dicom.archives import is_archive, members, size_of
+from lesions.readers.dicom.archives import MOST_RATIO, is_archive, members, size_of
 from lesions.readers.dicom.copies import without_copies
 from lesions.readers.dicom.gantry import MOST_GANTRY
 from lesions.readers.dicom.header import Slice, check_voxels, read_header
@@ -19,8 +19,6 @@ from lesions.readers.dicom.tags import named_errors
 from lesions.readers.display import MOST_TILT, empty_in_display_order, spacing_of
 from lesions.volume import SliceOrigin, Volume
 
-# Bytes of HU for one of a file: lossy JPEG 2000 has 100, a blank slice of JPEG-LS 400.
-MOST_RATIO = 256
 UNNAMED = "SeriesInstanceUID is missing: the files are taken for one series"
 SPARE_BYTES = 64 << 20  # of HU beyond that ratio, of all series together
 

@@ -109,6 +109,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "another method": (changed(10, b"\x0e\0"), "otherwise than by deflate"),
     "a size that lies": (changed(24, struct.pack("<L", 9)), "not what its"),
     "a checksum that lies": (changed(16, bytes(4)), "not what its .zip says"),
+    "a bomb": (changed(20, struct.pack("<2L", 10, 65 << 20)), "64 MB and 256 bytes for one"),
     "gigabytes": (changed(24, b"\xfe\xff\xff\xff"), "files, or 1088 MB"),
 }
 

@@ -171,6 +171,7 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "hexadecimal": (".nrrd", of(nrrd, encoding="hex"), "its encoding is hex"),
     "said twice": (".nrrd", of(nrrd).replace(b"kinds:", b"space: LPS\nkinds:"), "Duplicate header"),
     "other sizes": (".nrrd", of(nrrd, dimension="4"), "dimension is 4, its sizes are 3"),
+    "layers": (".nrrd", of(nrrd, dimension="4", sizes="2 4 3 1"), "has 4 axes, not 3"),
     "a list of NRRD": (".nrrd", of(nrrd, data_file="LIST"), "lie in several files"),
     "cut off NRRD": (".nrrd", of(nrrd)[:-1], "cut off: too short for 4 × 3 × 2 voxels"),
     "cut off, packed NRRD": (".nrrd", nrrd(XYZ, AFFINE, True)[:-9], "cut off"),
