@@ -17,7 +17,14 @@ from lesions.errors import InputError, shown
 from lesions.readers.beside import named_beside
 from lesions.readers.bounded import open_regular
 from lesions.readers.contents import HEAD, unlike
-from lesions.readers.voxels import MOST_BYTES, MOST_DEFLATED, Stored, check_voxels, named
+from lesions.readers.voxels import (
+    MOST_BYTES,
+    MOST_DEFLATED,
+    MOST_FRONT,
+    Stored,
+    check_voxels,
+    named,
+)
 
 ENDINGS = (".nrrd", ".nhdr")
 _MOST_HEADER = 1 << 20  # bytes: what is read of it takes 500, scanners' own notes some 10 kB
@@ -32,6 +39,7 @@ _PACKED: Mapping[str, tuple[Any, float]] = {
     "raw": (None, 1), "gzip": (gzip.open, MOST_DEFLATED), "gz": (gzip.open, MOST_DEFLATED),
     "bzip2": (bz2.open, np.inf), "bz2": (bz2.open, np.inf),
 }  # fmt: skip
+_ONE_NAME = {"datafile": "data file", "lineskip": "line skip", "byteskip": "byte skip"}
 _CONVERT_ONE = "store one volume or one layer of labels a file"
 _CONVERT = "write it anew, as SimpleITK.WriteImage(SimpleITK.ReadImage(FILE), 'ct.nrrd') does"
 
@@ -53,11 +61,11 @@ def open_nrrd(path: Path) -> Iterator[Stored]:
             raise InputError(f"its encoding is {shown(encoding)}", remedy=_CONVERT)
         with _data(path, header, file) as data:
             unpack, ratio = _PACKED[encoding]
-            _skip_lines(data, _count(header, "line skip", 0))
+            _skip_lines(data, _count(header, "line skip", 0, _MOST_LINES))
             start, size = data.tell(), data.seek(0, io.SEEK_END)
             data.seek(start)
             stream = data if unpack is None else unpack(data)
-            skipped = _count(header, "byte skip", -1)
+            skipped = _count(header, "byte skip", -1, MOST_FRONT if unpack else MOST_BYTES)
             if skipped < 0 and unpack is None:  # they are the file's last
                 skipped = size - start - int(np.prod(shape, dtype=object)) * kind.itemsize
             check_voxels(shape, kind, (size - start) * ratio - max(skipped, 0))
@@ -92,9 +100,6 @@ def _header(file: IO[bytes]) -> Mapping[str, Any]:
     with warnings.catch_warnings(action="ignore"):
         header: Mapping[str, Any] = read_header(lines)
     return {_ONE_NAME.get(name.lower(), name.lower()): value for name, value in header.items()}
-
-
-_ONE_NAME = {"datafile": "data file", "lineskip": "line skip", "byteskip": "byte skip"}
 
 
 def _shape(header: Mapping[str, Any]) -> tuple[int, ...]:
@@ -141,17 +146,17 @@ def _affine(header: Mapping[str, Any]) -> NDArray[np.float64]:
     return affine
 
 
-def _count(header: Mapping[str, Any], name: str, least: int) -> int:
+def _count(header: Mapping[str, Any], name: str, least: int, most: int) -> int:
     count = int(header.get(name, 0))
-    if not least <= count <= MOST_BYTES:
+    if not least <= count <= most:
         raise InputError(f"its {name} is {count}")
     return count
 
 
 def _skip_lines(file: IO[bytes], lines: int) -> None:
     for _ in range(lines):
-        if not file.readline():
-            raise EOFError
+        if not file.readline(_MOST_HEADER).endswith(b"\n"):
+            raise InputError("it has no such lines as its line skip leaves out")
 
 
 @contextmanager

@@ -201,6 +201,8 @@ def test_a_bomb_is_refused_in_little_memory(tmp_path: Path) -> None:
 BOMBS = {
     "bzip2": (of(nrrd, sizes="40000 40000 40000", encoding="bzip2"), "more than 536870912"),
     "gzip": (of(nrrd, sizes="9000 9000 9", encoding="gzip"), "too short for 9000 × 9000 × 9"),
+    "bytes to skip": (of(nrrd, encoding="bzip2", byte_skip="4000000000"), "byte skip is 4"),
+    "lines to skip": (of(nrrd, line_skip="999"), "no such lines"),
     "lines": (b"NRRD0004\n" + b"#\n" * 50_000, "header has more than"),
     "a long line": (b"NRRD0004\n" + b"#" * 2_000_000 + b"\n#\n", "header has more than"),
 }
