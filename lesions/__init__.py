@@ -28,6 +28,7 @@ from lesions.volume import Volume
 if TYPE_CHECKING:
     from lesions.readers.dicom import RejectedFile, read_dicom, read_dicom_folder
     from lesions.readers.nifti import read_nifti
+    from lesions.readers.volumes import read_volume
 
 __all__ = [
     "PSEUDO_MASKS",
@@ -56,6 +57,7 @@ __all__ = [
     "read_dicom",
     "read_dicom_folder",
     "read_nifti",
+    "read_volume",
 ]
 
 # Read when first asked for: training needs neither pydicom nor nibabel.
@@ -64,6 +66,7 @@ _LATER = {
     "read_dicom": "lesions.readers.dicom",
     "read_dicom_folder": "lesions.readers.dicom",
     "read_nifti": "lesions.readers.nifti",
+    "read_volume": "lesions.readers.volumes",
 }
 
 

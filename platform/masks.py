@@ -26,7 +26,7 @@ from lesions.masks import PSEUDO_MASKS
 from lesions.names import check_name
 from lesions.prepared.preparing import table_digest
 from lesions.prepared.remarking import MarksFrom, MarksNoise
-from lesions.readers.deeplesion import EXACT_MASKS, Rejected, is_phantom
+from lesions.readers.deeplesion import EXACT_MASKS, Rejected, Remark, is_phantom
 from lesions.readers.from_mask import SOFT_TISSUE
 from lesions.sample import ROOT as SAMPLE
 from platform.command_line.options import OF_MASKS, FromMasks, parse, run
@@ -55,13 +55,13 @@ class MasksOptions(FromMasks):
     Attributes:
         source: a folder in DeepLesion's layout with Masks_png/PPPPPP_SS_RR/KKK_N.png, N being
             the lesion's number among those of its slice.
-        images: CTs, in quotes with one *, as 'ct/*_ct.nii.gz': NIfTI, or folders of DICOM series.
+        images: CTs, in quotes with one *, as 'ct/*_ct.nii.gz': of every kind that prepare takes.
         human_masks: their masks, NIfTI or DICOM SEG, likewise; what * stands for must be the
             same. Every connected part of a mask is a lesion.
         label: the value in --human-masks that is lesion; without it all but 0 and 255, which is
             uncertain and counts nowhere.
         window: low and high HU for --images, which say none themselves; for lungs -1500 500.
-        values_are_hu: take --images though the range of their values says that they are no HU.
+        values_are_hu: take images though the range of their values says that they are no HU.
         methods: the pseudo masks, comma-separated; without it all.
         splits: of --source, comma-separated; without it all.
         key_slices: of each patient's series in --source take the slice with the largest human
@@ -99,8 +99,8 @@ class MasksOptions(FromMasks):
         """InputError for options that do not go together."""
         if (self.images is None) != (self.human_masks is None):
             raise InputError("--images and --human-masks go together: one of them is absent")
-        if self.images is None and (self.values_are_hu or self.takes_otherwise()):
-            raise InputError(f"--values-are-hu, {OF_MASKS} are for --images")
+        if self.images is None and self.takes_otherwise():
+            raise InputError(f"{OF_MASKS} are for --images")
         if self.images is not None and (self.source or self.splits or self.key_slices):
             raise InputError("--source, --splits and --key-slices are not for --images")
         if self.images is not None and (self.marks_from_masks or self.marks_noise):
@@ -152,6 +152,7 @@ def subject_of(options: MasksOptions) -> Subject:
     noise = MarksNoise.read(options.marks_noise) if options.marks_noise else None
     rows = deeplesion_batches(
         source, splits, keep_noisy=options.keep_noisy, largest=options.key_slices,
+        values_are_hu=options.values_are_hu,
         marks=MarksFrom(masks=options.marks_from_masks, noise=noise),
     )  # fmt: skip
     shipped, made = table_digest(source) == table_digest(SAMPLE), is_phantom(source)
@@ -189,7 +190,9 @@ def judge(
         )
         for batch, outcome in track(outcomes, "measuring", len(subject.batches)):
             for found in outcome:
-                if isinstance(found, Rejected):
+                if isinstance(found, Remark):
+                    say(f"warning: {found.file}: {found.words}")
+                elif isinstance(found, Rejected):
                     aside.append(found)
                 else:
                     lesions.append(found)
@@ -230,7 +233,7 @@ def _nothing(subject: Subject, aside: Sequence[Rejected]) -> InputError:
     return InputError(
         f"no lesion to measure in {subject.name}: {listed}",
         remedy="--source wants human masks as 8-bit PNG of 0 and 1 in "
-        "Masks_png/PPPPPP_SS_RR/KKK_N.png; --human-masks names NIfTI files",
+        "Masks_png/PPPPPP_SS_RR/KKK_N.png; --human-masks names 3D masks",
     )
 
 

@@ -22,8 +22,8 @@ class PhantomOptions(Outputs):
     Attributes:
         lesions: how many.
         out: where the data set goes; run again after a kill, it goes on where it was.
-        backgrounds: a folder of CT volumes, NIfTI (.nii.gz); masks beside them are left out;
-            without it the two shipped ones.
+        backgrounds: a folder of CT volumes, NIfTI, MetaImage or NRRD; masks beside them are left
+            out; without it the two shipped ones.
         seed: another one makes other lesions; the same one the same bytes.
         readers: how many people mark each lesion in readers.csv, beside DL_info.csv's own.
         distractors: lesions of the same kind in each slice that are not asked for.

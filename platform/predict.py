@@ -1,4 +1,4 @@
-"""Measure the lesion at a prompt, or at each of a table: PNG, DICOM or NIfTI images."""
+"""Measure the lesion at a prompt, or at each of a table: PNG, DICOM, NIfTI and the like."""
 
 import sys
 import time
@@ -37,12 +37,13 @@ class PredictOptions(WhichModel):
     Attributes:
         system: one of the published systems, or one from elsewhere, as package.module:Class; each
             is told a click, a box or marks.
-        image: a 16-bit PNG with HU + 32768 as in DeepLesion, a DICOM file, a folder with one CT
-            series, or a NIfTI file.
+        image: a 16-bit PNG with HU + 32768 as in DeepLesion, a DICOM file (.dcm.gz, too), a folder
+            or .zip with one CT series, or a NIfTI, MetaImage (.mha, .mhd) or NRRD (.nrrd, .nhdr)
+            file.
         click: X,Y in pixels, 0,0 = the middle of the first. Of PNG and DICOM: column and row of
-            the stored pixels, as viewers show them. Of NIfTI: column and row of the axial slice
-            with the patient's right at the left and the front at the top. Said several times it
-            means as many lesions of the image.
+            the stored pixels, as viewers show them. Of NIfTI, MetaImage and NRRD: column and row
+            of the axial slice with the patient's right at the left and the front at the top. Said
+            several times it means as many lesions of the image.
         clicks: several at once, X,Y X,Y ….
         box: X0,Y0,X1,Y1, two opposite corners, likewise.
         marks: X1,Y1,…,X4,Y4, the ends of the long axis and then of the short one, likewise.
@@ -55,11 +56,11 @@ class PredictOptions(WhichModel):
             are looked for beside it; an empty cell is the option below.
         teller: another model, named as --model is: what it segments makes the box or the marks that
             the system is told, and the prompt given is for it.
-        out: a folder for the mask in the image's own geometry, overlay.png, answer.json, and for
-            DICOM a SEG and a TID 1500 report. Of several prompts: one such folder a prompt, called
-            by its number, and for DICOM a SEG and a report of all. Of a table: one such folder a
-            row, called by its id or number, answers.csv and rejected.csv, and in images/ a SEG and
-            a report of each DICOM image with several rows.
+        out: a folder for the mask in the image's own geometry (NIfTI for MetaImage and NRRD),
+            overlay.png, answer.json, and for DICOM a SEG and a TID 1500 report. Of several prompts:
+            one such folder a prompt, called by its number, and for DICOM a SEG and a report of all.
+            Of a table: one such folder a row, called by its id or number, answers.csv and
+            rejected.csv, and in images/ a SEG and a report of each DICOM image with several rows.
         slice: which axial slice, 0 = the lowest (nearest to the feet).
         spacing: X Y, mm a pixel: of a PNG, which does not say it.
         window: low and high HU; for lungs -1500 500.

@@ -30,14 +30,15 @@ class PrepareOptions(FromMasks):
     Attributes:
         out: where the prepared set goes; run again after a kill, it goes on where it was.
         source: the folder that holds DL_info.csv and Images_png/.
-        images: CT volumes, in quotes with one *, as 'ct/*_ct.nii.gz': NIfTI files, or DICOM
-            series, each in a folder of its own.
-        human_masks: their masks, NIfTI or DICOM SEG; what * stands for must be the same, and is
-            the patient.
+        images: CT volumes, in quotes with one *, as 'ct/*_ct.nii.gz': NIfTI, MetaImage (.mha,
+            .mhd) or NRRD (.nrrd, .nhdr) files, or DICOM series, each in a folder or .zip of its
+            own.
+        human_masks: their masks, of these formats or DICOM SEG; what * stands for must be the same,
+            and is the patient.
         label: the value, or the segment, in --human-masks that is lesion; without it all but 0 and
             255, which is uncertain and counts nowhere.
         window: low and high HU for --images, which say none themselves; for lungs -1500 500.
-        values_are_hu: take --images though the range of their values says that they are no HU.
+        values_are_hu: take images though the range of their values says that they are no HU.
         category: of all lesions of --images, as liver or lymph_node.
         categories: of each image's lesions: a CSV table with the columns name (what * stands for)
             and category.
@@ -86,7 +87,10 @@ class PrepareOptions(FromMasks):
             place = self.source.expanduser().absolute()
             noise = None if self.marks_noise is None else MarksNoise.read(self.marks_noise)
             marks = MarksFrom(masks=self.marks_from_masks, noise=noise)
-            return Table(place=place, keep_noisy=self.keep_noisy, marks=marks)
+            return Table(
+                place=place, keep_noisy=self.keep_noisy, values_are_hu=self.values_are_hu,
+                marks=marks,
+            )  # fmt: skip
         pairs = pairs_by_name(
             self.images, self.human_masks, self.window, self.label, self.values_are_hu,
             self.taking(),
@@ -108,8 +112,8 @@ class PrepareOptions(FromMasks):
         of_images = (self.category, self.categories, self.label)
         if self.images is None and any(one is not None for one in of_images):
             raise InputError("--category, --categories and --label are for --images")
-        if self.images is None and (self.values_are_hu or self.takes_otherwise()):
-            raise InputError(f"--values-are-hu, {OF_MASKS} are for --images")
+        if self.images is None and self.takes_otherwise():
+            raise InputError(f"{OF_MASKS} are for --images")
         if self.images is not None and self.keep_noisy:
             raise InputError("--keep-noisy is for --source")
         if self.images is not None and (self.marks_from_masks or self.marks_noise is not None):

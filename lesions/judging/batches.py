@@ -11,7 +11,14 @@ import numpy as np
 from lesions.errors import InputError
 from lesions.lesion import Lesion
 from lesions.prepared.remarking import AS_GIVEN, MarksFrom
-from lesions.readers.deeplesion import SPLIT_CODES, Rejected, TableRow, read_lesion, read_table
+from lesions.readers.deeplesion import (
+    SPLIT_CODES,
+    Rejected,
+    Remark,
+    TableRow,
+    read_lesion,
+    read_table,
+)
 
 ROWS_PER_BATCH = 8
 SERIES = ("Patient_index", "Study_index", "Series_ID")
@@ -20,8 +27,8 @@ SERIES = ("Patient_index", "Study_index", "Series_ID")
 class Batch(Protocol):
     """What a worker reads at a time: its lesions all have a human mask that is not empty."""
 
-    def read(self) -> Iterator[Lesion | Rejected]:
-        """The lesions, and what is set aside with its reason."""
+    def read(self) -> Iterator[Lesion | Rejected | Remark]:
+        """The lesions, what is set aside with its reason, and what is said of files."""
 
     def aside(self, reason: str) -> list[Rejected]:
         """All of it set aside for one reason."""
@@ -35,6 +42,7 @@ class Rows:
         root: the folder with the table.
         rows: some of its rows; with `largest` all rows of one series.
         keep_noisy: take rows that the data set flags as possibly noisy.
+        values_are_hu: take slices whatever the range of their values says.
         largest: take the slice with the largest human mask alone.
         marks: which ones.
     """
@@ -42,6 +50,7 @@ class Rows:
     root: Path
     rows: tuple[TableRow, ...]
     keep_noisy: bool = False
+    values_are_hu: bool = False
     largest: bool = False
     marks: MarksFrom = AS_GIVEN
 
@@ -66,7 +75,8 @@ class Rows:
         if not (self.root / "Masks_png" / folder / f"{index}_{row.nth}.png").is_file():
             return _rejected(row, "no human mask in Masks_png")
         try:
-            return self.marks(read_lesion(row, self.root, keep_noisy=self.keep_noisy))
+            how = {"keep_noisy": self.keep_noisy, "values_are_hu": self.values_are_hu}
+            return self.marks(read_lesion(row, self.root, **how))
         except InputError as error:
             return _rejected(row, error.reason)
         except Exception as error:  # one row must not end a batch; its reason says what happened
@@ -79,6 +89,7 @@ def deeplesion_batches(
     *,
     keep_noisy: bool,
     largest: bool,
+    values_are_hu: bool = False,
     marks: MarksFrom = AS_GIVEN,
 ) -> list[Rows]:
     """The table's rows of these splits, in batches that depend on the table alone.
@@ -88,6 +99,7 @@ def deeplesion_batches(
         splits: of `lesions.lesion.SPLITS`; a row with no known split is in all of them.
         keep_noisy: take rows that the data set flags as possibly noisy.
         largest: of each patient's series, take the slice with the largest human mask alone.
+        values_are_hu: take slices whatever the range of their values says.
         marks: which ones the pseudo masks are told.
 
     Raises:
@@ -103,7 +115,14 @@ def deeplesion_batches(
         starts = range(0, len(rows), ROWS_PER_BATCH)
         groups = [rows[at : at + ROWS_PER_BATCH] for at in starts]
     return [
-        Rows(root=root, rows=tuple(group), keep_noisy=keep_noisy, largest=largest, marks=marks)
+        Rows(
+            root=root,
+            rows=tuple(group),
+            keep_noisy=keep_noisy,
+            values_are_hu=values_are_hu,
+            largest=largest,
+            marks=marks,
+        )
         for group in groups
     ]
 

@@ -13,7 +13,7 @@ from lesions.judging.batches import Batch
 from lesions.lesion import Lesion
 from lesions.masks import pseudo_mask
 from lesions.metrics import UNCERTAIN, segmentation
-from lesions.readers.deeplesion import Rejected
+from lesions.readers.deeplesion import Rejected, Remark
 from lesions.readers.png import encode_labels
 
 METRICS = ("recall", "precision", "dice")  # in the order of the WSSS paper's Table 1
@@ -48,15 +48,14 @@ class Measured:
         return self.file, self.row
 
 
-def measure(batch: Batch, methods: Sequence[str]) -> list[Measured | Rejected]:
+def measure(batch: Batch, methods: Sequence[str]) -> list[Measured | Rejected | Remark]:
     """Make each method's mask of each lesion, and compare it with the human mask.
 
     A mask that cannot be made is told in its lesion's `failed`; it ends nothing.
     """
     cv2.setNumThreads(0)  # Ray runs a worker per core already
     return [
-        found if isinstance(found, Rejected) else _measured(found, methods)
-        for found in batch.read()
+        _measured(found, methods) if isinstance(found, Lesion) else found for found in batch.read()
     ]
 
 

@@ -1,7 +1,7 @@
 """CT volumes and their human masks, paired by name: `batches.Batch` as well.
 
-The image is a NIfTI file, or DICOM: a folder with one CT series, or a file. The mask is a NIfTI
-file or a DICOM SEG. What a path is its name says: .nii and .nii.gz are NIfTI, all else is DICOM.
+The image is whatever `read_volume` reads, the mask such a volume of labels, or a DICOM SEG. What a
+path is its name says.
 """
 
 import glob
@@ -14,12 +14,13 @@ from pathlib import Path
 from lesions.errors import InputError
 from lesions.labels import EMPTY
 from lesions.lesion import LESION_TYPES, Lesion
-from lesions.readers.deeplesion import Rejected
+from lesions.readers.deeplesion import Rejected, Remark
 from lesions.readers.dicom import read_segmentation
+from lesions.readers.dicom.archives import is_archive, members
 from lesions.readers.from_mask import AS_PAPERS, Taking, take_lesions
 from lesions.readers.hounsfield import check_hu
-from lesions.readers.nifti import is_nifti, is_phantom_volume, read_nifti
-from lesions.readers.prompted import read_volumes
+from lesions.readers.nifti import is_nifti, is_phantom_volume
+from lesions.readers.volumes import grid_of, in_plain_words, read_volume
 from lesions.volume import Volume
 
 _NAMED = 3  # files that an error names
@@ -50,13 +51,13 @@ class Pair:
     values_are_hu: bool = False
     taking: Taking = AS_PAPERS
 
-    def read(self) -> Iterator[Lesion | Rejected]:
+    def read(self) -> Iterator[Lesion | Rejected | Remark]:
         """See `batches.Batch`."""
         try:
             for path, kind in ((self.image, "image"), (self.mask, "mask")):
                 if not path.exists():
                     raise InputError(f"no {kind}: there is no {path.name}")
-            volume = read_image(self.image)
+            volume = read_volume(self.image)
             if not self.values_are_hu:
                 check_hu(volume.hu, self.image)
             mask = read_mask(self.mask, volume, self.label)
@@ -66,6 +67,7 @@ class Pair:
         except Exception as error:  # one file must not end a batch; its reason says what happened
             yield from self.aside(f"{type(error).__name__}: {error}")
         else:
+            yield from self._remarks(volume, mask)
             if not found.lesions and not found.aside:
                 yield from self.aside(EMPTY)
             every: list[Lesion | Rejected] = [*found.lesions, *found.aside]
@@ -80,35 +82,36 @@ class Pair:
                         split=self.split,
                     )  # fmt: skip
 
+    def _remarks(self, volume: Volume, mask: Volume) -> Iterator[Remark]:
+        """What is said of the two files; a SEG is put into its volume, and says what that does."""
+        own = [words for words in mask.warnings if words not in volume.warnings]
+        for path, said in ((self.image, volume.warnings), (self.mask, own)):
+            yield from (Remark(file=path.name, words=words) for words in said)
+
     def aside(self, reason: str) -> list[Rejected]:
         """See `batches.Batch`."""
         return [Rejected(file=self.name, row=0, reason=reason)]
 
 
-def read_image(path: Path) -> Volume:
-    """The CT of a NIfTI file, of a DICOM file, or of a folder with one CT series; InputError."""
-    volumes = read_volumes(path)
-    if len(volumes) != 1:
-        raise InputError(f"holds {len(volumes)} CT series, not one", file=path)
-    return volumes[0]
-
-
 def read_mask(path: Path, volume: Volume, label: int | None = None) -> Volume:
-    """The labels of a NIfTI file, or of a DICOM SEG in the voxels of `volume`; InputError.
+    """The labels of a file, or of a DICOM SEG in the voxels of `volume`; InputError.
 
     Args:
-        path: the file; a folder that holds one file alone stands for it.
+        path: the file; a folder or a .zip that holds one file alone stands for it.
         volume: its CT.
         label: the value, or the segment, that is lesion: 1 in the result; None takes all as it is.
     """
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if not file.name.startswith("."))
+    archive = is_archive(path)
+    if path.is_dir() or archive:
+        found = members(path) if archive else sorted(path.iterdir())
+        files = [file for file in found if not file.name.startswith(".")]
         if len(files) != 1:
             raise InputError(f"holds {len(files)} files, not one mask", file=path)
         path = files[0]
-    if not is_nifti(path):
-        return read_segmentation(path, volume, label)
-    mask = read_nifti(path)
+    if archive or not grid_of(path):
+        with in_plain_words(path):
+            return read_segmentation(path, volume, label)
+    mask = read_volume(path)
     return mask if label is None else replace(mask, hu=mask.hu == label)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lesions.errors import InputError
 from lesions.phantom.noise import Noise, deviation_of, neighbours_of, noise_of
-from lesions.readers.nifti import reaches, read_nifti
+from lesions.readers.volumes import ENDINGS, grid_of, reaches, read_volume
 from lesions.volume import Volume
 
 SCANS = Path(__file__).parent / "scans"  # shipped; see its ATTRIBUTION.md
@@ -51,18 +51,22 @@ class Background:
 
 
 def find_scans(folder: Path) -> tuple[Path, ...]:
-    """The NIfTI files of CT in a folder and below it, by name; masks beside them are left out.
+    """The CT volumes in a folder and below it, by name; masks beside them are left out.
+
+    NIfTI, MetaImage and NRRD.
 
     Raises:
         InputError: there is no such folder, or no CT in it.
     """
     if not folder.is_dir():
         raise InputError("there is no such folder", file=folder, remedy="say --backgrounds")
-    files = sorted(path for path in folder.rglob("*.nii*") if path.name.endswith((".nii", ".gz")))
+    files = sorted(path for path in folder.rglob("*") if grid_of(path))
     scans = tuple(path for path in files if reaches(path, TYPICAL_AIR, TYPICAL_BONE))
     if not scans:
         raise InputError(
-            "holds no CT as NIfTI", file=folder, remedy="name a folder of whole .nii.gz CT"
+            "holds no CT volume",
+            file=folder,
+            remedy=f"name a folder of whole CT: {', '.join(ENDINGS)}",
         )
     return scans
 
@@ -70,7 +74,7 @@ def find_scans(folder: Path) -> tuple[Path, ...]:
 @lru_cache(maxsize=8)
 def read_scan(path: Path) -> Volume:
     """A CT volume, kept for the next lesion."""
-    return read_nifti(path)
+    return read_volume(path)
 
 
 @lru_cache(maxsize=8)

@@ -13,10 +13,11 @@ from lesions.judging.pairs import Pair, are_phantom
 from lesions.lesion import Lesion
 from lesions.prepared.facts import lesion_type
 from lesions.readers.csv_rows import read_csv
-from lesions.readers.deeplesion import EXACT_MASKS, Rejected
+from lesions.readers.deeplesion import EXACT_MASKS, Rejected, Remark
 
 CATEGORY_COLUMNS = ("name", "category")
 _NAMED = 3  # pairs that an error names
+_HEADERS, _VOXELS = (".mhd", ".nhdr"), (".raw", ".zraw", ".raw.gz")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,7 @@ class Pairs:
         """One pair."""
         return 1
 
-    def read(self, part: Pair) -> Iterator[Lesion | Rejected]:
+    def read(self, part: Pair) -> Iterator[Lesion | Rejected | Remark]:
         """See `Source`."""
         yield from part.read()
 
@@ -89,9 +90,14 @@ def pairs_digest(pairs: Sequence[Pair]) -> str:
 
 
 def _known_by(path: Path) -> list[tuple[str, int, int]]:
-    """(name, size, modified in ns) of a file, or of every file below a folder."""
+    """(name, size, modified in ns) of a file, or of every file below a folder.
+
+    Of a header also of its voxels, where they lie beside it under its name, as nearly all do.
+    """
     if not path.is_dir():
-        return [(path.name, *_changing(path))]
+        beside = [path.with_suffix(one) for one in _VOXELS if path.suffix in _HEADERS]
+        files = [path, *(one for one in beside if one.exists())]
+        return [(file.name, *_changing(file)) for file in files]
     walk = os.walk(path)
     files = sorted(
         Path(folder, name) for folder, _, names in walk for name in names

@@ -26,6 +26,7 @@ from lesions.readers.deeplesion import (
     EXACT_MASKS,
     TABLE,
     Rejected,
+    Remark,
     TableRow,
     is_phantom,
     read_lesion,
@@ -73,8 +74,8 @@ class Source(Protocol):
     def size(self, part: Any) -> int:
         """How many items a part is made of."""
 
-    def read(self, part: Any) -> Iterator[Lesion | Rejected]:
-        """A part's lesions, and what is set aside, in order; their rows ascend."""
+    def read(self, part: Any) -> Iterator[Lesion | Rejected | Remark]:
+        """A part's lesions, what is set aside, and what is said of files; their rows ascend."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,11 +85,13 @@ class Table:
     Attributes:
         place: the folder with the table.
         keep_noisy: take rows that the data set flags as possibly noisy.
+        values_are_hu: take slices whatever the range of their values says.
         marks: which ones its lesions have; the table's, if nothing else is said.
     """
 
     place: Path
     keep_noisy: bool = False
+    values_are_hu: bool = False
     marks: MarksFrom = AS_GIVEN
     item = "row"
     one_each = True
@@ -100,7 +103,8 @@ class Table:
 
     def options(self) -> dict[str, Any]:
         """See `Source`."""
-        return {"keep_noisy": self.keep_noisy}
+        said = {"values_are_hu": True} if self.values_are_hu else {}
+        return {"keep_noisy": self.keep_noisy, **said}
 
     def parts(self) -> tuple[list[bytes], int]:
         """See `Source`; the rows themselves are let go."""
@@ -118,7 +122,8 @@ class Table:
             yield _or_rejected(read, row.fields.get("File_name", ""), row.number)
 
     def _read(self, row: TableRow) -> Lesion:
-        return self.marks(read_lesion(row, self.place, keep_noisy=self.keep_noisy))
+        how = {"keep_noisy": self.keep_noisy, "values_are_hu": self.values_are_hu}
+        return self.marks(read_lesion(row, self.place, **how))
 
 
 def table_digest(folder: Path) -> str:
@@ -188,28 +193,37 @@ def prepare_part(item: dict[str, Any], plan: Plan) -> dict[str, Any]:
 
     Returns:
         `part`, `rows` (how many of the source's items were done) and `error` (empty, or why the
-        part was not written: an error returned, not raised, lets the driver say it in one line).
+        part was not written: an error returned, not raised, lets the driver say it in one line);
+        where there are any, `remarks`, (file, words) of what had to be chosen to read the files.
     """
     cv2.setNumThreads(0)  # there is a worker for each core already
     path = part_path(plan.out, item["part"])
-    outcome = {"part": item["part"], "rows": plan.lesions.size(item["rows"]), "error": ""}
+    outcome: dict[str, Any] = {"part": item["part"], "rows": plan.lesions.size(item["rows"])}
+    outcome["error"] = ""
     try:
         held = masks_in(path)
         missing = [name for name in plan.mask_columns if name not in (held or ())]
         if held is not None and missing:
             held = _write_further(path, held, missing)
         if held is None:
-            _write(path, _from_source(item["rows"], plan), plan.mask_columns)
+            made, remarks = _from_source(item["rows"], plan)
+            _write(path, made, plan.mask_columns)
+            outcome |= {"remarks": remarks} if remarks else {}
     except (OSError, InputError) as error:
         outcome["error"] = str(error)
     return outcome
 
 
-def _from_source(part: Any, plan: Plan) -> list[Lesion | Rejected]:
-    return [
-        found if isinstance(found, Rejected) else _masked_or_rejected(found, plan.masks)
-        for found in plan.lesions.read(part)
-    ]
+def _from_source(part: Any, plan: Plan) -> tuple[list[Lesion | Rejected], list[tuple[str, str]]]:
+    """The lesions with their masks, and what is set aside; and what is said of files."""
+    made: list[Lesion | Rejected] = []
+    remarks = []
+    for found in plan.lesions.read(part):
+        if isinstance(found, Remark):
+            remarks.append((found.file, found.words))
+        else:
+            made.append(_masked_or_rejected(found, plan.masks))
+    return made, remarks
 
 
 def _write_further(path: Path, held: list[str], names: Sequence[str]) -> list[str] | None:
@@ -228,7 +242,9 @@ def _write_further(path: Path, held: list[str], names: Sequence[str]) -> list[st
     return [*held, *names]
 
 
-def _masked_or_rejected(lesion: Lesion, names: Sequence[str]) -> Lesion | Rejected:
+def _masked_or_rejected(lesion: Lesion | Rejected, names: Sequence[str]) -> Lesion | Rejected:
+    if isinstance(lesion, Rejected):
+        return lesion
     return _or_rejected(partial(_with_masks, lesion, names), lesion.file, lesion.row)
 
 

@@ -19,6 +19,7 @@ from lesions.labels import check_lesion
 from lesions.lesion import LESION_TYPES, SPLITS, Lesion
 from lesions.readers.bounded import open_regular, read_bytes
 from lesions.readers.csv_rows import Record, read_csv
+from lesions.readers.hounsfield import REMEDY, not_hu
 from lesions.readers.png import LARGEST_SIDE
 from lesions.recist import Recist
 
@@ -68,6 +69,14 @@ class Rejected:
     file: str
     row: int
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remark:
+    """What had to be chosen or left out to read a file, in a sentence."""
+
+    file: str
+    words: str
 
 
 def read_deeplesion(
@@ -135,20 +144,28 @@ def _rows(columns: Sequence[str], records: Iterable[Record]) -> Iterator[TableRo
         )
 
 
-def read_lesion(row: TableRow, root: str | Path, *, keep_noisy: bool = False) -> Lesion:
+def read_lesion(
+    row: TableRow, root: str | Path, *, keep_noisy: bool = False, values_are_hu: bool = True
+) -> Lesion:
     """The lesion of one row, its slice decoded and checked.
+
+    Args:
+        row: of `read_table`.
+        root: the folder with the table.
+        keep_noisy: take a row that the data set flags as possibly noisy.
+        values_are_hu: whatever the range of the slice's values says.
 
     Raises:
         InputError: what is wrong, with the file and row; see the module's tests for every case.
     """
     try:
-        return _read_lesion(row, Path(root), keep_noisy)
+        return _read_lesion(row, Path(root), keep_noisy, values_are_hu)
     except InputError as error:
         file = row.fields.get("File_name") or TABLE
         raise InputError(error.reason, file=file, row=row.number, remedy=error.remedy) from None
 
 
-def _read_lesion(row: TableRow, root: Path, keep_noisy: bool) -> Lesion:
+def _read_lesion(row: TableRow, root: Path, keep_noisy: bool, values_are_hu: bool) -> Lesion:
     if row.damage:
         raise InputError(row.damage)
     if row.surplus:
@@ -185,7 +202,7 @@ def _read_lesion(row: TableRow, root: Path, keep_noisy: bool) -> Lesion:
         split=_choice(row, "Train_Val_Test", SPLIT_CODES),
         noisy=noisy,
     )
-    _check_pixels(lesion)
+    _check_pixels(lesion, values_are_hu)
     return lesion
 
 
@@ -214,10 +231,11 @@ def _recist(row: TableRow, width: float, height: float) -> Recist:
         raise InputError(str(error)) from None
 
 
-def _check_pixels(lesion: Lesion) -> None:
+def _check_pixels(lesion: Lesion, values_are_hu: bool) -> None:
     assert isinstance(lesion.encoded, Path)
     try:
-        shape = lesion.slice_hu.shape
+        slice_hu = lesion.slice_hu
+        shape = slice_hu.shape
         mask = lesion.mask("human") if "human" in lesion.masks else None
     except FileNotFoundError:
         raise InputError(
@@ -229,6 +247,8 @@ def _check_pixels(lesion: Lesion) -> None:
     if shape != lesion.shape:
         raise InputError(f"the PNG is {shape[1]} × {shape[0]}, Image_size says "
                          f"{lesion.shape[1]} × {lesion.shape[0]}")  # fmt: skip
+    if not values_are_hu and (reason := not_hu(slice_hu)):
+        raise InputError(f"no HU: {reason}", remedy=REMEDY)
     if mask is None:
         return
     if mask.shape != shape:

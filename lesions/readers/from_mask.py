@@ -193,7 +193,7 @@ def _extent(there: NDArray[np.bool_]) -> NDArray[np.intp]:
 def _stem(source: Path) -> str:
     """The name without what says its format; folders named by UIDs keep their dots."""
     name = source.name
-    for suffix in (".gz", ".nii", ".dcm"):
+    for suffix in (".gz", ".zip", ".nii", ".mha", ".mhd", ".nrrd", ".nhdr", ".dcm"):
         name = name.removesuffix(suffix)
     return name
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from lesions.errors import InputError
 
 AIR, LEAST = -1024, -1100  # HU: what lies below the second fills the room outside of the view
+REMEDY = "convert them to HU; if they are HU, say --values-are-hu"
 NARROW = 20  # HU about 0: noise alone is wider
 
 
@@ -40,9 +41,7 @@ def not_hu(values: NDArray[Any]) -> str:
 def check_hu(values: NDArray[Any], file: Path) -> None:
     """InputError where values of a whole image cannot be HU; see `not_hu`."""
     if reason := not_hu(values):
-        raise InputError(
-            reason, file=file, remedy="convert them to HU; if they are HU, say --values-are-hu"
-        )
+        raise InputError(reason, file=file, remedy=REMEDY)
 
 
 def _said(low: int, high: int, kind: str) -> str:

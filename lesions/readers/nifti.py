@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,28 +11,36 @@ import numpy as np
 from nibabel import Nifti1Header, Nifti2Header
 from nibabel.imageglobals import LoggingOutputSuppressor
 from nibabel.orientations import aff2axcodes
-from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
 
-from lesions.errors import InputError, shown
+from lesions.errors import InputError
 from lesions.readers.bounded import open_regular
-from lesions.readers.display import empty_in_display_order, spacing_of
-from lesions.volume import MOST_VOXELS, Volume
+from lesions.readers.contents import HEAD, unlike
+from lesions.readers.display import spacing_of
+from lesions.readers.voxels import (
+    AGAIN,
+    MOST_BYTES,
+    MOST_DEFLATED,
+    MOST_FRONT,
+    Stored,
+    check_voxels,
+    named,
+    volume_of,
+)
+from lesions.volume import Volume
 
 # NIfTI's world points right, front, head; DICOM's and ours left, back, head.
 TO_LEFT_BACK_HEAD = np.diag([-1.0, -1.0, 1.0, 1.0])
 PHANTOM_NOTE = b"phantom: lesions are made ones"  # in a header's free text
 MOST_APART = 0.5  # voxels: how far sform and qform may lie from each other unsaid
-_MOST_DEFLATED = 1032  # gzip shrinks nothing further
-_MOST_FRONT = 1 << 22  # bytes of the header and its extensions
-_MOST_BYTES = 8 * MOST_VOXELS + _MOST_FRONT
-_AT_ONCE = 1 << 18  # voxels, as float64 they fit a cache
+ENDINGS = (".nii", ".nii.gz")
+_PAIR = b"ni1\0"  # the magic of a header whose voxels lie in an .img
 _CIFTI = range(3000, 3100)  # intents: surfaces, which nibabel reads in another way
 
 
 def is_nifti(path: Path) -> bool:
     """Whether the name of a file says so."""
-    return path.name.lower().endswith((".nii", ".nii.gz")) and not path.is_dir()
+    return path.name.lower().endswith(ENDINGS) and not path.is_dir()
 
 
 def read_nifti(path: str | Path) -> Volume:
@@ -49,17 +56,19 @@ def read_nifti(path: str | Path) -> Volume:
             in mm, or with values that are not whole numbers of 16 bits once rounded.
     """
     path = Path(path)
+    with open_nifti(path) as stored:
+        return volume_of(stored, path)
+
+
+@contextmanager
+def open_nifti(path: Path) -> Iterator[Stored]:
+    """Its voxels, not read yet; InputError for all that the header tells `read_nifti`."""
     with _opened(path) as (stream, header):
         affine = TO_LEFT_BACK_HEAD @ header.get_best_affine()
-        hu, stored, affine = empty_in_display_order(header.get_data_shape()[:3], affine)
-        _fill(stored, stream, header)
-        apart = _apart(header)
-    warned = () if apart < MOST_APART * min(spacing_of(affine)) else (
-        f"sform and qform lie up to {apart:.3g} mm apart: the sform is taken",
-    )  # fmt: skip
-    return Volume(
-        hu=hu, spacing=spacing_of(affine), source=path, affine=affine, warnings=warned
-    )  # fmt: skip
+        yield Stored(
+            stream=stream, shape=header.get_data_shape(), kind=header.get_data_dtype(),
+            affine=affine, scaling=header.get_slope_inter(), warnings=_warnings(header, affine),
+        )  # fmt: skip
 
 
 def read_nifti_header(path: str | Path) -> Any:
@@ -73,30 +82,6 @@ def is_phantom_volume(path: str | Path) -> bool:
     return bytes(read_nifti_header(path)["descrip"].item()).startswith(PHANTOM_NOTE)
 
 
-def reaches(path: str | Path, low: float, high: float) -> bool:
-    """Whether some voxel lies below `low` and another above `high`.
-
-    No more is read than tells it: of a CT mostly one slice, of labels of 8 bits nothing. What is
-    damaged further on is told by `read_nifti`.
-
-    Raises:
-        InputError: for all that the header tells `read_nifti`, and what is damaged so far.
-    """
-    with _opened(Path(path)) as (stream, header):
-        shape = header.get_data_shape()[:3]
-        # Room that nobody fills takes no memory; this says whether the slices are axial.
-        empty_in_display_order(shape, TO_LEFT_BACK_HEAD @ header.get_best_affine())
-        kind = header.get_data_dtype()
-        if kind.kind == "u" and header.get_slope_inter() == (None, None) and low <= 0:
-            return False
-        below = above = False
-        for _, found in _stored(shape, stream, header):
-            below, above = below or found.min() < low, above or found.max() > high
-            if below and above:
-                return True
-    return False
-
-
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[IO[bytes], Any]]:
     """The inflated bytes from the first voxel on, and the header; errors name the file."""
@@ -105,29 +90,44 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], Any]]:
     if not path.exists():
         raise InputError("there is no such file", file=path)
     if not is_nifti(path):
-        raise InputError("the name does not end in .nii or .nii.gz", file=path)
-    try:
-        with LoggingOutputSuppressor(), open_regular(path, _MOST_BYTES) as file:
-            packed = path.name.lower().endswith(".gz")
-            stream: Any = gzip.GzipFile(fileobj=file) if packed else file
-            header = _read_header(stream)
-            _check_voxels(header, path.stat().st_size * (_MOST_DEFLATED if packed else 1))
-            stream.seek(header.get_data_offset())
-            yield stream, header
-    except InputError as error:
-        raise InputError(error.reason, file=path, remedy=error.remedy) from None
-    except Exception as error:  # nibabel raises many kinds on a damaged file
-        raise InputError(f"no readable NIfTI: {shown(str(error))}", file=path) from None
+        raise InputError("the name does not end in .nii or .nii.gz", file=path,
+                         remedy="read_volume reads other kinds")  # fmt: skip
+    packed = path.name.lower().endswith(".gz")
+    with named(path, "NIfTI"), LoggingOutputSuppressor(), open_regular(path, MOST_BYTES) as file:
+        _check_name(file.read(HEAD), packed)
+        file.seek(0)
+        stream: Any = gzip.GzipFile(fileobj=file) if packed else file
+        header = _read_header(stream)
+        room = path.stat().st_size * (MOST_DEFLATED if packed else 1) - header.get_data_offset()
+        if header["intent_code"] in _CIFTI:
+            raise InputError("no readable NIfTI: it is a CIFTI file")
+        check_voxels(header.get_data_shape(), header.get_data_dtype(), room)
+        stream.seek(header.get_data_offset())
+        yield stream, header
+
+
+def _check_name(head: bytes, packed: bool) -> None:
+    """InputError where the first bytes are not of what the name says, compressed or not."""
+    if packed and not head.startswith(b"\x1f\x8b"):
+        raise unlike(head, "NIfTI")
+    if not packed and head.startswith(b"\x1f\x8b"):
+        raise InputError("no readable NIfTI: it is compressed by gzip, which its name does not say",
+                         remedy="name it .nii.gz")  # fmt: skip
 
 
 def _read_header(stream: IO[bytes]) -> Any:
     """The header with its extensions, checked but for its shape."""
     start = stream.read(Nifti2Header.sizeof_hdr)
     kind = next((k for k in (Nifti1Header, Nifti2Header) if k.may_contain_header(start)), None)
-    if kind is None:
-        raise InputError("no readable NIfTI: it has no such header")
+    sizes = [k.sizeof_hdr.to_bytes(4, "little") for k in (Nifti1Header, Nifti2Header)]
+    if len(start) < Nifti1Header.sizeof_hdr and start[:4] in sizes:
+        raise InputError(
+            "no readable NIfTI: it is cut off, it ends within its header", remedy=AGAIN
+        )
+    if kind is None or _PAIR in (start[344:348], start[4:8].replace(b"2", b"1")):
+        raise unlike(start, "NIfTI")
     offset = kind(start[: kind.sizeof_hdr]).get_data_offset()
-    if offset > _MOST_FRONT:
+    if offset > MOST_FRONT:
         raise InputError(f"no readable NIfTI: its header has {offset} bytes")
     stream.seek(0)
     # An extension's own size leads anywhere: nibabel is given no more than the header's bytes.
@@ -140,7 +140,11 @@ def _check_orientation(header: Any, zooms: NDArray[Any]) -> None:
     """`zooms`: the voxel sizes as written; nibabel mends them in silence."""
     if header["sform_code"] == 0 and header["qform_code"] == 0:
         raise InputError("no orientation: sform_code and qform_code are 0")
-    unit = header.get_xyzt_units()[0]
+    try:
+        unit = header.get_xyzt_units()[0]
+    except KeyError:
+        raise InputError("lengths or times are in a unit that nobody knows",
+                         remedy="set xyzt_units to 2, for mm") from None  # fmt: skip
     if unit not in ("mm", "unknown"):
         raise InputError(f"lengths are in {unit}, not mm")
     sizes = np.linalg.norm(header.get_best_affine()[:3, :3], axis=0)
@@ -171,66 +175,11 @@ def _apart(header: Any) -> float:
     return float(np.linalg.norm(off[:, :3], axis=1).max())
 
 
-def _check_voxels(header: Any, most_bytes: int) -> None:
-    shape, kind = header.get_data_shape(), header.get_data_dtype()
-    if header["intent_code"] in _CIFTI:
-        raise InputError("no readable NIfTI: it is a CIFTI file")
-    if len(shape) != 3 and not (len(shape) == 4 and shape[3] == 1):
-        raise InputError(f"has {len(shape)} axes, not 3")
-    if min(shape) < 1:
-        raise InputError(f"has no voxels: its shape is {shape}")
-    if kind.kind not in "iuf":
-        raise InputError(f"the voxels are {kind}, not numbers")
-    voxels = math.prod(shape)
-    said = f"{shape[0]} × {shape[1]} × {shape[2]} voxels"
-    if header.get_data_offset() + voxels * kind.itemsize > most_bytes:
-        raise InputError(f"too short for {said}")
-    if voxels > MOST_VOXELS:
-        raise InputError(f"has {said}, more than {MOST_VOXELS}")
-
-
-def _fill(stored: NDArray[np.int16], stream: IO[bytes], header: Any) -> None:
-    """Read, scale and round the voxels box by box: a whole volume as float64 is four of them."""
-    lost, low, high = 0, math.inf, -math.inf
-    for box, found in _stored(stored.shape, stream, header):
-        into = stored[box]
-        least, most = np.rint(found.min()), np.rint(found.max())
-        if not np.isfinite([least, most]).all():
-            lost += int(np.count_nonzero(~np.isfinite(found)))
-            continue
-        low, high = min(low, least), max(high, most)
-        if low >= -32768 and high <= 32767:
-            into[...] = np.rint(found) if found.dtype.kind == "f" else found
-    if lost:
-        raise InputError(f"{lost} voxels are not finite")
-    if low < -32768 or high > 32767:
-        raise InputError(f"values from {low:g} to {high:g} do not fit 16 bits")
-
-
-def _stored(
-    shape: tuple[int, ...], stream: IO[bytes], header: Any
-) -> Iterator[tuple[tuple[slice, ...], NDArray[Any]]]:
-    """Box by box, in the order in which they are stored: the scaled voxels."""
-    kind = header.get_data_dtype()
-    scaling = [None if given is None else np.float64(given) for given in header.get_slope_inter()]
-    for box in _boxes(shape, _AT_ONCE):
-        sides = tuple(len(range(*one.indices(side))) for one, side in zip(box, shape, strict=True))
-        packed = stream.read(math.prod(sides) * kind.itemsize)
-        if len(packed) < math.prod(sides) * kind.itemsize:
-            raise InputError("no readable NIfTI: it ends before its last voxel")
-        found = np.frombuffer(packed, kind).reshape(sides, order="F")
-        yield box, apply_read_scaling(found, *scaling)
-
-
-def _boxes(shape: tuple[int, ...], most: int) -> Iterator[tuple[slice, ...]]:
-    """Boxes of at most `most` voxels, one after the other as NIfTI stores them: x fastest."""
-    *inner, last = shape
-    step = most // math.prod(inner)
-    for at in range(0, last, max(step, 1)):
-        if step:
-            yield *(slice(None) for _ in inner), slice(at, at + step)
-        else:
-            yield from ((*box, slice(at, at + 1)) for box in _boxes(tuple(inner), most))
+def _warnings(header: Any, affine: NDArray[np.float64]) -> tuple[str, ...]:
+    apart = _apart(header)
+    if apart < MOST_APART * min(spacing_of(affine)):
+        return ()
+    return (f"sform and qform lie up to {apart:.3g} mm apart: the sform is taken",)
 
 
 def _list(sizes: NDArray[Any]) -> str:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from lesions.errors import InputError
 from lesions.prompts import Case, Prompt
 from lesions.readers.bounded import read_bytes
+from lesions.readers.dicom.archives import is_archive
 from lesions.readers.dicom.header import read_header
-from lesions.readers.dicom.reading import read_dicom
 from lesions.readers.hounsfield import check_hu, not_hu
-from lesions.readers.nifti import TO_LEFT_BACK_HEAD, is_nifti, read_nifti, read_nifti_header
 from lesions.readers.png import decode_slice
+from lesions.readers.volumes import grid_of, open_grid, read_volumes
 from lesions.volume import SliceOrigin, Volume
 
 Volumes = Callable[[Path], list[Volume]]
@@ -27,14 +27,16 @@ class PromptedSlice:
 
     Attributes:
         image: the file or folder.
-        kind: "png", "dicom" or "nifti".
+        kind: "png", "dicom", or the format of a grid of voxels: "nifti", "metaimage", "nrrd".
         hu: (H, W), display order: rows to the back, columns to the patient's left; a PNG as it is.
         spacing: (x, y, z) mm.
         index: the slice, 0 = the lowest.
         prompt: in `hu`'s pixels.
         to_image: (4, 4), (x, y, index, 1) of `hu` → the image's own indices: (column, row, 0, 1)
-            of a PNG or a DICOM frame, (i, j, k, 1) of a NIfTI file.
-        image_shape: rows and columns of a PNG or a DICOM frame, all axes of a NIfTI file.
+            of a PNG or a DICOM frame, (i, j, k, 1) of a grid.
+        image_shape: rows and columns of a PNG or a DICOM frame, all axes of a grid.
+        grid: (4, 4), a grid's (i, j, k, 1) → patient position (left, back, head, 1) in mm; None of
+            a PNG or a DICOM frame.
         volume: (D, H, W), all slices in display order; None of a PNG.
         origin: the DICOM frame.
         origins: those of all slices.
@@ -49,6 +51,7 @@ class PromptedSlice:
     prompt: Prompt
     to_image: NDArray[np.float64]
     image_shape: tuple[int, ...]
+    grid: NDArray[np.float64] | None = None
     volume: NDArray[np.int16] | None = None
     origin: SliceOrigin | None = None
     origins: tuple[SliceOrigin, ...] = ()
@@ -73,16 +76,11 @@ class PromptedSlice:
         rows, columns = np.nonzero(mask)
         points = np.column_stack([columns, rows]).astype(np.float64)
         first, second, third = np.rint(self.points_in_image(points)).astype(int).T
-        if self.kind == "nifti":
+        if self.grid is not None:
             found.reshape(self.image_shape[:3])[first, second, third] = mask[rows, columns]
         else:
             found[second, first] = mask[rows, columns]
         return found
-
-
-def read_volumes(image: Path) -> list[Volume]:
-    """A NIfTI file's volume, or those of a DICOM file or folder; InputError where none is."""
-    return [read_nifti(image)] if is_nifti(image) else read_dicom(image)
 
 
 def read_prompted(
@@ -94,13 +92,14 @@ def read_prompted(
     *,
     values_are_hu: bool = False,
 ) -> PromptedSlice:
-    """The slice of a 16-bit PNG, a DICOM file, a folder with one CT series, or a NIfTI file.
+    """The slice of a 16-bit PNG, or of a volume as `read_volumes` reads it.
 
     Args:
         image: the file or folder.
         prompt: its points are (column, row), 0 = the first, of the PNG's or the stored DICOM
-            frame's pixels, as viewers show them. Of NIfTI, which says nothing of rows and columns:
-            of the axial slice in display order, rows to the patient's back and columns to the left.
+            frame's pixels, as viewers show them. Of a grid (NIfTI, MetaImage, NRRD), which says
+            nothing of rows and columns: of the axial slice in display order, rows to the patient's
+            back and columns to the left.
         index: the slice, 0 = the lowest, whatever the files are called and however they are
             stored; None where there is one alone.
         spacing: (x, y) mm, of a PNG and of nothing else.
@@ -132,8 +131,8 @@ def _read(
         return _png(image, prompt, index, spacing)
     if spacing is not None:
         raise InputError("the image says its spacing itself: --spacing is for PNG", file=image)
-    if is_nifti(image):
-        return _nifti(image, prompt, index, volumes)
+    if grid_of(image):
+        return _grid(image, prompt, index, volumes)
     return _dicom(image, prompt, index, volumes)
 
 
@@ -163,17 +162,17 @@ def _png(
     )  # fmt: skip
 
 
-def _nifti(image: Path, prompt: Prompt, index: int | None, volumes: Volumes) -> PromptedSlice:
+def _grid(image: Path, prompt: Prompt, index: int | None, volumes: Volumes) -> PromptedSlice:
     (volume,) = volumes(image)
     at = _index(volume, index, image)
     hu = volume.hu[at]
     _check(prompt, hu.shape, image)
-    stored = read_nifti_header(image)
-    back = np.linalg.inv(TO_LEFT_BACK_HEAD @ stored.get_best_affine()) @ _affine(volume)
+    with open_grid(image) as stored:
+        shape, affine = stored.shape, stored.affine
     return PromptedSlice(
-        image=image, kind="nifti", hu=hu, spacing=volume.spacing, index=at, prompt=prompt,
-        to_image=np.rint(back), image_shape=tuple(stored.get_data_shape()), volume=volume.hu,
-        warnings=volume.warnings,
+        image=image, kind=grid_of(image), hu=hu, spacing=volume.spacing, index=at, prompt=prompt,
+        to_image=np.rint(np.linalg.inv(affine) @ _affine(volume)), image_shape=shape, grid=affine,
+        volume=volume.hu, warnings=volume.warnings,
     )  # fmt: skip
 
 
@@ -181,8 +180,9 @@ def _dicom(image: Path, prompt: Prompt, index: int | None, volumes: Volumes) -> 
     found = volumes(image)
     if len(found) > 1:
         folders = ", ".join(sorted({os.path.relpath(volume.source, image) for volume in found}))
+        take = "unpack it, and take" if is_archive(image) else "take"
         raise InputError(
-            f"holds {len(found)} CT series, not one", file=image, remedy=f"take one of {folders}"
+            f"holds {len(found)} CT series, not one", file=image, remedy=f"{take} one of {folders}"
         )
     (volume,) = found
     at = _index(volume, index, image)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesions.files import replace_with
-from lesions.readers.nifti import read_nifti_header
+from lesions.readers.nifti import TO_LEFT_BACK_HEAD, read_nifti_header
 from lesions.readers.png import encode_labels
 from lesions.writers.volumes import write_packed
 
@@ -15,6 +15,8 @@ GEOMETRY = (
     "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y",
     "qoffset_z", "srow_x", "srow_y", "srow_z", "xyzt_units",
 )  # fmt: skip
+
+MOST_SIDE = 1 << 15  # voxels, of NIfTI-1
 
 
 def write_png_mask(mask: NDArray[np.uint8], path: Path) -> None:
@@ -43,3 +45,17 @@ def write_nifti_mask(mask: NDArray[np.uint8], image: Path, path: Path) -> None:
     for name in GEOMETRY:
         header[name] = stored[name]
     write_packed(kind(mask, None, header), path)
+
+
+def write_grid_mask(mask: NDArray[np.uint8], affine: NDArray[np.float64], path: Path) -> None:
+    """The same, of an image of another format that is a grid of voxels.
+
+    Args:
+        mask: uint8 (I, J, K).
+        affine: (4, 4), index (i, j, k, 1) → patient position (left, back, head, 1) in mm.
+        path: ends in .nii.gz.
+    """
+    kind = nibabel.Nifti1Image if max(mask.shape) < MOST_SIDE else nibabel.Nifti2Image
+    image = kind(mask, TO_LEFT_BACK_HEAD @ affine)
+    image.header.set_xyzt_units("mm")
+    write_packed(image, path)

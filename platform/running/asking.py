@@ -9,7 +9,8 @@ from dashboards.plots.overlays import answer_overlay
 from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.files import make_folder
-from lesions.readers.prompted import Volumes, read_volumes
+from lesions.readers.prompted import Volumes
+from lesions.readers.volumes import read_volumes
 from lesions.writers.dicom import Algorithm
 from trainables.answering.answerer import Answerer
 from trainables.answering.answers import NOTHING, UNMEASURED, answer

@@ -7,14 +7,14 @@ from typing import Any
 from dashboards.pages.masks import draw
 from lesions.judging.batches import Batch
 from lesions.judging.measuring import Key, Measured, measure, with_masks
-from lesions.readers.deeplesion import Rejected
+from lesions.readers.deeplesion import Rejected, Remark
 
 AHEAD = 4  # batches a core that wait for it
 
 
 def measure_all(
     batches: Sequence[Batch], methods: Sequence[str], resources: dict[str, float]
-) -> Iterator[list[Measured | Rejected]]:
+) -> Iterator[list[Measured | Rejected | Remark]]:
     """Measure on the cluster's cores, a few batches ahead; each one's outcome, in order."""
     import ray
 
@@ -27,11 +27,11 @@ def measure_all(
         yield _outcome(*waiting.popleft())
 
 
-def _outcome(batch: Batch, reference: Any) -> list[Measured | Rejected]:
+def _outcome(batch: Batch, reference: Any) -> list[Measured | Rejected | Remark]:
     import ray
 
     try:
-        found: list[Measured | Rejected] = ray.get(reference)
+        found: list[Measured | Rejected | Remark] = ray.get(reference)
     except ray.exceptions.RayError as error:  # a worker that died must not end the others' work
         return [*batch.aside(f"the worker ended: {type(error).__name__}")]
     return found

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from dashboards.tables.terminal import say
 from lesions import InputError
 from platform.running.cluster import cluster
 
@@ -31,7 +32,8 @@ def make_parts(
     Args:
         doing: what is done, in a word.
         make: importable by workers; from some parts and the plan to their outcomes: `rows`, how
-            many items were done, and `error`, empty or why the part was not written.
+            many items were done, `error`, empty or why the part was not written, and where there
+            are any `remarks`, (file, words), which are said.
         parts: small.
         plan: given to `make`.
         items: how many in all.
@@ -48,6 +50,8 @@ def make_parts(
                     file=plan.out,
                     remedy="make room and run the same command again: finished parts are kept",
                 )
+            for file, words in outcome.get("remarks", ()):
+                say(f"warning: {file}: {words}")
             progress.advance(task, outcome["rows"])
 
 

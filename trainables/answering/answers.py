@@ -15,7 +15,8 @@ from lesions import Recist
 from lesions.files import replace_with, write_text
 from lesions.measurement import Measurement
 from lesions.prompts import Prompt
-from lesions.readers.prompted import PromptedSlice, Volumes, read_prompted, read_volumes
+from lesions.readers.prompted import PromptedSlice, Volumes, read_prompted
+from lesions.readers.volumes import read_volumes
 from lesions.writers.dicom import Algorithm
 from trainables.answering.answerer import Answerer
 from trainables.answering.files import ANSWER, OVERLAY, clear
@@ -196,7 +197,7 @@ def _recist(seen: PromptedSlice, prediction: Prediction) -> dict[str, Any] | Non
 
 def _in_image(seen: PromptedSlice, points: NDArray[np.float64]) -> NDArray[np.float64]:
     """(N, 2) of the slice in the pixels that prompts are given in."""
-    return points if seen.kind == "nifti" else seen.points_in_image(points)[:, :2]
+    return points if seen.grid is not None else seen.points_in_image(points)[:, :2]
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from lesions import InputError
 from lesions.files import make_folder, write_text
 from lesions.readers.bounded import read_text
-from lesions.readers.prompted import read_volumes
+from lesions.readers.volumes import read_volumes
 from trainables.answering.answered import is_answered
 from trainables.answering.answerer import Answering
 from trainables.answering.answers import Draw, answer
@@ -43,7 +43,7 @@ class AnswerActor:
     def __init__(self, answering: Answering, out: Path, draw: Draw) -> None:
         self.answerer = answering.load(use_assigned_resources())
         self.out, self.draw = out, draw
-        # An image's other questions come next: a series or a NIfTI file is read once for them.
+        # An image's other questions come next: a series or a volume's file is read once for them.
         self.volumes = functools.lru_cache(maxsize=1)(read_volumes)
 
     def __call__(self, item: Item) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 from lesions.tracking import Tracking
 
 ANSWER, OVERLAY, REPORT = "answer.json", "overlay.png", "report.dcm"
-MASKS = {"nifti": "mask.nii.gz", "png": "mask.png", "dicom": "mask.dcm"}
+MASKS = {"grid": "mask.nii.gz", "png": "mask.png", "dicom": "mask.dcm"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from lesions.readers.prompted import PromptedSlice
 from lesions.tracking import Tracking, derived_uid, new_uid
 from lesions.volume import SliceOrigin
 from lesions.writers.dicom import Algorithm, Axes, Plane, Segment, places_of, segmentation, write
-from lesions.writers.masks import write_nifti_mask, write_png_mask
+from lesions.writers.masks import write_grid_mask, write_nifti_mask, write_png_mask
 from lesions.writers.report import report
 from lesions.writers.source_image import SourceImage, source_image
 from trainables.answering.files import MASKS, REPORT, Written
@@ -36,11 +36,13 @@ def write_files(
         return Written(files={}, tracking=called)
     if seen.origin is not None:
         return _write_dicom(seen, prediction, algorithm, called, question, folder)
-    mask, name = seen.mask_in_image(prediction.mask), MASKS[seen.kind]
-    if seen.kind == "nifti":
+    mask, name = seen.mask_in_image(prediction.mask), MASKS["png" if seen.grid is None else "grid"]
+    if seen.grid is None:
+        write_png_mask(mask, folder / name)
+    elif seen.kind == "nifti":
         write_nifti_mask(mask, seen.image, folder / name)
     else:
-        write_png_mask(mask, folder / name)
+        write_grid_mask(mask, seen.grid, folder / name)
     return Written(files={"mask": name}, tracking=called)
 
 

@@ -1,4 +1,4 @@
-"""Opening a DICOM file: a regular one, inflated once, its header within bounds.
+"""Opening a DICOM file: wherever its bytes are, inflated once, its header within bounds.
 
 pydicom believes every length, parses sequences by the million, and inflates whatever comes.
 """
@@ -25,20 +25,14 @@ from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from lesions.errors import InputError
-from lesions.readers.bounded import open_regular
+from lesions.readers.dicom.archives import MOST_INFLATED, check_start, open_file
 from lesions.readers.dicom.tags import named_errors
-from lesions.volume import MOST_VOXELS
 
-# The longest volume, uncompressed, is 1 GiB.
-MOST_BYTES = 2 * MOST_VOXELS + (64 << 20)
-# What a deflated file may grow to: 500 kB of it can ask for gigabytes and minutes.
-MOST_INFLATED = 64 << 20
 # The longest volume has 2,048 slices of 512 × 512; a multi-frame file says 2 to 8 kB of each.
 MOST_HEADER = 16 << 20
 # Three for an element or a sequence's item; each takes pydicom 10 to 40 µs and 0.7 kB.
 MOST_READS = 1 << 20
 MOST_SLICES = 1 << 14  # eight times the longest CT: each takes 1 kB and 0.3 ms, however small
-_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")
 _CHARACTER_SET = (b"\x08\x00\x05\x00", b"\x00\x08\x00\x05")
 _SEQUENCES = (
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "SegmentSequence",
@@ -59,10 +53,8 @@ def open_dicom(path: Path, tags: tuple[str, ...]) -> Iterator[tuple[Dataset, Bin
     Raises:
         InputError: it cannot be read; also whatever a damaged file raises inside the block.
     """
-    with named_errors(path), open_regular(path, MOST_BYTES) as file:
-        head = file.read(132)
-        if head[128:] != b"DICM" and head[:2] not in _FIRST_GROUPS:
-            raise InputError("no DICOM file")
+    with named_errors(path), open_file(path) as file:
+        check_start(file.read(132))
         bounded = Bounded(file, "its header", MOST_HEADER)
         wanted: list[Any] = [Tag(one) for one in tags]
         meta = _meta(bounded)

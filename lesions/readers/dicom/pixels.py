@@ -14,9 +14,10 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 
 from lesions.errors import InputError
+from lesions.readers.dicom.archives import MOST_BYTES
 from lesions.readers.dicom.codestreams import decode
 from lesions.readers.dicom.header import PixelFormat, Slice
-from lesions.readers.dicom.opening import MOST_BYTES, Bounded, open_dicom
+from lesions.readers.dicom.opening import Bounded, open_dicom
 from lesions.readers.dicom.tags import whole
 
 MOST_HU = 3071  # of 12 bits: whole slices of denser matter are none

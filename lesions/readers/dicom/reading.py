@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lesions.errors import InputError
+from lesions.readers.dicom.archives import MOST_RATIO, is_archive, members, size_of
 from lesions.readers.dicom.copies import without_copies
 from lesions.readers.dicom.gantry import MOST_GANTRY
 from lesions.readers.dicom.header import Slice, check_voxels, read_header
@@ -18,8 +19,6 @@ from lesions.readers.dicom.tags import named_errors
 from lesions.readers.display import MOST_TILT, empty_in_display_order, spacing_of
 from lesions.volume import SliceOrigin, Volume
 
-# Bytes of HU for one of a file: lossy JPEG 2000 has 100, a blank slice of JPEG-LS 400.
-MOST_RATIO = 256
 UNNAMED = "SeriesInstanceUID is missing: the files are taken for one series"
 SPARE_BYTES = 64 << 20  # of HU beyond that ratio, of all series together
 
@@ -33,7 +32,7 @@ class RejectedFile:
 
 
 def read_dicom(path: str | Path) -> list[Volume]:
-    """Read a DICOM file, or every CT series below a folder; see docs/dicom.md for what is refused.
+    """Read a DICOM file, or every CT series of a folder or .zip; docs/dicom.md: what is refused.
 
     A folder's files that are set aside are counted in a warning; `read_dicom_folder` names them.
 
@@ -44,7 +43,7 @@ def read_dicom(path: str | Path) -> list[Volume]:
         InputError: the file is refused, or nothing in the folder can be read; with the reasons.
     """
     path = Path(path)
-    if not path.is_dir():
+    if not path.is_dir() and not is_archive(path):
         volumes, rejected = _read([path])
         for one in rejected:
             raise InputError(one.reason, file=path)
@@ -64,13 +63,18 @@ def read_dicom(path: str | Path) -> list[Volume]:
 def read_dicom_folder(root: str | Path) -> tuple[list[Volume], list[RejectedFile]]:
     """Read every CT series below `root`, whatever the files are called and lie beside.
 
+    Args:
+        root: a folder, or a .zip.
+
     Returns:
         One volume a series, and the files that are in none of them; together, every file.
 
     Raises:
-        InputError: there is no such folder, or one that may not be read.
+        InputError: there is no such folder, one that may not be read, or a damaged .zip.
     """
     root = Path(root)
+    if is_archive(root):
+        return _read(members(root))
     if not root.is_dir():
         raise InputError("there is no such folder", file=root)
     walk = os.walk(root, onerror=_refuse_folder)
@@ -132,7 +136,7 @@ def _excess(slices: Sequence[Slice], spare: int) -> int:
 
 def _size(file: Path) -> int:
     with named_errors(file):
-        return file.stat().st_size
+        return size_of(file)
 
 
 def _volume(slices: list[Slice], scouts: Sequence[Path]) -> Volume:

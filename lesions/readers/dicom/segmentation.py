@@ -86,8 +86,9 @@ def _check_kind(dataset: Dataset) -> None:
 
 
 def _check_reference(dataset: Dataset, volume: Volume) -> None:
-    own = text(dataset, "FrameOfReferenceUID")
-    if own and volume.frame_of_reference and own != volume.frame_of_reference:
+    own, other = text(dataset, "FrameOfReferenceUID"), uid.UID(volume.frame_of_reference)
+    # One that is no UID nobody can refer to: objects on such an image have one of their own.
+    if own and other.is_valid and own != other:
         raise InputError("the segmentation's frame of reference is not its image's")
 
 

@@ -237,3 +237,12 @@ def test_pipes_and_what_killed_writers_left_stop_nothing(tmp_path: Path) -> None
     assert pairs_digest([piped])
     (aside,) = piped.read()
     assert getattr(aside, "reason", "") == "not a regular file"
+
+
+def test_voxels_beside_their_header_are_known_too(tmp_path: Path) -> None:
+    for name in ("ct.mhd", "ct.raw", "mask.nrrd"):
+        (tmp_path / name).write_bytes(name.encode())
+    pair = Pair(name="a", image=tmp_path / "ct.mhd", mask=tmp_path / "mask.nrrd", window=WINDOW)
+    before = pairs_digest([pair])
+    (tmp_path / "ct.raw").write_bytes(b"others")
+    assert pairs_digest([pair]) != before

@@ -12,8 +12,9 @@ import nibabel
 import numpy as np
 import pytest
 
-from lesions import InputError
-from lesions.readers.nifti import reaches, read_nifti
+from lesions import InputError, read_volume
+from lesions.readers.nifti import read_nifti
+from lesions.readers.volumes import reaches
 
 # (left, back, head) in patient axes, as display order wants them.
 HU = np.arange(2 * 3 * 4, dtype=np.int16).reshape(2, 3, 4)  # (D, H, W)
@@ -204,3 +205,37 @@ def test_how_far_values_reach_is_told_by_as_little_as_tells_it(tmp_path: Path) -
     assert not reaches(labels, -500, 300)
     scaled = save(tmp_path / "scaled.nii", np.array([[[0, 255]]], np.uint8))
     assert reaches(patched(scaled, 112, struct.pack("<ff", 8.0, -1024.0)), -500, 300)
+
+
+def dicom_start(_: bytes) -> bytes:
+    return bytes(128) + b"DICM" + bytes(900)
+
+
+MISNAMED: dict[str, tuple[str, Callable[[bytes], bytes], str, str]] = {
+    "packed, and not called so": ("ct.nii", gzip.compress, "compressed by gzip", "name it .nii.gz"),
+    "called packed, and not": ("ct.nii.gz", bytes, "a NIfTI file", "ends in .nii"),
+    "DICOM": ("ct.nii", dicom_start, "it is a DICOM file", "ends in .dcm"),
+    "packed DICOM": ("ct.nii.gz", lambda one: gzip.compress(dicom_start(one)), "a DICOM file", ""),
+    "a page of an error": ("ct.nii.gz", lambda _: b"<!DOCTYPE html>", "a web page", "download"),
+    "a pointer": ("ct.nii", lambda _: b"version https://git-lfs.x", "a pointer of Git LFS", "lfs"),
+    "a pair": ("ct.nii", lambda one: one[:344] + b"ni1\0", "of a NIfTI pair", ".img"),
+    "cut off": ("ct.nii", lambda one: one[:-9], "cut off: too short for", "download it again"),
+    "cut off, packed": ("ct.nii.gz", lambda one: gzip.compress(one)[:-30], "cut off", "download"),
+    "within its header": ("ct.nii", lambda one: one[:300], "within its header", "download"),
+    "empty": ("ct.nii", lambda _: b"", "it is empty", "download"),
+    "no DICOM": ("ct.dcm", bytes, "no readable DICOM: it is a NIfTI file", "ends in .nii"),
+    "a picture": ("ct.jpg", lambda _: b"\xff\xd8\xff\xe0", "a JPEG picture", "WriteImage("),
+    "numbers": ("ct.npy", lambda _: b"\x93NUMPY", "no voxel size", "read are NIfTI (.nii,"),
+    "anything": ("ct.img", lambda _: b"\1\2", "nothing that is known", "3D Slicer"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MISNAMED)
+def test_misnamed_and_cut_off_files_in_plain_words(tmp_path: Path, case: str) -> None:
+    name, change, reason, remedy = MISNAMED[case]
+    (tmp_path / name).write_bytes(change(save(tmp_path / "good.nii").read_bytes()))
+    with pytest.raises(InputError) as error:
+        read_volume(tmp_path / name)
+    assert reason in error.value.reason
+    assert remedy in (error.value.remedy or "")
+    assert error.value.file == tmp_path / name

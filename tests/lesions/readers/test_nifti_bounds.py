@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from nibabel.orientations import apply_orientation, io_orientation
 
 from lesions import InputError
-from lesions.readers import nifti
+from lesions.readers import voxels
 from lesions.readers.nifti import TO_LEFT_BACK_HEAD, read_nifti, read_nifti_header
 from tests.lesions.limits import cost
 from tests.lesions.readers.fuzz.png import zeros
@@ -67,7 +67,7 @@ def test_box_by_box_is_at_once(
     path = tmp_path_factory.mktemp("one") / ("ct.nii.gz" if packed else "ct.nii")
     path.write_bytes(gzip.compress(whole, 1) if packed else whole)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nifti, "_AT_ONCE", many)
+        patch.setattr(voxels, "_AT_ONCE", many)
         read = read_nifti(path).hu
     np.testing.assert_array_equal(read, at_once(path))
     assert read.dtype == np.int16
@@ -77,7 +77,7 @@ def test_box_by_box_is_at_once(
 @given(st.tuples(*[st.integers(1, 6)] * 3), st.integers(1, 250))
 def test_boxes_follow_the_file(shape: tuple[int, ...], most: int) -> None:
     stored = np.arange(np.prod(shape)).reshape(shape, order="F")
-    boxes = [stored[box].ravel(order="F") for box in nifti._boxes(shape, most)]
+    boxes = [stored[box].ravel(order="F") for box in voxels._boxes(shape, most)]
     assert max(map(len, boxes)) <= most
     np.testing.assert_array_equal(np.concatenate(boxes), np.arange(np.prod(shape)))
 

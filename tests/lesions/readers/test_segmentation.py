@@ -1,5 +1,6 @@
 """DICOM SEG in its series' voxels, however both are stored; what does not fit is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +116,13 @@ def test_damage_raises_nothing_else(tmp_path: Path) -> None:
         except InputError as error:
             refused += str(tmp_path / "bad.dcm") in str(error)
     assert refused > 150
+
+
+def test_an_image_whose_frame_of_reference_is_no_uid_has_its_own_objects_read(
+    tmp_path: Path,
+) -> None:
+    """Nothing can refer to such a one: objects on it have a new one, and their place is checked."""
+    volume, seg = scanned(tmp_path)
+    path = save(seg, tmp_path / "seg.dcm")
+    named = replace(volume, frame_of_reference="Frame 1")
+    assert np.array_equal(read_segmentation(path, named).hu, MASK > 0)

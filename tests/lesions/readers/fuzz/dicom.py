@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pydicom
 from pydicom import uid
+from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
@@ -86,10 +87,10 @@ def damage_tags(images: list[bytes], chance: Random) -> bytes:
         for _ in range(chance.choice((1, 1, 2, 3))):
             _damage_tag(dataset, chance)
 
-    return _damaged(chance.choice(images), damage)
+    return damaged(chance.choice(images), damage)
 
 
-def _damaged(whole: bytes, damage: Callable[[Dataset], None]) -> bytes:
+def damaged(whole: bytes, damage: Callable[[Dataset], None]) -> bytes:
     """The file saved with a damage that shows."""
     unharmed = bytes_of(dataset_of(whole))
     while True:
@@ -122,6 +123,14 @@ def _damage_tag(top: Dataset, chance: Random) -> None:
         )
         return
     _put(dataset, tag, vr, _contents(vr, chance))
+
+
+def put_any(dataset: Dataset, keyword: str, chance: Random) -> None:
+    """An element gone, or with contents of its kind that no library writes."""
+    dataset.pop(Tag(keyword), None)
+    if chance.random() < 0.8:
+        vr = dictionary_VR(keyword)
+        _put(dataset, Tag(keyword), vr, _contents(vr, chance))
 
 
 def _nested(dataset: Dataset) -> list[Dataset]:
@@ -181,7 +190,7 @@ def damage_frames(images: list[bytes], chance: Random) -> bytes:
         dataset.PixelData = mutate(packed, chance, front=40) if how == "around" else packed
         dataset["PixelData"].is_undefined_length = True
 
-    return _damaged(chance.choice(images), damage)
+    return damaged(chance.choice(images), damage)
 
 
 def read_file(folder: Path) -> tuple[int, list[str]]:

@@ -6,7 +6,16 @@ from random import Random
 from typing import NamedTuple
 
 from tests.lesions.prepared import fuzz as prepared
-from tests.lesions.readers.fuzz import bombs, checkpoints, dicom, mlflow_runs, nifti, png, rows
+from tests.lesions.readers.fuzz import (
+    bombs,
+    checkpoints,
+    dicom,
+    grids,
+    mlflow_runs,
+    nifti,
+    png,
+    rows,
+)
 
 
 class Kind(NamedTuple):
@@ -29,6 +38,22 @@ def _file(
     return Kind(write, dicom.read_file)
 
 
+def _answered(write: Callable[[Random, Path], None]) -> Kind:
+    """The same input, called "image", read, measured and written."""
+
+    def written(chance: Random, folder: Path) -> None:
+        write(chance, folder)
+        for path in folder.glob("mutated*"):
+            path.rename(folder / path.name.replace("mutated", "image"))
+
+    def read(folder: Path) -> tuple[int, list[str]]:
+        from tests.lesions.readers.fuzz import answers  # with torch, which no other kind needs
+
+        return answers.read(folder)
+
+    return Kind(written, read)
+
+
 KINDS = {
     "rows of DL_info.csv": Kind(rows.write, rows.read),
     "PNG slices": Kind(png.write_slice, png.read),
@@ -46,4 +71,12 @@ KINDS = {
     "real DICOM bytes": _file(dicom.real, dicom.damage_bytes),
     "real DICOM tags": _file(dicom.real, dicom.damage_tags),
     "real DICOM frames": _file(lambda: dicom.real(compressed=True), dicom.damage_frames),
+    "answers of NIfTI": _answered(nifti.write_volume),
+    "answers of MetaImage": _answered(grids.write_metaimage),
+    "answers of NRRD": _answered(grids.write_nrrd),
+    "answers of archives": _answered(grids.write_archive),
+    "answers of PNG": _answered(grids.write_png),
+    "answers of DICOM bytes": _answered(_file(grids.slices, dicom.damage_bytes).write),
+    "answers of DICOM tags": _answered(_file(grids.slices, dicom.damage_tags).write),
+    "answers of DICOM patients": _answered(_file(grids.slices, grids.damage_patient).write),
 }
