@@ -93,7 +93,7 @@ def _fields(file: IO[bytes]) -> Mapping[str, str]:
 def _shape(fields: Mapping[str, str]) -> tuple[int, ...]:
     sides = _numbers(fields, "DimSize", 3)
     if any(side != int(side) for side in sides):
-        raise InputError(f"DimSize is not whole numbers: {shown(fields['DimSize'])}")
+        raise InputError(f"DimSize is {shown(fields['DimSize'])!r}, not whole numbers")
     return tuple(map(int, sides))
 
 
@@ -102,9 +102,9 @@ def _kind(fields: Mapping[str, str]) -> np.dtype[np.generic]:
     for name, wanted in _WANTED.items():
         said = fields.get(name, wanted)
         if said.lower() != wanted.lower() and _number(said) != _number(wanted):
-            raise InputError(f"{name} is {shown(said)}, not {wanted}", remedy=_CONVERT)
+            raise InputError(f"{name} is {shown(said) or 'empty'}, not {wanted}", remedy=_CONVERT)
     if fields.get("NDims") != "3":
-        raise InputError(f"has {shown(fields.get('NDims', 'unknown'))} axes, not 3")
+        raise InputError(f"has {shown(fields.get('NDims', '')) or 'unknown'} axes, not 3")
     if (kind := fields.get("ElementType", "")) not in _KINDS:
         raise InputError(f"ElementType is {shown(kind) or 'missing'}: the voxels are not numbers")
     order = {_yes(fields, name) for name in _MSB if name in fields}
@@ -123,7 +123,7 @@ def _number(text: str) -> float | str:
 def _yes(fields: Mapping[str, str], name: str) -> bool:
     word = fields.get(name, "False").lower()
     if word not in ("true", "false", "1", "0"):
-        raise InputError(f"{name} is {shown(word)}, not True or False")
+        raise InputError(f"{name} is {shown(word) or 'empty'}, not True or False")
     return word in ("true", "1")
 
 
@@ -135,7 +135,7 @@ def _numbers(fields: Mapping[str, str], name: str, count: int) -> list[float]:
     except ValueError:
         numbers = []
     if len(numbers) != count or not np.isfinite(numbers).all():
-        raise InputError(f"{name} is not {count} numbers: {shown(fields[name])}")
+        raise InputError(f"{name} is {shown(fields[name])!r}, not {count} numbers")
     return numbers
 
 

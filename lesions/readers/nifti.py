@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import numpy as np
 from nibabel import Nifti1Header, Nifti2Header
-from nibabel.imageglobals import LoggingOutputSuppressor
+from nibabel.imageglobals import logger
 from nibabel.orientations import aff2axcodes
 from numpy.typing import NDArray
 
@@ -93,7 +93,7 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], Any]]:
         raise InputError("the name does not end in .nii or .nii.gz", file=path,
                          remedy="read_volume reads other kinds")  # fmt: skip
     packed = path.name.lower().endswith(".gz")
-    with named(path, "NIfTI"), LoggingOutputSuppressor(), open_regular(path, MOST_BYTES) as file:
+    with named(path, "NIfTI"), _quietly(), open_regular(path, MOST_BYTES) as file:
         _check_name(file.read(HEAD), packed)
         file.seek(0)
         stream: Any = gzip.GzipFile(fileobj=file) if packed else file
@@ -104,6 +104,16 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], Any]]:
         check_voxels(header.get_data_shape(), header.get_data_dtype(), room)
         stream.seek(header.get_data_offset())
         yield stream, header
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without nibabel's words on what it mends: to a terminal they come without the file."""
+    was, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = was
 
 
 def _check_name(head: bytes, packed: bool) -> None:

@@ -58,7 +58,7 @@ def open_nrrd(path: Path) -> Iterator[Stored]:
         shape, kind, affine = _shape(header), _kind(header), _affine(header)
         encoding = str(header.get("encoding")).lower()
         if encoding not in _PACKED:
-            raise InputError(f"its encoding is {shown(encoding)}", remedy=_CONVERT)
+            raise InputError(f"its encoding is {shown(encoding)!r}", remedy=_CONVERT)
         with _data(path, header, file) as data:
             unpack, ratio = _PACKED[encoding]
             _skip_lines(data, _count(header, "line skip", 0, _MOST_LINES))
@@ -116,7 +116,9 @@ def _kind(header: Mapping[str, Any]) -> np.dtype[Any]:
     from nrrd.reader import _TYPEMAP_NRRD2NUMPY, _determine_datatype
 
     if str(header.get("type")) not in _TYPEMAP_NRRD2NUMPY:
-        raise InputError(f"its type is {shown(str(header.get('type', 'missing')))}")
+        raise InputError(f"its type is {shown(str(header.get('type', 'missing')))!r}")
+    if header.get("endian", "little") not in ("little", "big"):
+        raise InputError(f"its endian is {shown(str(header['endian']))!r}, not little or big")
     return cast("np.dtype[Any]", _determine_datatype({"encoding": "raw", **header}))
 
 

@@ -99,8 +99,10 @@ def _read_directory(archive: Path, _size: int, _changed: int) -> Mapping[str, zi
             open_regular(archive, MOST_BYTES) as file,
             zipfile.ZipFile(cast(IO[bytes], _Bounded(file))) as opened,
         ):
-            listed = [one for one in opened.infolist() if not one.is_dir()]
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+            listed = [one for one in opened.infolist() if not one.filename.endswith("/")]
+    except InputError:
+        raise
+    except Exception as error:  # zipfile raises many kinds on a damaged file
         raise InputError(f"no readable .zip: {shown(str(error))}", file=archive,
                          remedy="copy or download it again") from None  # fmt: skip
     if len(listed) > MOST_MEMBERS or sum(one.file_size for one in listed) > MOST_BYTES:
@@ -109,7 +111,7 @@ def _read_directory(archive: Path, _size: int, _changed: int) -> Mapping[str, zi
     found: dict[str, zipfile.ZipInfo] = {}
     for one in listed:
         name = PurePosixPath(one.filename)
-        if name.is_absolute() or ".." in name.parts or str(name) in found:
+        if not name.parts or name.is_absolute() or ".." in name.parts or str(name) in found:
             raise InputError(f"holds {shown(one.filename)!r}, a name that leads out of it or that "
                              "it has twice", file=archive)  # fmt: skip
         found[str(name)] = one

@@ -99,6 +99,7 @@ def listed(files: dict[str, bytes]) -> bytes:
 
 REFUSED: dict[str, tuple[bytes, str]] = {
     "a name above": (listed({"../../1.dcm": SLICES[0]}), "leads out of it"),
+    "no name": (changed(28, b"\0\0"), "no readable .zip|leads out of it"),
     "a name of the root": (listed({"/etc/passwd": SLICES[0]}), "leads out of it"),
     "a name twice": (listed({"a/1": SLICES[0], "a//1": SLICES[1]}), "leads out of it or that it"),
     "cut off": (listed(ONE)[:-30], "no readable .zip"),

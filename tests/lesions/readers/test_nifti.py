@@ -239,3 +239,12 @@ def test_misnamed_and_cut_off_files_in_plain_words(tmp_path: Path, case: str) ->
     assert reason in error.value.reason
     assert remedy in (error.value.remedy or "")
     assert error.value.file == tmp_path / name
+
+
+def test_what_nibabel_mends_is_not_told_to_the_terminal(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = patched(save(tmp_path / "ct.nii"), 254, struct.pack("<h", 256))  # an sform_code
+    with pytest.raises(InputError, match="no orientation"):
+        read_nifti(patched(path, 252, bytes(2)))
+    assert capfd.readouterr().err == ""

@@ -35,6 +35,7 @@ from trainables.answering.question import Question
 from trainables.parts import Parts
 from trainables.system import How, Prediction, Trained
 
+_MOST_ANSWERED = 1 << 24  # voxels; the largest volumes take longer than all the rest
 _EACH_DRAWN = 16  # of so many one picture is the real one: it takes longer than all the rest
 
 
@@ -71,6 +72,8 @@ def read(folder: Path) -> tuple[int, list[str]]:
     volumes = [] if is_png else read_volumes(image)
     for one in volumes:
         check_volume(one)
+        if one.hu.size > _MOST_ANSWERED:
+            return 1, []
     question = Question(
         image=image, prompt=Click(at=_middle(volumes)), index=_index(volumes),
         spacing=(0.7, 0.8) if is_png else None, values_are_hu=chance % 5 > 0,
