@@ -219,7 +219,7 @@ def test_a_size_is_checked_before_anything_is_inflated(tmp_path: Path, case: str
 
 @pytest.mark.parametrize("ending", WRITERS)
 def test_masks_too(tmp_path: Path, ending: str) -> None:
-    labels = (HU > 200).astype(np.uint8)
+    labels = (HU > -60).astype(np.uint8)
     written: Any = WRITERS[ending]
     image = read_volume(save(tmp_path / f"ct{ending}", written(XYZ, AFFINE)))
     path = save(tmp_path / f"mask{ending}", written(labels.transpose(2, 1, 0), AFFINE, True))
