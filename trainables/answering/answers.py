@@ -96,6 +96,7 @@ def answer(
         "mask": _mask(seen, prediction),
         "recist_from": _source(system, prediction),
         "recist": _recist(seen, prediction),
+        "size": _size(seen, prediction),
         "files": written.files,
         "frames": written.frames,
         "tracking": {
@@ -164,17 +165,14 @@ def _mask(seen: PromptedSlice, prediction: Prediction) -> dict[str, Any] | None:
 
 
 def _recist(seen: PromptedSlice, prediction: Prediction) -> dict[str, Any] | None:
-    """Both axes; the ends in the image's own pixels, as the prompt is given; and the size.
-
-    Whether it is measurable by RECIST 1.1 depends on whether it is a node, which nobody here knows.
+    """Both axes; the ends in the image's own pixels, as the prompt is given.
 
     An end's spread and peak are null where the system has none.
     """
     if prediction.recist is None:
         return None
     points = _in_image(seen, prediction.recist.points)
-    measured = Measurement(recist=prediction.recist, spacing=seen.spacing)
-    lengths = measured.diameters_mm
+    lengths = prediction.recist.diameters_mm(seen.spacing)
     spreads = prediction.spread_mm or (None,) * len(points)
     peaks = prediction.peaks or (None,) * len(points)
     ends = [
@@ -189,7 +187,18 @@ def _recist(seen: PromptedSlice, prediction: Prediction) -> dict[str, Any] | Non
             "ends": ends[2 * axis : 2 * axis + 2],
         }
         for axis, name in enumerate(("long_axis", "short_axis"))
-    } | {
+    }
+
+
+def _size(seen: PromptedSlice, prediction: Prediction) -> dict[str, Any] | None:
+    """What both axes together say; None without them.
+
+    Whether it is measurable by RECIST 1.1 depends on whether it is a node, which nobody here knows.
+    """
+    if prediction.recist is None:
+        return None
+    measured = Measurement(recist=prediction.recist, spacing=seen.spacing)
+    return {
         "who_product_mm2": round(measured.who_product_mm2, 3),
         "measurable": {"lesion": measured.measurable(), "node": measured.measurable(node=True)},
     }

@@ -45,7 +45,7 @@ def test_the_largest_slice_of_each_tumour() -> None:
         area = int(np.sum(lesion.mask("human") == 1))
         areas[lesion.patient] = max(area, areas.get(lesion.patient, 0))
     assert {lesion.patient: int(np.sum(lesion.mask("human") == 1)) for lesion in lesions} == areas
-    assert len(lesions) == len(areas) == 16
+    assert len(lesions) == len(areas) == 36
     assert len(lesions) + len(aside) == len(everything)
     assert {one.reason for one in aside} == {"not the largest slice of its series"}
 

@@ -20,10 +20,10 @@ Pairs = list[tuple[np.ndarray, np.ndarray]]
 
 @pytest.fixture(scope="module")
 def pairs() -> Pairs:
-    """The RECIST's ellipse against the human mask on every twelfth slice of the sample; noise."""
+    """The RECIST's ellipse against the human mask on every tenth slice of the sample; noise."""
     found = [
         (ellipse(lesion.recist, lesion.shape), lesion.mask("human") == 1)
-        for lesion in read_deeplesion(ROOT)[0][::12]
+        for lesion in read_deeplesion(ROOT)[0][::10]
     ]
     rng = np.random.default_rng(0)
     for shape in ((20, 30), (64, 64), (5, 16, 12)):
