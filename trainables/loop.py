@@ -20,11 +20,20 @@ from trainables.parts import Parts, weights_of
 from trainables.recipe import Phase, Recipe
 from trainables.relabelling import relabel, relabelled
 from trainables.resuming import Progress, Saved, read_saved, save_checkpoint, take_moments
-from trainables.steps import Learner, learner, rank_and_world, share_buffers, train_epoch
+from trainables.steps import (
+    Learner,
+    learner,
+    rank_and_world,
+    share_buffers,
+    train_epoch,
+    validation_loss,
+)
 from trainables.system import How, System, TakesParts, Trained
 from trainables.training import TrainingConfig
 
-LOSS = Merit(name="train_loss", better="lower")  # watched where nothing is validated
+# Watched by phases that say so, and where nothing is validated.
+VALIDATION_LOSS, TRAINING_LOSS = "val_loss", "train_loss"
+LOSS = Merit(name="loss", better="lower")
 Report = Callable[[dict[str, float], Path | None], None]
 
 
@@ -98,6 +107,7 @@ class _Course:
         self.own: Learner | None = None
         self.model: nn.Module | None = None
         self.loader: TrainingLoader | None = None
+        self.held_out: TrainingLoader | None = None  # samples of the validation lesions
 
     def run_all(self) -> Progress:
         saved = None if self.run.resume is None else read_saved(self.run.resume)
@@ -134,7 +144,7 @@ class _Course:
         for number in range(self.phases[0] + 1, self.progress.phase + 1):
             if self.recipe[number].relabels:
                 self.lesions = relabelled(self.lesions, self._masks(number))
-        self.loader = self._loader()
+        self.loader = self._loader(self.lesions)
 
     def _begin_after(self, saved: Saved) -> None:
         """Enter the first phase with the network that the checkpoint ended with."""
@@ -164,7 +174,7 @@ class _Course:
         if phase.goes_on and own is not None:
             for mine, theirs in zip(self.own.optimizers, own.optimizers, strict=True):
                 take_moments(mine, theirs.state_dict()["state"])
-        self.loader = self.loader or self._loader()
+        self.loader = self.loader or self._loader(self.lesions)
 
     def _network(self, *, pretrained: bool) -> nn.Module:
         model = self.run.system.model(self.run.config, pretrained=pretrained)
@@ -175,9 +185,9 @@ class _Course:
         run = self.run
         return learner(run.system, run.config, self.phase, self.model, run.device)
 
-    def _loader(self) -> TrainingLoader:
+    def _loader(self, lesions: Sequence[Lesion]) -> TrainingLoader:
         run = self.run
-        return TrainingLoader(run.system, run.config, self.lesions, run.device)
+        return TrainingLoader(run.system, run.config, lesions, run.device)
 
     def _take(self, part: str) -> None:
         assert self.model is not None
@@ -210,6 +220,9 @@ class _Course:
         )
         share_buffers(self.own.model)
         metrics |= validate(self.run, self.own.model)
+        if self.phase.watches == "loss" and len(self.run.validation):
+            self.held_out = self.held_out or self._loader(self.run.validation)
+            metrics[VALIDATION_LOSS] = validation_loss(self.own, self.held_out)
         metrics |= {
             "epoch": progress.epoch + 1.0,
             "phase": progress.phase + 1.0,
@@ -264,9 +277,12 @@ def advance(
         progress.best_model = deepcopy(dict(model.state_dict()))
     metrics[merit.best] = progress.best_value
     if phase.schedule.kind == "plateau":
-        watched = merit if merit.validated in metrics else LOSS
-        value = metrics.get(merit.validated, metrics["train_loss"])
-        progress.ended = progress.plateau.advance(value, phase.schedule, watched)
+        by_merit = phase.watches == "merit" and merit.validated in metrics
+        watched = merit.validated if by_merit else VALIDATION_LOSS
+        value = metrics.get(watched, metrics[TRAINING_LOSS])
+        progress.ended = progress.plateau.advance(
+            value, phase.schedule, merit if by_merit else LOSS
+        )
 
 
 def _barrier() -> None:

@@ -100,6 +100,8 @@ class Phase:
             The first phase is fresh whatever it says.
         takes: parts of the system whose trained weights the network takes over at the start.
         relabels: the training masks are made anew before it, by the best model so far.
+        watches: what its plateaus are of: the system's figure of "merit", or the "loss" over the
+            validation lesions, where the whole does not answer yet.
         goes_on: its optimisers keep the state of the phase before, which had as many objectives
             that learned the same; for a phase that only changes weights or rates.
     """
@@ -111,6 +113,7 @@ class Phase:
     begins: Begins = "fresh"
     takes: tuple[str, ...] = ()
     relabels: bool = False
+    watches: Literal["merit", "loss"] = "merit"
     goes_on: bool = False
 
     def __post_init__(self) -> None:

@@ -92,6 +92,26 @@ def train_epoch(
     return means | rates | {"images_per_second": float(all_sum(images)) / seconds}
 
 
+@torch.no_grad()
+def validation_loss(own: Learner, loader: TrainingLoader) -> float:
+    """The mean loss over samples of the validation lesions, the same draws at every call.
+
+    As in training, but that nothing learns and BatchNorm has its running statistics.
+    """
+    training = own.model.training
+    own.model.eval()
+    total, count = torch.zeros((), device=own.device), 0
+    for batch in loader.epoch(0):
+        size = len(next(iter(batch.values())))
+        count += size
+        for turn in range(len(own.phase.objectives)):
+            with torch.autocast(own.device.type, dtype=own.dtype, enabled=own.dtype is not None):
+                loss, _ = own.lowered(batch, turn)
+            total += loss.float() * size
+    own.model.train(training)
+    return (all_sum(total) / all_sum(count)).item()
+
+
 def set_rates(own: Learner, in_phase: int, drops: int) -> dict[str, float]:
     """Give every optimiser its learning rate of an epoch; the rates by their names in curves."""
     phase, rates = own.phase, {}

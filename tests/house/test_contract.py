@@ -7,6 +7,7 @@ from search_spaces import SPACES
 from tests.house.recipes import InPhases, InTurn
 from tests.house.toy import Toy
 from tests.trainables import runs
+from trainables.configs import edited
 from trainables.contract import SystemContract
 from trainables.registry import SYSTEMS
 from trainables.system import System
@@ -22,8 +23,14 @@ def small_ahrnet(config: Any) -> Any:
     return replace(config, samples=replace(config.samples, sizes=(32, 64)))
 
 
+def small_stn_shn(config: Any) -> Any:
+    """Views of 32² pixels."""
+    return edited(config, {"samples.size": 32, "hourglass.features": 16, "hourglass.depth": 2,
+                           "localisation.features": 8})  # fmt: skip
+
+
 # Where a system's own "tiny" preset takes longer than a test may: what is taken in its place.
-SMALL = {"ahrnet": small_ahrnet, "pdnet": small_pdnet}
+SMALL = {"ahrnet": small_ahrnet, "pdnet": small_pdnet, "stn_shn": small_stn_shn}
 
 
 def contract_of(system: System) -> type[SystemContract]:

@@ -87,3 +87,21 @@ def test_without_validation_a_falling_loss_is_the_gain(tmp_path: Path) -> None:
               fit(a_run(system, tmp_path, validation=[])).history]  # fmt: skip
     assert losses == sorted(losses, reverse=True)
     assert len(losses) == 6
+
+
+class AtRest(InPhases):
+    """Nothing is learned, so that the loss changes with what is drawn alone."""
+
+    def recipe(self, config: ToyConfig) -> Recipe:
+        objective = Objective(optimizer=Optimizer(learning_rate=1e-30), weights={"second": 0.0})
+        stable = Schedule(kind="plateau", patience=2, gain=0.001, drops=0)
+        return [Phase(epochs=6, objectives=(objective,), schedule=stable, watches="loss")]
+
+
+def test_a_phase_may_watch_the_loss_of_the_validation_lesions(tmp_path: Path) -> None:
+    """Of the same samples each epoch; whatever the figure of merit says."""
+    history = fit(a_run(AtRest(), tmp_path)).history
+    validated = [metrics["val_loss"] for metrics in history]
+    assert validated == pytest.approx([validated[0]] * 3)
+    assert len({metrics["train_loss"] for metrics in history}) == 3
+    assert "val_long_axis_error" in history[0]

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesions.heatmaps import endpoints, heatmaps
+from lesions.heatmaps import SPREAD_FLOOR, endpoints, heatmaps, spread_mm
 
 SHAPE = (64, 96)
 SIGMA = st.floats(0.8, 14)
@@ -69,3 +69,29 @@ def test_maps_that_are_not_finite_still_give_a_pixel():
     points, peaks = endpoints(np.full((4, 5, 6), np.nan))
     assert np.isfinite(points).all()
     assert np.isnan(peaks).all()
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (0.5, 0.5)])
+def test_the_spread_of_a_gaussian_in_mm(spacing: tuple[float, float]) -> None:
+    scale = 3 * np.diag(spacing)  # 3 slice pixels a network pixel
+    points = np.array([(20, 20), (44, 20), (30, 12), (30, 40)], float)
+    maps = heatmaps(points, (64, 64), 3.0)
+    sigma_mm = 3.0 * 3 * spacing[0]
+    # A Gaussian cut off where it falls to the floor: (1 − f(1 − ln f)) / (1 − f) of its variance.
+    floor = SPREAD_FLOOR
+    cut = np.sqrt((1 - floor * (1 - np.log(floor))) / (1 - floor))
+    expected = [pytest.approx(cut * sigma_mm, rel=0.03)] * 4
+    assert list(spread_mm(maps, points, scale)) == expected
+    # Half as high everywhere, the same; without a peak, nothing to say.
+    assert list(spread_mm(maps / 2, points, scale)) == expected
+    assert spread_mm(maps * 0, points, scale) == (None,) * 4
+
+
+def test_the_spread_of_two_hills() -> None:
+    hills = heatmaps([(12, 30), (52, 30), (12, 30), (52, 30)], (64, 64), 2.0)
+    doubtful = hills[:1] + 0.99 * hills[1:2]
+    sure, unsure = (
+        spread_mm(maps, np.array([(12.0, 30.0)]), np.eye(2))[0] for maps in (hills[:1], doubtful)
+    )
+    assert sure == pytest.approx(0.86 * 2, rel=0.05)
+    assert unsure == pytest.approx(np.hypot(1.72, 40 / 2), rel=0.03)  # 40²/2 about one, per axis/2

@@ -32,11 +32,9 @@ from trainables.pdnet.model import Outputs
 from trainables.pdnet.two_stages import (
     FALLBACK_MM,
     FLIPS,
-    SPREAD_FLOOR,
     TwoStages,
     crop_around,
     flipped,
-    spread_mm,
     unflipped_maps,
 )
 from trainables.system import How, Trained
@@ -179,34 +177,6 @@ def test_endpoints_found_swapped_are_put_in_order() -> None:
     assert order == [1, 0, 3, 2]
     assert np.array_equal(points[order], Recist(points).points)
     assert canonical_order(points[order]) == [0, 1, 2, 3]
-
-
-@pytest.mark.parametrize("spacing", [(1.0, 1.0), (0.5, 0.5)])
-def test_the_spread_of_a_gaussian_in_mm(spacing: tuple[float, float]) -> None:
-    crop = Crop(centre=(50.0, 50.0), side=192.0, size=64)  # 3 slice pixels a network pixel
-    points = np.array([(20, 20), (44, 20), (30, 12), (30, 40)], float)
-    maps = heatmaps(points, (64, 64), 3.0)
-    sigma_mm = 3.0 * 3 * spacing[0]
-    # A Gaussian cut off where it falls to the floor: (1 − f(1 − ln f)) / (1 − f) of its variance.
-    floor = SPREAD_FLOOR
-    cut = np.sqrt((1 - floor * (1 - np.log(floor))) / (1 - floor))
-    expected = [pytest.approx(cut * sigma_mm, rel=0.03)] * 4
-    assert list(spread_mm(maps, points, crop, spacing)) == expected
-    # Half as high everywhere, the same; without a peak, nothing to say.
-    assert list(spread_mm(maps / 2, points, crop, spacing)) == expected
-    assert spread_mm(maps * 0, points, crop, spacing) == (None,) * 4
-
-
-def test_the_spread_of_two_hills() -> None:
-    crop = Crop(centre=(31.5, 31.5), side=64.0, size=64)
-    hills = heatmaps([(12, 30), (52, 30), (12, 30), (52, 30)], (64, 64), 2.0)
-    doubtful = hills[:1] + 0.99 * hills[1:2]
-    sure, unsure = (
-        spread_mm(maps, np.array([(12.0, 30.0)]), crop, (1.0, 1.0))[0]
-        for maps in (hills[:1], doubtful)
-    )
-    assert sure == pytest.approx(0.86 * 2, rel=0.05)
-    assert unsure == pytest.approx(np.hypot(1.72, 40 / 2), rel=0.03)  # 40²/2 about one, per axis/2
 
 
 def test_rows_for_a_table(parts: Parts) -> None:

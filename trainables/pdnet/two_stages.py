@@ -1,7 +1,6 @@
 """Both stages in order: a click on a slice → mask and RECIST (section 2 of the paper)."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lesions.heatmaps import endpoints
+from lesions.heatmaps import endpoints, spread_mm
 from lesions.masks.parts import part_at
 from lesions.prompts import Case
 from lesions.recist import canonical_order
@@ -21,7 +20,6 @@ from trainables.pdnet.samples import Point, slice_input, to_slice, whole_slice
 from trainables.system import How, Prediction, Trained
 
 FALLBACK_MM = 20.0  # the long side of a lesion that stage 1 did not find
-SPREAD_FLOOR = 0.1  # of a map's peak: what is below is the network's noise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +59,12 @@ class TwoStages:
         order = canonical_order(points)
         points, peaks, maps = points[order], peaks[order], maps[order]
         in_slice = crop.back(probability, shape)
+        scale = np.asarray(spacing[:2])[:, None]
         return Prediction(
             mask=(in_slice > 0.5).astype(np.uint8),
             probability=in_slice,
             recist=to_slice(crop, points),
-            spread_mm=spread_mm(maps, points, crop, spacing),
+            spread_mm=spread_mm(maps, points, crop.inverse[:, :2] * scale),
             peaks=tuple(peaks.tolist()),
             square=(crop.centre, crop.side),
             found=found,
@@ -118,37 +117,3 @@ def unflipped_maps(maps: Tensor, flip_x: bool, flip_y: bool) -> Tensor:
     order = [1, 0] if flip_x else [0, 1]
     order += [3, 2] if flip_y else [2, 3]
     return flipped(maps[order], flip_x, flip_y)
-
-
-def spread_mm(
-    maps: NDArray[np.float32],
-    points: NDArray[np.float64],
-    crop: Crop,
-    spacing: Sequence[float],
-) -> tuple[float | None, ...]:
-    """How far each heat map spreads about its summit, in mm: an endpoint's uncertainty.
-
-    The weighted standard deviation per axis of what is above SPREAD_FLOOR of the peak. A Gaussian
-    as in training, of standard deviation σ, gives 0.86 σ; a map with two hills, half their distance
-    and more.
-
-    Args:
-        maps: (4, S, S).
-        points: (4, 2), (x, y) of their summits.
-        crop: the maps' view of the slice.
-        spacing: (x, y, …) mm of the slice.
-    """
-    scale = crop.inverse[:, :2] * np.asarray(spacing[:2])[:, None]
-    return tuple(_spread(each, point, scale) for each, point in zip(maps, points, strict=True))
-
-
-def _spread(
-    heat: NDArray[np.float32], point: NDArray[np.float64], scale: NDArray[np.float64]
-) -> float | None:
-    peak = float(heat.max())
-    if not peak > 0:
-        return None
-    rows, columns = np.nonzero(heat > SPREAD_FLOOR * peak)
-    weights = heat[rows, columns].astype(np.float64)
-    offsets = (np.column_stack([columns, rows]) - point) @ scale.T
-    return float(np.sqrt(weights @ np.square(offsets).sum(axis=1) / (2 * weights.sum())))

@@ -1,0 +1,173 @@
+"""How far several readers' measurements of the same lesions are apart (STN + SHN, Table 1).
+
+A reader is anybody who says four endpoints: a radiologist, or a system. Differences are of each
+lesion that both measured; in pixels of the original slice as the paper has them, and in mm.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from lesions.metrics.paired import Which
+from lesions.recist import Recist
+
+AXES = ("long", "short")
+LIMITS = 1.96  # deviations of the differences: Bland and Altman's 95 % of them
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One reader's measurement of a lesion: endpoints, and (x, y, …) mm per pixel."""
+
+    recist: Recist
+    spacing: tuple[float, ...]
+
+
+Readings = Mapping[Which, Reading]  # one reader's
+
+
+@dataclass(frozen=True, kw_only=True)
+class Apart:
+    """How far two readers are apart on one axis.
+
+    Attributes:
+        axis: "long" or "short".
+        location_px, length_px, location_mm, length_mm: (mean, standard deviation) of the absolute
+            differences; a location's is the mean distance of the axis' two ends, paired in
+            whichever way is the nearer.
+        n: lesions that both measured; without any the rest is NaN.
+        bias_mm: the mean of the first's lengths less the second's.
+        limits_mm: Bland and Altman's limits of agreement, (low, high).
+    """
+
+    axis: str
+    n: int
+    location_px: tuple[float, float]
+    length_px: tuple[float, float]
+    location_mm: tuple[float, float]
+    length_mm: tuple[float, float]
+    bias_mm: float
+    limits_mm: tuple[float, float]
+
+
+def apart(first: Readings, second: Readings) -> list[Apart]:
+    """How far two readers are apart, on the long axis and the short one."""
+    common = sorted(first.keys() & second.keys())
+    pairs = [(first[one], second[one]) for one in common]
+    return [_apart(axis, pairs) for axis in AXES]
+
+
+def _apart(axis: str, pairs: Sequence[tuple[Reading, Reading]]) -> Apart:
+    at = AXES.index(axis)
+    found = {}
+    for unit in ("px", "mm"):
+        scales = [(1.0, 1.0) if unit == "px" else one.spacing[:2] for one, _ in pairs]
+        ends = [
+            tuple(each.recist.points[2 * at : 2 * at + 2] * scale for each in pair)
+            for pair, scale in zip(pairs, scales, strict=True)
+        ]
+        found[f"location_{unit}"] = _spread([_location(*both) for both in ends])
+        lengths = np.array([[_length(one) for one in both] for both in ends]).reshape(-1, 2)
+        found[f"length_{unit}"] = _spread(np.abs(lengths[:, 0] - lengths[:, 1]))
+    less = lengths[:, 0] - lengths[:, 1]  # mm, the last unit
+    bias = float(less.mean()) if len(less) else np.nan
+    reach = LIMITS * float(less.std(ddof=1)) if len(less) > 1 else np.nan
+    return Apart(
+        axis=axis, n=len(pairs), bias_mm=bias, limits_mm=(bias - reach, bias + reach), **found
+    )
+
+
+def _location(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
+    return min(float(np.hypot(*(ours - other).T).mean()) for other in (theirs, theirs[::-1]))
+
+
+def _length(ends: NDArray[np.float64]) -> float:
+    return float(np.hypot(*(ends[1] - ends[0])))
+
+
+def _spread(values: ArrayLike) -> tuple[float, float]:
+    given = np.asarray(values, dtype=np.float64)
+    return (float(given.mean()), float(given.std())) if len(given) else (np.nan, np.nan)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """ICC(2,1), two-way random, absolute agreement, of a single reader (McGraw & Wong 1996).
+
+    Attributes:
+        value: 1 where all say the same; NaN where nothing varies.
+        interval: 95 %.
+        lesions, readers: how many; lesions that some reader did not measure are left out.
+    """
+
+    value: float
+    interval: tuple[float, float]
+    lesions: int
+    readers: int
+
+
+def agreement(lengths: NDArray[np.float64]) -> Agreement:
+    """The agreement of readers on lengths (lesions, readers); a row with a NaN is left out.
+
+    Raises:
+        ValueError: fewer than two lesions or readers.
+    """
+    given = lengths[np.isfinite(lengths).all(axis=1)]
+    n, k = given.shape
+    if n < 2 or k < 2:
+        raise ValueError(f"agreement needs two lesions and two readers, not {n} and {k}")
+    rows, columns, whole = given.mean(axis=1), given.mean(axis=0), given.mean()
+    of_rows = k * np.square(rows - whole).sum() / (n - 1)
+    of_columns = n * np.square(columns - whole).sum() / (k - 1)
+    left = given - rows[:, None] - columns + whole
+    of_error = np.square(left).sum() / ((n - 1) * (k - 1))
+    below = of_rows + (k - 1) * of_error + k * (of_columns - of_error) / n
+    if below == 0:
+        return Agreement(value=np.nan, interval=(np.nan, np.nan), lesions=n, readers=k)
+    value = float((of_rows - of_error) / below)
+    interval = _interval(value, n, k, of_rows, of_columns, of_error)
+    return Agreement(value=value, interval=interval, lesions=n, readers=k)
+
+
+def _interval(
+    value: float, n: int, k: int, of_rows: float, of_columns: float, of_error: float
+) -> tuple[float, float]:
+    """McGraw and Wong's, by Satterthwaite's degrees of freedom."""
+    if of_error == 0 or value == 1:
+        return value, value
+    a = k * value / (n * (1 - value))
+    b = 1 + k * value * (n - 1) / (n * (1 - value))
+    mixed = a * of_columns + b * of_error
+    freedom = mixed**2 / (
+        (a * of_columns) ** 2 / (k - 1) + (b * of_error) ** 2 / ((n - 1) * (k - 1))
+    )
+    tail = (1 + LEVEL) / 2
+    upper = stats.f.ppf(tail, n - 1, freedom)
+    lower = stats.f.ppf(tail, freedom, n - 1)
+    other = k * of_columns + (k * n - k - n) * of_error
+    low = n * (of_rows - upper * of_error) / (upper * other + n * of_rows)
+    high = n * (lower * of_rows - of_error) / (other + n * lower * of_rows)
+    return float(low), float(high)
+
+
+def every_pair(readers: Mapping[str, Readings]) -> Iterator[tuple[str, str, list[Apart]]]:
+    """Each two readers, once, in their order."""
+    names = list(readers)
+    for at, first in enumerate(names):
+        for second in names[at + 1 :]:
+            yield first, second, apart(readers[first], readers[second])
+
+
+def lengths_mm(readers: Mapping[str, Readings], axis: str) -> NDArray[np.float64]:
+    """(lesions, readers), mm, of every lesion that somebody measured; NaN where one did not."""
+    which = sorted(set().union(*readers.values()))
+    at = AXES.index(axis)
+    return np.array([
+        [own[one].recist.diameters_mm(own[one].spacing)[at] if one in own else np.nan
+         for own in readers.values()]
+        for one in which
+    ]).reshape(-1, len(readers))  # fmt: skip

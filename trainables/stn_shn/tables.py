@@ -1,0 +1,22 @@
+"""The paper's Table 1, and which variant makes a row."""
+
+from collections.abc import Mapping
+
+from lesions.metrics.merit import ENDPOINTS
+from trainables.stn_shn.variants import METHODS
+from trainables.tables import PaperTable
+
+NOTE = (
+    "The paper's has ImageNet weights and 3,759 patients, each row trained to its plateau, and is "
+    "judged by three readers."
+)
+
+TABLES: Mapping[str, PaperTable] = {
+    "1": PaperTable(
+        number="1",
+        rows={method: {"": variant} for method, variant in METHODS.items()},
+        parts={"": {}},
+        columns={name: ("", name) for name in ENDPOINTS},
+        note=NOTE,
+    )
+}
