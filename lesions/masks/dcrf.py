@@ -3,7 +3,7 @@
 Mean Dice against human masks on the sample: 0.856 on the 133 training slices, 0.856 on the 119
 others; 10 ms a lesion. The parameters were chosen on nine of its patients; without the appearance
 kernel, so without the CT, it lost 0.01 there: what is certain says most of it. Half or twice any
-parameter cost 0.012 at most. The unary of what is undecided is 0.5 (ours; the paper says no figure).
+parameter cost 0.012 at most. The unary of what is undecided is 0.5 (ours; the paper says none).
 """
 
 from typing import Any
