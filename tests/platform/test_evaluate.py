@@ -102,7 +102,7 @@ def test_two_sets_a_bad_lesion_and_everything_it_leaves(
         # The human mask's diameters are the lesion's own RECIST, which was measured from it.
         assert float(row["human_mask_long_mm"]) == pytest.approx(float(row["long_axis_mm"]))
         error = abs(float(row["heat_maps_long_mm"]) - float(row["human_mask_long_mm"]))
-        assert error == pytest.approx(float(row["long_axis_error"]))
+        assert error == pytest.approx(float(row["long_axis_error_mm"]))
 
     client = MlflowClient(tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("pdnet").experiment_id
