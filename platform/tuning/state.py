@@ -72,7 +72,10 @@ def read_as_before() -> Iterator[None]:
 
 @contextmanager
 def counted_as_noted(folder: Path) -> Iterator[None]:
-    """Let Tune count the trials, as it is restored in the block, by its newest state of them."""
+    """Let Tune count the trials, as it is restored in the block, by its newest state of them.
+
+    Further trials lie where the sweep is now: Tune moves those that it has, not those that come.
+    """
     from ray.tune.search import ConcurrencyLimiter
     from ray.tune.search.search_generator import SearchGenerator
 
@@ -85,6 +88,8 @@ def counted_as_noted(folder: Path) -> Iterator[None]:
 
     def set_count(generator: Any, state: dict[str, Any]) -> None:
         count(generator, state | {"counter": len(trials)})
+        place = generator._experiment.spec["storage"]
+        place.storage_fs_path, place.experiment_dir_name = str(folder.parent), folder.name
 
     with (
         patch.object(ConcurrencyLimiter, "set_state", set_live),

@@ -141,11 +141,13 @@ def test_a_count_that_a_kill_left_behind_is_mended(tmp_path: Path) -> None:
     limiter = ConcurrencyLimiter(searcher(), max_concurrent=1)
     generator = SearchGenerator(limiter)
     behind = {"live_trials": {"a"}, "num_unfinished_live_trials": 1}
+    place = SimpleNamespace(storage_fs_path="/gone", experiment_dir_name="before")
     with counted_as_noted(tmp_path):
         limiter.set_state(behind)
         generator.set_state({"counter": 1, "total_samples": 3, "finished": False,
-                             "experiment": None})  # fmt: skip
+                             "experiment": SimpleNamespace(spec={"storage": place})})  # fmt: skip
     assert generator.get_state()["counter"] == 2
+    assert Path(place.storage_fs_path, place.experiment_dir_name) == tmp_path, "further trials' own"
     limiter.on_trial_complete("b", {"best_val_dice": 0.5, "whole": 1.0})  # of whom it does not know
     assert limiter.suggest("c") is not None
     limiter.set_state(behind)
