@@ -217,6 +217,9 @@ def test_a_plan_keeps_its_seeds_and_takes_more(planned: Reproducing) -> None:
         more.seeds_with((1, 0))
 
 
+READERS = ("overall", "vs_DL", "vs_R1", "vs_R2")  # who judges, in STN + SHN's Table 1
+
+
 @pytest.mark.parametrize("name", tables())
 def test_a_table_names_what_the_paper_and_the_system_have(name: str) -> None:
     system, table = tables()[name]
@@ -226,7 +229,7 @@ def test_a_table_names_what_the_paper_and_the_system_have(name: str) -> None:
     for row in rows:
         if row.method in table.rows:
             assert set(row.metrics) == set(table.columns)
-            assert (row.subgroup != "all") == table.by_type
+            assert (row.subgroup not in ("all", *READERS)) == table.by_type
     for variants in table.rows.values():
         assert set(variants) == set(table.parts)
         assert all(find_variant(system, variant) for variant in variants.values())

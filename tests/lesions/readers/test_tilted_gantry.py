@@ -9,9 +9,8 @@ from pydicom.dataset import Dataset
 from lesions import Click, InputError, lesions_from_mask, read_dicom
 from lesions.readers.dicom.segmentation import read_segmentation
 from lesions.readers.prompted import read_prompted
-from lesions.writers.dicom import Algorithm, segmentation, write
-from lesions.writers.source_image import source_image
 from tests.lesions.readers.dicom_files import HU, ORIGIN, SPACING, ct, save, save_all, series
+from tests.lesions.writers.test_dicom_writer import written
 
 FEED = np.array([0.0, 0.0, SPACING[2]])
 BACK = np.array([0.0, 1.0, 0.0])
@@ -65,16 +64,15 @@ def test_a_segmentation_of_it_reads_back_into_its_slice(tmp_path: Path) -> None:
     seen = read_prompted(tmp_path / "ct", Click(at=(1, 2)), 3, None)
     assert seen.origin is not None
     mask = np.zeros(seen.image_shape, np.uint8)
-    mask[1:3, 1:5] = 1
-    write(segmentation(source_image(seen.origin), mask, Algorithm(name="a", version="1")),
-          tmp_path / "mask.dcm")  # fmt: skip
+    mask[1:4, 1:6] = 1
+    path, _ = written(seen.origin, mask, tmp_path)
     (volume,) = read_dicom(tmp_path / "ct")
-    labels = read_segmentation(tmp_path / "mask.dcm", volume)
+    labels = read_segmentation(path, volume)
     np.testing.assert_array_equal(labels.hu[3], mask)
     assert labels.hu.sum() == mask.sum()
     (lesion,) = lesions_from_mask(volume, labels)
     long, _ = lesion.recist.diameters_mm(volume.spacing)
-    assert long == pytest.approx(np.hypot(4 * SPACING[0], SPACING[1]))
+    assert long == pytest.approx(np.hypot(5 * SPACING[0], 2 * SPACING[1]))
 
 
 def test_straight_slices_that_shift_are_read_and_said(tmp_path: Path) -> None:
