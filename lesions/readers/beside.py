@@ -28,7 +28,7 @@ def named_beside(header: Path, name: str) -> Path:
     except (OSError, ValueError, RuntimeError):  # too long, a NUL, links in a circle
         there = False
     if not there:
-        raise InputError(f"its voxels are not beside it: {shown(name)}",
+        raise InputError(f"its voxels are not beside it: {shown(name)!r}",
                          remedy="keep both files in one folder, under the names that they had"
                          )  # fmt: skip
     if not found.is_relative_to(folder):
