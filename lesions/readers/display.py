@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from lesions.errors import InputError
 
 MOST_MM = 1e6  # further off numbers no longer tell a voxel from the next
+TOO_FAR = "its voxels' size or place is beyond a kilometre"
 MOST_TILT = 1.0  # degrees between a stored axis and the patient's
 
 
@@ -45,7 +46,7 @@ def _orientation(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(3, 2), each stored axis' place and direction in (x, y, z); and the affine of display."""
     if np.isfinite(affine).all() and np.abs(affine).max() > MOST_MM:
-        raise InputError("its voxels' size or place is beyond a kilometre")
+        raise InputError(TOO_FAR)
     if not np.isfinite(affine).all() or not np.linalg.norm(affine[:3, :3], axis=0).all():
         raise InputError("the orientation is degenerate: an axis has no direction")
     orientation = io_orientation(affine)

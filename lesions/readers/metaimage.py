@@ -154,7 +154,8 @@ def _affine(fields: Mapping[str, str]) -> tuple[NDArray[np.float64], tuple[str, 
     affine = np.eye(4)
     if directions := _one_of(fields, _DIRECTIONS):
         affine[:3, :3] = np.reshape(_numbers(fields, directions, 9), (3, 3)).T
-        if not np.allclose(np.linalg.norm(affine[:3, :3], axis=0), 1, rtol=0.01):
+        lengths = np.linalg.norm(np.clip(affine[:3, :3], -2, 2), axis=0)
+        if not np.allclose(lengths, 1, rtol=0.01):
             raise InputError(f"the rows of {directions} are no directions: they are not one long")
     else:
         warnings.append("TransformMatrix is missing: the axes are taken to run left, back and head")

@@ -17,6 +17,7 @@ from lesions.errors import InputError, shown
 from lesions.readers.beside import named_beside
 from lesions.readers.bounded import open_regular
 from lesions.readers.contents import HEAD, unlike
+from lesions.readers.display import MOST_MM, TOO_FAR
 from lesions.readers.voxels import (
     MOST_BYTES,
     MOST_DEFLATED,
@@ -135,6 +136,8 @@ def _affine(header: Mapping[str, Any]) -> NDArray[np.float64]:
     if directions.shape != (3, 3) or not np.isfinite(directions).all():
         raise InputError("no orientation: it has not three space directions of three numbers")
     spacings = np.asarray(header.get("spacings", ()), np.float64)
+    if np.abs(directions).max() > MOST_MM:
+        raise InputError(TOO_FAR)
     lengths = np.linalg.norm(directions, axis=1)
     if spacings.size and (spacings.shape != (3,) or not np.allclose(spacings, lengths, rtol=0.01)):
         raise InputError("its spacings and its space directions contradict each other")
