@@ -24,9 +24,10 @@ def small_ahrnet(config: Any) -> Any:
 
 
 def small_stn_shn(config: Any) -> Any:
-    """Views of 32² pixels."""
+    """Views of 32² pixels, and a narrow backbone."""
+    narrow = {"localisation.backbone.name": "resnest14d", "localisation.backbone.width": 0.5}
     return edited(config, {"samples.size": 32, "hourglass.features": 16, "hourglass.depth": 2,
-                           "localisation.features": 8})  # fmt: skip
+                           "localisation.features": 8, **narrow})  # fmt: skip
 
 
 # Where a system's own "tiny" preset takes longer than a test may: what is taken in its place.
