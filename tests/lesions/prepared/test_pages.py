@@ -65,7 +65,7 @@ def test_every_byte_of_a_page_may_be_another(tmp_path: Path) -> None:
         "def every(path):\n"
         "    whole, read = Path(path).read_bytes(), 0\n"
         "    for place in range(4, AT + 40):\n"
-        "        for flip in (1, 2, 16, 64, 128, 255):\n"
+        "        for flip in (1, 64, 255):\n"
         "            Path(path).write_bytes(whole[:place] + bytes([whole[place] ^ flip])"
         " + whole[place + 1:])\n"
         "            try:\n"

@@ -27,7 +27,7 @@ COUNTS = {
     "DICOM bytes": 100,
     "DICOM tags": 100,
     "DICOM frames": 100,
-    "DICOM bombs": 40,
+    "DICOM bombs": 20,
     "DICOM folders": 60,
     "MLflow tags": 12,
     "checkpoints": 20,
