@@ -152,11 +152,8 @@ def with_interval(
     if value is None:
         return MISSING
     form = f"{sign}.{digits}f"
-    return (
-        f"{value:{form}} ({' to '.join(f'{end:{form}}' for end in ends)})"
-        if ends
-        else f"{value:{form}}"
-    )
+    low_high = f" ({' to '.join(f'{end:{form}}' for end in ends)})" if ends else ""
+    return f"{value:{form}}{low_high}"
 
 
 def best_validation(trial: Trial, merit: Merit) -> str:

@@ -22,7 +22,7 @@ def diameters(predicted: Recist, truth: Recist, spacing: ArrayLike) -> dict[str,
     return {"long_axis_error": long, "short_axis_error": short}
 
 
-def endpoints(predicted: Recist, truth: Recist) -> dict[str, float]:
+def endpoints(predicted: Recist, truth: Recist, scale: ArrayLike = (1.0, 1.0)) -> dict[str, float]:
     """How far the endpoints are off, and the lengths, in pixels of the original slice.
 
     The location error of an axis is the mean distance of its two ends to those of the other
@@ -32,13 +32,14 @@ def endpoints(predicted: Recist, truth: Recist) -> dict[str, float]:
     Args:
         predicted: (x, y) pixels of the original slice.
         truth: likewise.
+        scale: (x, y) mm per pixel, for errors in mm.
 
     Returns:
         long_axis_location_error, long_axis_length_error, and both for short_axis.
     """
     errors = {}
     for axis, ends in (("long_axis", np.s_[:2]), ("short_axis", np.s_[2:])):
-        ours, theirs = predicted.points[ends], truth.points[ends]
+        ours, theirs = (each.points[ends] * np.asarray(scale) for each in (predicted, truth))
         ways = (np.hypot(*(ours - other).T).mean() for other in (theirs, theirs[::-1]))
         errors[f"{axis}_location_error"] = float(min(ways))
         lengths = (np.hypot(*(end - start)) for start, end in (ours, theirs))

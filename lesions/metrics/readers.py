@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from lesions.metrics.measurement import endpoints
 from lesions.metrics.paired import Which
 from lesions.recist import Recist
 
@@ -56,37 +57,31 @@ class Apart:
 
 def apart(first: Readings, second: Readings) -> list[Apart]:
     """How far two readers are apart, on the long axis and the short one."""
-    common = sorted(first.keys() & second.keys())
-    pairs = [(first[one], second[one]) for one in common]
-    return [_apart(axis, pairs) for axis in AXES]
+    pairs = [(first[one], second[one]) for one in sorted(first.keys() & second.keys())]
+    errors = {
+        "px": [endpoints(one.recist, other.recist) for one, other in pairs],
+        "mm": [endpoints(one.recist, other.recist, one.spacing[:2]) for one, other in pairs],
+    }
+    lengths = np.array([
+        [each.recist.diameters_mm(one.spacing) for each in (one, other)] for one, other in pairs
+    ]).reshape(-1, 2, len(AXES))  # fmt: skip
+    less = lengths[:, 0] - lengths[:, 1]
+    return [_apart(axis, errors, less[:, at]) for at, axis in enumerate(AXES)]
 
 
-def _apart(axis: str, pairs: Sequence[tuple[Reading, Reading]]) -> Apart:
-    at = AXES.index(axis)
-    found = {}
-    for unit in ("px", "mm"):
-        scales = [(1.0, 1.0) if unit == "px" else one.spacing[:2] for one, _ in pairs]
-        ends = [
-            tuple(each.recist.points[2 * at : 2 * at + 2] * scale for each in pair)
-            for pair, scale in zip(pairs, scales, strict=True)
-        ]
-        found[f"location_{unit}"] = _spread([_location(*both) for both in ends])
-        lengths = np.array([[_length(one) for one in both] for both in ends]).reshape(-1, 2)
-        found[f"length_{unit}"] = _spread(np.abs(lengths[:, 0] - lengths[:, 1]))
-    less = lengths[:, 0] - lengths[:, 1]  # mm, the last unit
+def _apart(
+    axis: str, errors: Mapping[str, Sequence[Mapping[str, float]]], less: NDArray[np.float64]
+) -> Apart:
+    """On one axis, of each pair's errors by unit, and its difference in mm."""
+    found = {
+        f"{what}_{unit}": _spread([one[f"{axis}_axis_{what}_error"] for one in every])
+        for unit, every in errors.items() for what in ("location", "length")
+    }  # fmt: skip
     bias = float(less.mean()) if len(less) else np.nan
     reach = LIMITS * float(less.std(ddof=1)) if len(less) > 1 else np.nan
     return Apart(
-        axis=axis, n=len(pairs), bias_mm=bias, limits_mm=(bias - reach, bias + reach), **found
+        axis=axis, n=len(less), bias_mm=bias, limits_mm=(bias - reach, bias + reach), **found
     )
-
-
-def _location(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
-    return min(float(np.hypot(*(ours - other).T).mean()) for other in (theirs, theirs[::-1]))
-
-
-def _length(ends: NDArray[np.float64]) -> float:
-    return float(np.hypot(*(ends[1] - ends[0])))
 
 
 def _spread(values: ArrayLike) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lesions.errors import InputError
 from lesions.labels import UNCERTAIN, as_labels, check_lesion
 from lesions.lesion import Lesion
+from lesions.metrics.volumes import mask_volume
 from lesions.of_mask import ELSEWHERE, KeySlice, OfMask, OnSlice, counted
 from lesions.readers.deeplesion import Rejected
 from lesions.readers.mask_parts import MaskPart, parts_of_mask
@@ -176,7 +177,7 @@ def _of_mask(part: MaskPart, labels: NDArray[Any], spacing: tuple[float, float, 
         if (round(found.long_mm, 6), -found.index) > (round(longest.long_mm, 6), -longest.index):
             longest = found
     return OfMask(
-        volume_mm3=float(np.count_nonzero(part.voxels) * np.prod(spacing)),
+        volume_mm3=mask_volume(part.voxels, spacing),
         parts=part.joined,
         labels=len(np.unique(labels[part.box][part.voxels])),
         by_area=by_area,

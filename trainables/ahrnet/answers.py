@@ -1,7 +1,6 @@
 """From boxes to masks: a batch of views of one size at a time."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 
 import numpy as np
 import torch
@@ -12,14 +11,12 @@ from trainables.ahrnet.samples import view
 from trainables.crops import Crop
 from trainables.mirrors import FLIPS, flipped, sum_of
 from trainables.system import How, Prediction, Trained
-
-BATCH = 16
+from trainables.together import together
 
 
 def answers(trained: Trained, cases: Iterable[Case], how: How) -> Iterator[Prediction]:
     """The mask of each case in its slice's pixels, in order."""
-    coming = iter(cases)
-    while some := list(islice(coming, BATCH)):
+    for some in together(cases):
         crops = [view(trained.config, case) for case in some]
         found: dict[int, Prediction] = {}
         for size in dict.fromkeys(crop.size for crop in crops):

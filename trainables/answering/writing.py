@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lesions import InputError
+from lesions.metrics import mask_volume
 from lesions.readers.prompted import PromptedSlice
 from lesions.tracking import Tracking, derived_uid, new_uid
 from lesions.volume import SliceOrigin
@@ -50,7 +51,7 @@ def volume_mm3(seen: PromptedSlice, prediction: Prediction) -> float | None:
     """The volume of a lesion that was segmented on all slices; None of one that was not."""
     if prediction.volume is None:
         return None
-    return round(int((prediction.volume == 1).sum()) * float(np.prod(seen.spacing)), 3)
+    return round(mask_volume(prediction.volume, seen.spacing), 3)
 
 
 def _write_dicom(

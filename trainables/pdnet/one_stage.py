@@ -1,7 +1,6 @@
 """One stage by itself, as it is validated: a batch of cases at a time."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 
 import numpy as np
 import torch
@@ -12,14 +11,12 @@ from lesions.recist import canonical_order
 from trainables.pdnet.model import Outputs
 from trainables.pdnet.samples import evaluation_crop, slice_input, to_slice
 from trainables.system import How, Prediction, Trained
-
-BATCH = 16
+from trainables.together import together
 
 
 def predict_alone(stage: Trained, cases: Iterable[Case], how: How) -> Iterator[Prediction]:
     """Mask and RECIST of each case, in the slice's pixels."""
-    coming = iter(cases)
-    while some := list(islice(coming, BATCH)):
+    for some in together(cases):
         yield from _predict(stage, some, how)
 
 

@@ -1,7 +1,6 @@
 """From boxes to endpoints: a batch of crops at a time."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 
 import numpy as np
 import torch
@@ -16,16 +15,15 @@ from trainables.stn_shn.hourglass import STRIDE
 from trainables.stn_shn.model import Outputs
 from trainables.stn_shn.samples import crop_of, image_of
 from trainables.system import How, Prediction, Trained
+from trainables.together import together
 
-BATCH = 16
 LEAST_PEAK = 0.1  # of what a map is trained to reach: below, it shows nothing
 NEAR_EDGE = 1.5  # heat map pixels: beyond the view's edge a map has no place for an endpoint
 
 
 def answers(trained: Trained, cases: Iterable[Case], how: How) -> Iterator[Prediction]:
     """The endpoints of each case in its slice's pixels, in order."""
-    coming = iter(cases)
-    while some := list(islice(coming, BATCH)):
+    for some in together(cases):
         yield from _answers(trained, some, how)
 
 

@@ -77,14 +77,12 @@ def matrices(layouts: Tensor) -> Tensor:
 
 def _angle(cos: Tensor, sin: Tensor) -> Tensor:
     """The angle of (cos, sin), of any length; its gradient is bounded by 1 / LEAST_RADIUS."""
-    radius = torch.hypot(cos, sin).detach()
-    short = radius < LEAST_RADIUS
-    grown = LEAST_RADIUS / radius.clamp(min=1e-12)
-    nowhere = radius == 0  # a network that begins: level
-    far_cos = torch.where(nowhere, LEAST_RADIUS, cos.detach() * grown)
-    far_sin = torch.where(nowhere, 0.0, sin.detach() * grown)
-    cos = cos + torch.where(short, far_cos - cos.detach(), 0.0)
-    sin = sin + torch.where(short, far_sin - sin.detach(), 0.0)
+    held = torch.stack([cos, sin]).detach()
+    radius = held.norm(dim=0)
+    level = torch.zeros_like(held)
+    level[0] = 1  # where there is no direction: a network that begins
+    outwards = torch.where(radius > 0, held / radius.clamp(min=1e-12), level)
+    cos, sin = torch.stack([cos, sin]) + outwards * (LEAST_RADIUS - radius).clamp(min=0)
     return torch.atan2(sin, cos)
 
 

@@ -14,7 +14,7 @@ from lesions.readers.dicom.gantry import MOST_GANTRY
 from lesions.readers.dicom.header import Slice, check_voxels, read_header
 from lesions.readers.dicom.pixels import read_hu
 from lesions.readers.dicom.scouts import without_scouts
-from lesions.readers.dicom.series import MOST_UNEVEN, UNKNOWN_THICKNESS, series_of, stack
+from lesions.readers.dicom.series import MOST_UNEVEN, UNKNOWN_THICKNESS, Stack, series_of, stack
 from lesions.readers.dicom.tags import named_errors
 from lesions.readers.display import MOST_TILT, empty_in_display_order, spacing_of
 from lesions.volume import SliceOrigin, Volume
@@ -169,17 +169,13 @@ def _volume(slices: list[Slice], scouts: Sequence[Path]) -> Volume:
             )
             for one in ordered
         ),
-        warnings=(
-            *_warnings(ordered, scouts, trimmed),
-            *([stacked.leans] if stacked.leans else []),
-            *_contradictions(ordered, spacing[2]),
-        ),
+        warnings=(*_warnings(stacked, scouts, trimmed), *_contradictions(ordered, spacing[2])),
     )
 
 
-def _warnings(ordered: Sequence[Slice], scouts: Sequence[Path], trimmed: int) -> Iterator[str]:
+def _warnings(stacked: Stack, scouts: Sequence[Path], trimmed: int) -> Iterator[str]:
     """What had to be chosen or left out to read these slices."""
-    first = ordered[0]
+    ordered, first = stacked.slices, stacked.slices[0]
     files = {one.file for one in ordered}
     if not first.series and len(files) > 1:
         yield f"{UNNAMED}: {len(files)} that share patient, study and geometry"
@@ -192,6 +188,8 @@ def _warnings(ordered: Sequence[Slice], scouts: Sequence[Path], trimmed: int) ->
     if len(ordered) == 1 and first.thickness is None:
         yield ("the lone slice has no SliceThickness: it is taken to be "
                f"{UNKNOWN_THICKNESS:g} mm thick")  # fmt: skip
+    if stacked.leans:
+        yield stacked.leans
 
 
 def _contradictions(ordered: Sequence[Slice], distance: float) -> Iterator[str]:
