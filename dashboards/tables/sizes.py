@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dashboards.tables.comparison import MISSING
+from dashboards.tables.comparison import MISSING, with_interval
 from dashboards.tables.metrics import metric_of
 from lesions.metrics.paired import interval
 from lesions.metrics.sizes import SIZES, size_of
@@ -48,10 +48,9 @@ def _cell(name: str, rows: Sequence[Row]) -> str:
     if not known:
         return MISSING
     values = np.array([row[name] for row in known], np.float64)
-    digits, ends = metric_of(name).digits, interval(values, [row["patient"] for row in known])
-    between = "" if ends is None else f" ({ends[0]:.{digits}f} to {ends[1]:.{digits}f})"
+    ends = interval(values, [row["patient"] for row in known])
     of = "" if len(known) == len(rows) else f", of {len(known)}"
-    return f"{values.mean():.{digits}f}{between}{of}"
+    return with_interval(float(values.mean()), ends, metric_of(name).digits) + of
 
 
 def _known(name: str, rows: Sequence[Row]) -> list[Row]:
