@@ -36,6 +36,7 @@ class Lesion:
         masks: label images by name ("human", "snakes", …) as 8-bit PNG.
         noisy: the data set's own flag: possibly a wrong annotation.
         of_mask: what its 3D mask says of it, where it was taken from one.
+        readings: how further people mark it, by their names.
     """
 
     file: str
@@ -53,6 +54,7 @@ class Lesion:
     split: str = "train"
     noisy: bool = False
     of_mask: OfMask | None = None
+    readings: Mapping[str, Recist] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Its name and size: its pixels are megabytes, and its file's name may be anything."""

@@ -18,17 +18,22 @@ from dashboards.plots.overlays import overlay
 from dashboards.recorded.artifacts import files_of
 from dashboards.tables.leaks import leak_notes
 from dashboards.tables.metrics import units_of
+from dashboards.tables.readers import AgainstReaders
 from dashboards.tables.terminal import say
 from lesions import InputError, Recist
+from lesions.metrics.paired import Which
+from lesions.metrics.readers import Reading
 from lesions.names import check_name
 from lesions.prepared import PreparedSet
 from lesions.readers.png import decode_labels
+from lesions.readers.readings import MARKS
 from lesions.seen import Seen, trained_on
 from platform.command_line.models import WhichModel, checkpoints
 from platform.command_line.options import parse, run
 from platform.running.actors import over_actors
 from platform.running.cluster import cluster
 from platform.running.datasets import Data, check_one_kind, find_data
+from platform.running.readings import readers_of, readings_of
 from platform.running.storage import default_storage, new_result, writable
 from platform.tracking.provenance import provenance
 from platform.tracking.results import TRAINED_ON, UNITS
@@ -173,6 +178,7 @@ def evaluate(plan: Evaluating) -> Evaluation:
     if not measured:
         raise InputError(f"no lesion could be measured, the first: {rows[0]['reason']}")
     tags = plan.tags()
+    against = against_readers(plan, measured)
     return Evaluation(
         name=plan.name,
         paper=plan.system.paper,
@@ -186,8 +192,26 @@ def evaluate(plan: Evaluating) -> Evaluation:
         truth=tags["lesion.truth"],
         rows=measured,
         aside=[row for row in rows if "reason" in row],
+        against=against,
         tags={name.removeprefix("lesion."): text for name, text in tags.items()},
     )
+
+
+def against_readers(plan: Evaluating, rows: Sequence[dict[str, Any]]) -> AgainstReaders | None:
+    """The readers of all sets and what is evaluated; None where nobody else has read a lesion."""
+    readers: dict[str, dict[Which, Reading]] = {}
+    ours: dict[Which, Reading] = {}
+    for number, data in enumerate(plan.sets):
+        before = f"{number} "
+        found = readers_of(PreparedSet(data.root, plan.split), before)
+        for name, own in found.items():
+            readers.setdefault(name, {}).update(own)
+        if found:
+            mine = [row for row in rows if row["set"] == number]
+            ours |= readings_of(mine, found[MARKS], before)
+    if not readers or not ours:
+        return None
+    return AgainstReaders(readers=readers, methods={plan.parts.method: [ours]})
 
 
 def mark_seen(rows: Sequence[dict[str, Any]], parts: Sequence[Seen | None]) -> None:

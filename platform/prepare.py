@@ -13,6 +13,7 @@ from lesions.prepared.manifest import claim, write_manifest
 from lesions.prepared.pairs import source_of, with_categories, with_category
 from lesions.prepared.prepared_set import MANIFEST, REJECTED, PreparedSet, read_manifest
 from lesions.prepared.preparing import Plan, Source, Table, prepare_parts
+from lesions.prepared.readings import readings_digest
 from lesions.prepared.remarking import MarksFrom, MarksNoise, write_originals
 from lesions.readers.from_mask import SOFT_TISSUE
 from platform.command_line.options import OF_MASKS, FromMasks, parse, run
@@ -138,13 +139,23 @@ def prepare(plan: Plan) -> dict[str, Any]:
     whole = claim(plan)
     there = (plan.out / MANIFEST).exists()
     # A kill between a new index and its manifest leaves what only the rest of a run mends.
-    if there and set(plan.masks) <= set(read_manifest(plan.out)["masks"]):
+    if there and _lacks_nothing(plan):
         return PreparedSet(plan.out).manifest
     if isinstance(plan.lesions, Table) and plan.lesions.marks.identity:
         write_originals(plan.lesions.place, plan.out)
     numbered = [{"part": number, "rows": rows} for number, rows in enumerate(parts)]
     make_parts("preparing", prepare_parts, numbered, whole, items)
     return write_manifest(whole, items, len(parts))
+
+
+def _lacks_nothing(plan: Plan) -> bool:
+    """Whether the set that is there has all masks, and the source's readings."""
+    had = read_manifest(plan.out)
+    source = plan.lesions
+    read = readings_digest(source.place) if isinstance(source, Table) else ""
+    return set(plan.masks) <= set(had["masks"]) and read == had.get("readings", {}).get(
+        "digest", ""
+    )
 
 
 def main() -> None:
@@ -159,6 +170,10 @@ def main() -> None:
         say(f"  {count} of the lesions {words}")
     if manifest.get("from_masks"):
         say(f"  both key slices and the volume of each lesion: {plan.out / FROM_MASKS}")
+    for reader, count in manifest.get("readings", {}).get("readers", {}).items():
+        say(f"  {count} of the lesions have a reading by {reader} too")
+    for reason, count in manifest.get("readings", {}).get("aside", {}).items():
+        say(f"  {count} readings set aside: {reason}")
     if manifest["rejected"]:
         say(f"  every rejected {item}: {plan.out / REJECTED}")
     if not manifest["accepted"]:

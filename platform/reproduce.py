@@ -1,7 +1,7 @@
 """Train and measure every row of a paper's table, and show it beside the paper's."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -17,14 +17,17 @@ from dashboards.pages.reproduction import (
 )
 from dashboards.tables.differences import differences, seeds_in_words
 from dashboards.tables.papers import PaperRow, known_rows
+from dashboards.tables.readers import AgainstReaders, readers_records
 from dashboards.tables.results import Result, summarised
 from dashboards.tables.shares import shares
 from dashboards.tables.terminal import say
 from lesions import InputError
+from lesions.writers.csv_rows import write_csv
 from platform.command_line.options import parse_config, run, take_system
 from platform.running.cluster import cluster, has_gpu
 from platform.running.datasets import Data, find_data
 from platform.running.plans import start
+from platform.running.readings import Judges
 from platform.running.reproducing import Reproducing
 from platform.running.storage import default_storage, found_again, writable
 from platform.running.training import check_room
@@ -123,33 +126,67 @@ def show(
     plan: Reproducing, external: Data | None, recorder: Recorder, seeds: Sequence[int], page: Path
 ) -> None:
     """Measure and record every row with these seeds; print them, and write the page."""
-    results = [result_of(plan, *pair, recorder, seeds) for pair in plan.rows(external)]
+    judges = plan.judges(external)
+    pairs = [
+        (row, data) for row, data in plan.rows(external) if judges[data.root].judges(row.subgroup)
+    ]
+    results = [result_of(plan, *pair, recorder, seeds, judges) for pair in pairs]
     view = view_of(plan, external, results, seeds)
+    view = replace(view, against=against_readers(plan, recorder, seeds, judges[plan.data.root]))
     print_reproduction(view, Console())
     write_reproduction(view, page)
+    if view.against is not None:
+        path = page.with_name(f"{page.stem}-readers.csv")
+        write_csv(path, *readers_records(view.against))
+        say(f"every reader against every other: {path}")
 
 
 def result_of(
-    plan: Reproducing, row: PaperRow, data: Data, recorder: Recorder, seeds: Sequence[int]
-) -> Result:
+    plan: Reproducing, row: PaperRow, data: Data, recorder: Recorder, seeds: Sequence[int],
+    judges: Mapping[Path, Judges],
+) -> Result:  # fmt: skip
     """Ours for one row of the paper, measured and recorded; parts in order are of one seed."""
     table, variants = plan.contents, plan.contents.rows[row.method]
+    judge = judges[data.root]
     measured = {
         seed: {
-            name: recorder.measure(
-                [plan.training(variants[part], part, seed) for part in parts], data
+            name: judge.judged(
+                recorder.measure(
+                    [plan.training(variants[part], part, seed) for part in parts], data
+                ),
+                row.subgroup,
             )
             for name, parts in table.measured
         }
         for seed in seeds
     }
-    result = summarised(
-        row.method, row.subgroup, data.name, table.columns, measured, table.of_lesions
-    )
+    kind = "all" if row.subgroup in table.readers else row.subgroup
+    result = summarised(row.method, kind, data.name, table.columns, measured, table.of_lesions)
+    result = replace(result, subgroup=row.subgroup)
     made = {part or WHOLE: variant for part, variant in variants.items()}
     params = {**made, "preset": plan.preset, "measured_on": data.description}
     recorder.row(row, result, params, seeds_tag(seeds))
     return result
+
+
+def against_readers(
+    plan: Reproducing, recorder: Recorder, seeds: Sequence[int], judges: Judges
+) -> AgainstReaders | None:
+    """Readers and rows of the table against each reader; None where nobody else has read."""
+    table = plan.contents
+    if not table.readers or not judges.readers:
+        return None
+    (_, parts), *_ = table.measured
+    methods = {
+        method: [
+            judges.read(recorder.measure(
+                [plan.training(variants[part], part, seed) for part in parts], plan.data
+            ))
+            for seed in seeds
+        ]
+        for method, variants in table.rows.items()
+    }  # fmt: skip
+    return AgainstReaders(readers=judges.readers, methods=methods)
 
 
 def view_of(
@@ -165,6 +202,9 @@ def view_of(
     tags = {**plan.data.tags(), **provenance(), "lesion.preset": plan.preset}
     rows = list(plan.rows(external))
     sets = dict.fromkeys(data.description for _, data in rows)
+    # What one reader says stands in MLflow, and in a table of its own.
+    results = [one for one in results if one.subgroup not in table.readers]
+    rows = [(row, data) for row, data in rows if row.subgroup not in table.readers]
     ours = zip((row for row, _ in rows), results, strict=True)
     return Reproduction(
         name=plan.name,

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from lesions import Lesion
+from trainables.kept import MOST_BYTES, Kept
 from trainables.system import Batch, Collates, Draw, OwnSamples, Sample, Samples, System
 from trainables.training import TrainingConfig
 
@@ -110,9 +111,10 @@ class TrainingLoader:
     def __init__(
         self, system: System, config: Any, lesions: Sequence[Lesion], device: torch.device
     ) -> None:
-        samples = samples_of(system, config, lesions)
-        self.device, self.order = device, EpochOrder(len(samples), config.training)
         processes = loader_processes(config.training, device)
+        kept = Kept(lesions, MOST_BYTES // max(1, processes))
+        samples = samples_of(system, config, kept)
+        self.device, self.order = device, EpochOrder(len(samples), config.training)
         self.loader: DataLoader[Any] = DataLoader(
             _AsDataset(samples),
             batch_sampler=self.order,

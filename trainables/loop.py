@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from lesions import InputError, Lesion
 from lesions.metrics.merit import Merit
 from lesions.seen import Seen
 from trainables.evaluate import measure, summarise
+from trainables.kept import MOST_BYTES, Kept
 from trainables.loader import Share, TrainingLoader
 from trainables.parts import Parts, weights_of
 from trainables.recipe import Phase, Recipe
@@ -101,7 +102,9 @@ class _Course:
     """A run on its way: the network, what learns in the phase in work, and how far it has come."""
 
     def __init__(self, run: Run) -> None:
-        self.run, self.recipe = run, run.recipe
+        # Validated after every epoch, by the same lesions.
+        self.run = replace(run, validation=Kept(run.validation, MOST_BYTES // 4))
+        self.recipe = run.recipe
         self.phases = run.phases or range(len(self.recipe))
         self.progress, self.lesions = Progress(phase=self.phases[0]), run.train
         self.own: Learner | None = None

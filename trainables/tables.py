@@ -19,6 +19,8 @@ class PaperTable:
         together: the parts that answer in order, as one; by a name that `columns` may have for
             a part.
         by_type: whether every method has a row for each lesion type.
+        readers: where several people judge, the subgroups of its rows that are one's judgement: the
+            first that of the data set's own marks. The others are overall.
         of_lesions: what is told of the lesions one by one, by its name in `tables.csv`: the lowest,
             `worst_dice`, or a share of them, `fraction_dice_ge_0.80` of Dice ≥ 0.80 and
             `fraction_dice_gt_0.85` of Dice > 0.85. What the name has in its middle is one of
@@ -33,6 +35,7 @@ class PaperTable:
     columns: Mapping[str, tuple[str, str]]
     together: Mapping[str, Sequence[str]] = field(default_factory=dict)
     by_type: bool = False
+    readers: Sequence[str] = ()
     of_lesions: Sequence[str] = ()
     note: str = ""
 

@@ -30,6 +30,7 @@ from dashboards.tables.diameters import (
 from dashboards.tables.leaks import leak_metrics, leak_notes
 from dashboards.tables.metrics import METRICS, MISSED, metric_of, part_words
 from dashboards.tables.papers import PaperRow, rows_by_type, shown_rows, title_of
+from dashboards.tables.readers import AgainstReaders, print_readers, readers_page
 from dashboards.tables.sizes import BY_SIZE, size_cells, size_metrics
 from dashboards.tables.terminal import WIDE, lines_table, plain, print_notes, text_table
 from lesions.metrics import summary
@@ -61,6 +62,7 @@ class Evaluation:
         rows: one a lesion that was measured: its names, `reported`, and what there is of `found`,
             the diameters of `lesions.metrics.side_by_side`, `mask` and `endpoints`.
         aside: one a lesion that could not be, with its `reason`.
+        against: readers and ours against each reader, where the sets have any.
         tags: of the MLflow run, for the page's provenance.
     """
 
@@ -76,6 +78,7 @@ class Evaluation:
     merit: Merit = DICE
     alone: str = ""
     told: str = ""
+    against: AgainstReaders | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -248,6 +251,8 @@ def print_evaluation(view: Evaluation, console: Console) -> None:
     if view.diameters:
         console.print(text_table("Diameters side by side (mm)", *diameter_cells(view.rows)))
         console.print(text_table("Their differences (mm)", *difference_cells(view.rows)))
+    if view.against is not None:
+        print_readers(view.against, console)
     print_notes([*view.notes(), *line_notes([*whole, *kinds])], console)
 
 
@@ -281,6 +286,7 @@ def render_evaluation(view: Evaluation, pictures: Sequence[tuple[Row, bytes]]) -
         sizes=size_cells(view.rows, view.reported),
         diameters=diameter_cells(view.rows) if view.diameters else None,
         differences=difference_cells(view.rows) if view.diameters else None,
+        **readers_page(view.against),
         notes=list(view.notes()),
         plots=with_svg(filter(None, [view.histogram()])),
         merit=metric_of(name),

@@ -13,6 +13,7 @@ from dashboards.tables.comparison import Line, line_notes, paper_lines
 from dashboards.tables.differences import Difference, difference_notes, difference_table, pairs_of
 from dashboards.tables.metrics import metric_of
 from dashboards.tables.papers import WHOLE, PaperRow, title_of
+from dashboards.tables.readers import AgainstReaders, print_readers, readers_page
 from dashboards.tables.results import Result
 from dashboards.tables.shares import Share, groups_of, share_cells, share_notes
 from dashboards.tables.terminal import WIDE, lines_table, plain, print_notes, text_table
@@ -34,6 +35,7 @@ class Reproduction:
         seeds: with which ours was trained.
         differences: of our rows from each other.
         shares: of the lesions of each row, ours and the paper's.
+        against: readers and rows of ours against each reader, where there are any.
         remarks: what sets ours apart, in sentences.
         tags: of the MLflow run, for the page's provenance.
     """
@@ -48,6 +50,7 @@ class Reproduction:
     seeds: Sequence[int] = (0,)
     differences: Sequence[Difference] = ()
     shares: Sequence[Share] = ()
+    against: AgainstReaders | None = None
     remarks: Sequence[str] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -74,7 +77,15 @@ class Reproduction:
             )
             for result in self.results
         ]
-        return [*ours, *paper_lines(self._published)]
+        published = [row for row in self._published if not self.against or row.subgroup in WHOLE]
+        return [*ours, *self._reader_lines(), *paper_lines(published)]
+
+    def _reader_lines(self) -> list[Line]:
+        """Our readers', each against all others."""
+        if self.against is None:
+            return []
+        where = self.results[0].measured_on
+        return [self.against.line(name, where) for name in self.against.readers]
 
     @property
     def _published(self) -> list[PaperRow]:
@@ -143,6 +154,8 @@ def print_reproduction(view: Reproduction, console: Console) -> None:
     if view.shares:
         console.print(text_table("Of the lesions", *share_cells(view.shares), words=2))
         print_notes(share_notes(view.shares, view.results), console)
+    if view.against is not None:
+        print_readers(view.against, console)
     if view.differences:
         console.print(difference_table(view.differences, wide))
         print_notes(difference_notes(view.differences, view.seeds), console)
@@ -166,6 +179,7 @@ def render_reproduction(view: Reproduction) -> str:
         share_notes=list(share_notes(view.shares, view.results)),
         plots=with_svg(histograms(view)),
         pairs=pairs_of(view.differences),
+        **readers_page(view.against, view.rows),
         difference_notes=list(difference_notes(view.differences, view.seeds)),
         provenance=[*sorted(view.tags.items()), ("page written with", ", ".join(versions()))],
     )

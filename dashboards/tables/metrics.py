@@ -71,6 +71,8 @@ METRICS: Mapping[str, Metric] = {
     "long_axis_length_error": _error("long axis length error", "pixel"),
     "short_axis_location_error": _error("short axis location error", "pixel"),
     "short_axis_length_error": _error("short axis length error", "pixel"),
+    "long_axis_location_mm": _error("long axis location error", "mm"),
+    "short_axis_location_mm": _error("short axis location error", "mm"),
     "uncertain": _fraction("Uncertain pixels", "uncertain pixels"),
     "ms": Metric(words="ms per lesion", title="ms per lesion", digits=1, better="lower"),
     MISSED: Metric(words="not found", title="Not found", digits=0, better="lower"),

@@ -4,14 +4,15 @@ A reader is anybody who says four endpoints: a radiologist, or a system. Differe
 lesion that both measured; in pixels of the original slice as the paper has them, and in mm.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 
-from lesions.metrics.measurement import endpoints
+from lesions.metrics.measurement import diameters, endpoints
 from lesions.metrics.paired import Which
 from lesions.recist import Recist
 
@@ -31,62 +32,75 @@ class Reading:
 Readings = Mapping[Which, Reading]  # one reader's
 
 
+LOCATIONS_MM = ("long_axis_location_mm", "short_axis_location_mm")
+
+
+def errors(first: Readings, second: Readings) -> dict[Which, dict[str, float]]:
+    """How far two readers are apart, of each lesion that both measured.
+
+    Returns:
+        Of each what `metrics.endpoints` and `metrics.diameters` give, in pixels and of lengths in
+        mm; `LOCATIONS_MM`; and `turned`, the angle between the long axes in mm, degrees up to 90.
+    """
+    return {which: _errors(first[which], second[which]) for which in _both(first, second)}
+
+
+def _errors(one: Reading, other: Reading) -> dict[str, float]:
+    mm = endpoints(one.recist, other.recist, one.spacing[:2])
+    locations = [mm[f"{axis}_axis_location_error"] for axis in AXES]
+    return {
+        **endpoints(one.recist, other.recist),
+        **diameters(one.recist, other.recist, one.spacing),
+        **dict(zip(LOCATIONS_MM, locations, strict=True)),
+        "turned": _turned(one, other),
+    }
+
+
+def _turned(one: Reading, other: Reading) -> float:
+    """Degrees between the long axes, which have no direction: 0 to 90."""
+    ways = [(each.recist.points[1] - each.recist.points[0]) * each.spacing[:2]
+            for each in (one, other)]  # fmt: skip
+    (ax, ay), (bx, by) = ways
+    return math.degrees(math.atan2(abs(ax * by - ay * bx), abs(ax * bx + ay * by)))
+
+
+def _both(first: Readings, second: Readings) -> list[Which]:
+    return sorted(first.keys() & second.keys())
+
+
 @dataclass(frozen=True, kw_only=True)
-class Apart:
-    """How far two readers are apart on one axis.
+class Limits:
+    """Bland and Altman's limits of agreement of two readers' lengths of one axis.
 
     Attributes:
         axis: "long" or "short".
-        location_px, length_px, location_mm, length_mm: (mean, standard deviation) of the absolute
-            differences; a location's is the mean distance of the axis' two ends, paired in
-            whichever way is the nearer.
         n: lesions that both measured; without any the rest is NaN.
         bias_mm: the mean of the first's lengths less the second's.
-        limits_mm: Bland and Altman's limits of agreement, (low, high).
+        limits_mm: bias ± 1.96 deviations of the differences, (low, high); NaN of a single lesion.
     """
 
     axis: str
     n: int
-    location_px: tuple[float, float]
-    length_px: tuple[float, float]
-    location_mm: tuple[float, float]
-    length_mm: tuple[float, float]
     bias_mm: float
     limits_mm: tuple[float, float]
 
 
-def apart(first: Readings, second: Readings) -> list[Apart]:
-    """How far two readers are apart, on the long axis and the short one."""
-    pairs = [(first[one], second[one]) for one in sorted(first.keys() & second.keys())]
-    errors = {
-        "px": [endpoints(one.recist, other.recist) for one, other in pairs],
-        "mm": [endpoints(one.recist, other.recist, one.spacing[:2]) for one, other in pairs],
-    }
-    lengths = np.array([
-        [each.recist.diameters_mm(one.spacing) for each in (one, other)] for one, other in pairs
-    ]).reshape(-1, 2, len(AXES))  # fmt: skip
+def limits(first: Readings, second: Readings) -> list[Limits]:
+    """Of the long axis and the short one."""
+    lengths = np.array([_lengths(of[which]) for which in _both(first, second)
+                        for of in (first, second)]).reshape(-1, 2, len(AXES))  # fmt: skip
     less = lengths[:, 0] - lengths[:, 1]
-    return [_apart(axis, errors, less[:, at]) for at, axis in enumerate(AXES)]
+    return [_limits(axis, less[:, at]) for at, axis in enumerate(AXES)]
 
 
-def _apart(
-    axis: str, errors: Mapping[str, Sequence[Mapping[str, float]]], less: NDArray[np.float64]
-) -> Apart:
-    """On one axis, of each pair's errors by unit, and its difference in mm."""
-    found = {
-        f"{what}_{unit}": _spread([one[f"{axis}_axis_{what}_error"] for one in every])
-        for unit, every in errors.items() for what in ("location", "length")
-    }  # fmt: skip
+def _limits(axis: str, less: NDArray[np.float64]) -> Limits:
     bias = float(less.mean()) if len(less) else np.nan
     reach = LIMITS * float(less.std(ddof=1)) if len(less) > 1 else np.nan
-    return Apart(
-        axis=axis, n=len(less), bias_mm=bias, limits_mm=(bias - reach, bias + reach), **found
-    )
+    return Limits(axis=axis, n=len(less), bias_mm=bias, limits_mm=(bias - reach, bias + reach))
 
 
-def _spread(values: ArrayLike) -> tuple[float, float]:
-    given = np.asarray(values, dtype=np.float64)
-    return (float(given.mean()), float(given.std())) if len(given) else (np.nan, np.nan)
+def _lengths(reading: Reading) -> tuple[float, float]:
+    return reading.recist.diameters_mm(reading.spacing)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,20 +163,12 @@ def _interval(
     return float(low), float(high)
 
 
-def every_pair(readers: Mapping[str, Readings]) -> Iterator[tuple[str, str, list[Apart]]]:
-    """Each two readers, once, in their order."""
-    names = list(readers)
-    for at, first in enumerate(names):
-        for second in names[at + 1 :]:
-            yield first, second, apart(readers[first], readers[second])
-
-
 def lengths_mm(readers: Mapping[str, Readings], axis: str) -> NDArray[np.float64]:
     """(lesions, readers), mm, of every lesion that somebody measured; NaN where one did not."""
     which = sorted(set().union(*readers.values()))
     at = AXES.index(axis)
     return np.array([
-        [own[one].recist.diameters_mm(own[one].spacing)[at] if one in own else np.nan
+        [_lengths(own[one])[at] if one in own else np.nan
          for own in readers.values()]
         for one in which
     ]).reshape(-1, len(readers))  # fmt: skip

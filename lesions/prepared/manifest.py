@@ -18,9 +18,11 @@ from lesions.files import replace_with, write_text
 from lesions.of_mask import counted
 from lesions.prepared.facts import FACTS
 from lesions.prepared.from_masks import of_masks_in, write_from_masks
+from lesions.prepared.parquet import read_table
 from lesions.prepared.part import ASIDE, PARTS, part_path, read_index
 from lesions.prepared.prepared_set import AGAIN, INDEX, MANIFEST, REJECTED, mask_names
-from lesions.prepared.preparing import Plan
+from lesions.prepared.preparing import Plan, Table
+from lesions.prepared.readings import gather_readings, readings_digest
 from lesions.readers.bounded import read_json
 
 PLAN = "plan.json"
@@ -78,6 +80,7 @@ def write_manifest(plan: Plan, read: int, parts: int) -> dict[str, Any]:
         parts: how many.
     """
     lesions, rejected = _write_index(plan.out, parts)
+    readings = _readings(plan) if lesions["accepted"] else {}
     of_masks = [] if plan.lesions.one_each else of_masks_in(plan.out, parts)
     if of_masks:
         write_from_masks(plan.out, of_masks)
@@ -91,6 +94,7 @@ def write_manifest(plan: Plan, read: int, parts: int) -> dict[str, Any]:
         "reasons": dict(reasons.most_common()),
         **({"from_masks": counted(one for _, _, one in of_masks)} if of_masks else {}),
         "masks": list(plan.masks),
+        **({"readings": readings} if readings else {}),
         "source": str(plan.lesions.place),
         **plan.lesions.identity(),
         "versions": {name: importlib.metadata.version(name) for name in VERSIONED},
@@ -99,6 +103,13 @@ def write_manifest(plan: Plan, read: int, parts: int) -> dict[str, Any]:
     assert found == read if plan.lesions.one_each else found >= read
     write_text(plan.out / MANIFEST, json.dumps(manifest, indent=1))
     return manifest
+
+
+def _readings(plan: Plan) -> dict[str, Any]:
+    """Of a table's set that has lesions, see `gather_readings`; its index is there already."""
+    if not isinstance(plan.lesions, Table) or not readings_digest(plan.lesions.place):
+        return {}
+    return gather_readings(plan.lesions.place, plan.out, read_table(plan.out / INDEX, FACTS))
 
 
 def _write_index(out: Path, parts: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -4,6 +4,7 @@
                                 pair of a volume and its mask
     index.parquet               every column but the pixels, one row a lesion
     rejected.parquet            file, row, reason
+    readings.parquet            further readings of the lesions, where the source has any
     manifest.json               counts, masks, fingerprint, versions; written last, so it marks a
                                 whole set
 
@@ -13,6 +14,7 @@ small whatever the set's size.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,11 @@ from lesions.names import check_name
 from lesions.prepared.facts import FACTS, check_facts, lesion_of, pixel_columns
 from lesions.prepared.parquet import Parquet, named, one_row, read_table
 from lesions.prepared.part import open_part, part_path
+from lesions.prepared.readings import FILE as READINGS
+from lesions.prepared.readings import readings_in
 from lesions.readers.bounded import read_json
+from lesions.readers.readings import MOST_READERS, reader_name
+from lesions.recist import Recist
 
 MANIFEST, INDEX, REJECTED = "manifest.json", "index.parquet", "rejected.parquet"
 AGAIN = "it is damaged: prepare it again, into a new folder, with python -m platform.prepare"
@@ -67,6 +73,25 @@ class PreparedSet(Sequence[Lesion]):
         fingerprint: str = self.manifest["fingerprint"]
         return fingerprint
 
+    @property
+    def readers(self) -> list[str]:
+        """Who has read lesions of the set, beside those who marked them."""
+        return list(self.manifest["readings"]["readers"]) if "readings" in self.manifest else []
+
+    def readings_of(self, row: int) -> dict[str, Recist]:
+        """The further readings of the lesion of a row of the table, by the readers' names.
+
+        Raises:
+            InputError: the set's readings are gone or damaged.
+        """
+        if not self.readers:
+            return {}
+        path = self.root / READINGS
+        try:
+            return readings_in(path, self.manifest["readings"]["digest"]).of(row)
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror}", file=path, remedy=AGAIN) from None
+
     def __len__(self) -> int:
         """How many lesions."""
         return len(self.rows)
@@ -88,7 +113,9 @@ class PreparedSet(Sequence[Lesion]):
                 remedy="run platform.prepare again, with the masks it was last given",
             )  # fmt: skip
         with named(path):
-            return lesion_of(row, one_row(part, row["group"], self._pixels))
+            lesion = lesion_of(row, one_row(part, row["group"], self._pixels))
+        found = self.readings_of(row["row"])
+        return replace(lesion, readings=found) if found else lesion
 
     def __iter__(self) -> Iterator[Lesion]:
         """Each lesion in turn."""
@@ -119,7 +146,23 @@ def read_manifest(root: Path) -> dict[str, Any]:
     if not all(isinstance(found.get(name), str) for name in ("fingerprint", "source")):
         raise InputError("fingerprint or source is no text", file=path)
     found["masks"] = mask_names(found, path)
+    if "readings" in found:
+        _check_readings(found["readings"], path)
     return found
+
+
+def _check_readings(said: Any, path: Path) -> None:
+    """InputError where what a manifest says of readings is not what `gather_readings` says."""
+    readers = said.get("readers") if isinstance(said, dict) else None
+    if not isinstance(readers, dict) or not isinstance(said.get("digest"), str):
+        raise InputError("readings is no object of readers and a digest", file=path)
+    if len(readers) > MOST_READERS:
+        raise InputError(f"has more than {MOST_READERS} readers", file=path)
+    for name in readers:
+        try:
+            reader_name(name)
+        except InputError as error:
+            raise InputError(error.reason, file=path) from None
 
 
 def mask_names(found: dict[str, Any], path: Path) -> list[str]:

@@ -4,7 +4,6 @@ Which lesions make a part depends on the source alone, so the bytes are the same
 workers. A part that is there already is not made again; it is only given the masks that it lacks.
 """
 
-import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +20,7 @@ from lesions.masks import pseudo_mask
 from lesions.prepared.parquet import DamagedError
 from lesions.prepared.part import masks_in, part_path, read_part, write_part
 from lesions.prepared.remarking import AS_GIVEN, MarksFrom
-from lesions.readers.bounded import open_regular
+from lesions.readers.bounded import digest_of
 from lesions.readers.deeplesion import (
     EXACT_MASKS,
     TABLE,
@@ -128,11 +127,7 @@ class Table:
 
 def table_digest(folder: Path) -> str:
     """What tells one data set's table from another's, wherever it lies."""
-    with open_regular(folder / TABLE) as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-        return digest.hexdigest()
+    return digest_of(folder / TABLE)
 
 
 @dataclass(frozen=True, kw_only=True)

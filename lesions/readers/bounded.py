@@ -1,5 +1,6 @@
 """Reading a file that somebody else may have made: a regular one, of a size that is bounded."""
 
+import hashlib
 import json
 import os
 import stat
@@ -43,6 +44,15 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     """The content of a file; see `open_regular`."""
     with open_regular(path, most) as file:
         return file.read(most)  # it may have grown
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file's content, whatever its size up to `MOST_BYTES`; see `open_regular`."""
+    with open_regular(path) as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+        return digest.hexdigest()
 
 
 def read_text(path: Path, most: int = MOST_BYTES) -> str:

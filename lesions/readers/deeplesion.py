@@ -185,14 +185,15 @@ def _read_lesion(row: TableRow, root: Path, keep_noisy: bool, values_are_hu: boo
     if not all(1 <= side <= LARGEST_SIDE and side.is_integer() for side in (width, height)):
         raise InputError(f"Image_size is not whole numbers up to {LARGEST_SIDE}: "
                          f"{width:g}, {height:g}")  # fmt: skip
-    recist = _recist(row, width, height)
+    shape = int(height), int(width)
+    recist = recist_of(_numbers(row, "Measurement_coordinates", 8), shape)
     lesion = Lesion(
         file=_text(row, "File_name"),
         row=row.number,
         recist=recist,
         spacing=(spacing[0], spacing[1], spacing[2]),
         window=(window[0], window[1]),
-        shape=(int(height), int(width)),
+        shape=shape,
         encoded=root / "Images_png" / folder / f"{index}.png",
         masks=_human_mask(root / "Masks_png" / folder / f"{index}_{row.nth}.png"),
         patient=_text(row, "Patient_index").strip(),
@@ -217,14 +218,13 @@ def _location(file_name: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def _recist(row: TableRow, width: float, height: float) -> Recist:
-    points = np.reshape(_numbers(row, "Measurement_coordinates", 8), (4, 2)) - ORIGIN
-    last = np.array([width, height]) - 0.5
-    if (points < -0.5).any() or (points > last).any():
-        raise InputError(
-            f"an endpoint lies outside the {width:g} × {height:g} image: "
-            f"{_text(row, 'Measurement_coordinates')!r:.200}"
-        )
+def recist_of(numbers: Sequence[float], shape: tuple[int, int]) -> Recist:
+    """The RECIST of eight coordinates of the table in a slice (H, W); InputError for none."""
+    points = np.reshape(numbers, (4, 2)) - ORIGIN
+    last = np.array(shape[::-1]) - 0.5
+    if not ((points >= -0.5) & (points <= last)).all():
+        raise InputError(f"an endpoint lies outside the {shape[1]} × {shape[0]} image: "
+                         f"{', '.join(f'{one:g}' for one in numbers)}")  # fmt: skip
     try:
         return Recist(points)
     except ValueError as error:

@@ -7,11 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lesions.readers.deeplesion import ORIGIN
+from lesions.readers.readings import COLUMNS, READERS
 from lesions.recist import Recist
 from lesions.writers.csv_rows import write_csv
-
-READERS = "readers.csv"
-_READINGS = ("File_name", "row", "reader", "x1", "y1", "x2", "y2", "x3", "y3", "x4", "y4")
 
 HEADER = (
     "File_name", "Patient_index", "Study_index", "Series_ID", "Key_slice_index",
@@ -77,7 +75,7 @@ def reading(recist: Recist) -> list[float]:
 
 def write_readings(folder: Path, readings: Iterable[tuple[str, int, int, Sequence[float]]]) -> None:
     """Write `readers.csv`: of each (File_name, row of the table from 1, reader, `reading`)."""
-    write_csv(folder / READERS, _READINGS,
+    write_csv(folder / READERS, COLUMNS,
               ([file, row, reader, *points] for file, row, reader, points in readings))  # fmt: skip
 
 

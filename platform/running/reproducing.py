@@ -6,8 +6,10 @@ from pathlib import Path
 
 from dashboards.tables.papers import PaperRow, known_rows
 from lesions import InputError
+from lesions.prepared import PreparedSet
 from platform.running.datasets import Data
 from platform.running.plans import Planned
+from platform.running.readings import Judges, readers_of
 from platform.running.training import Training
 from trainables.configs import edited
 from trainables.registry import find_table, find_variant
@@ -88,6 +90,18 @@ class Reproducing(Planned):
             parts=self.parts,
             pictures=self.pictures,
         )
+
+    def judges(self, external: Data | None) -> dict[Path, Judges]:
+        """Who judges on each set that is measured on, by its folder."""
+        sets = [self.data, *([external] if external else [])]
+        subgroups = self.contents.readers
+        return {
+            data.root: Judges(
+                readers=readers_of(PreparedSet(data.root, "test")) if subgroups else {},
+                subgroups=subgroups,
+            )
+            for data in sets
+        }
 
     def rows(self, external: Data | None) -> Iterator[tuple[PaperRow, Data]]:
         """The paper's rows that have ours beside them, and what ours is measured on; each once."""

@@ -89,12 +89,9 @@ def record_references(
 
 
 def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Every lesion's names and metrics, as JSON."""
+    """Every lesion's names, metrics and endpoints, as JSON."""
     # A NaN (the distance to an empty mask) is no JSON.
-    plain = [
-        {k: None if v != v else v for k, v in row.items() if k not in ("mask", "endpoints")}
-        for row in rows
-    ]
+    plain = [{k: None if v != v else v for k, v in row.items() if k != "mask"} for row in rows]
     path.write_text(json.dumps(plain, indent=1))
 
 

@@ -131,7 +131,7 @@ def tiny() -> STNSHNConfig:
     Few patients want more augmentation, and random weights a faster optimiser than SGD at 5e-4.
     """
     config = paper()
-    backbone = BackboneConfig(name="resnet10t", pretrained=False)
+    backbone = BackboneConfig(name="test_resnet", pretrained=False)
     return replace(
         config,
         localisation=replace(config.localisation, backbone=backbone, features=32),
@@ -140,9 +140,9 @@ def tiny() -> STNSHNConfig:
         loss=replace(config.loss, through=False),
         training=replace(
             config.training,
-            epochs=8,
+            epochs=40,
             optimizer="adam",
-            learning_rate=2e-3,
+            learning_rate=1e-3,
             schedule="cosine",
         ),
     )

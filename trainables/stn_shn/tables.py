@@ -17,6 +17,7 @@ TABLES: Mapping[str, PaperTable] = {
         rows={method: {"": variant} for method, variant in METHODS.items()},
         parts={"": {}},
         columns={name: ("", name) for name in ENDPOINTS},
+        readers=("vs_DL", "vs_R1", "vs_R2"),
         note=NOTE,
     )
 }

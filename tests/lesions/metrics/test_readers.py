@@ -5,7 +5,7 @@ import pytest
 
 from lesions import Recist
 from lesions.metrics.paired import Which
-from lesions.metrics.readers import Reading, agreement, apart, every_pair, lengths_mm
+from lesions.metrics.readers import Reading, agreement, errors, lengths_mm, limits
 
 SPACING = (0.5, 2.0, 5.0)
 FIRST = Recist([[10, 10], [30, 10], [20, 6], [20, 16]])
@@ -23,14 +23,21 @@ def test_two_readers_by_hand() -> None:
     # The long axis ends 4 pixels further, and is named the other way; the short one is as it was.
     second = Recist([[34, 10], [10, 10], [20, 6], [20, 16]])
     one, two = {which(1): reading(FIRST)}, {which(1): reading(second)}
-    long, short = apart(one, two)
-    assert (long.axis, long.n) == ("long", 1)
-    assert long.location_px == (2.0, 0.0)
-    assert long.length_px == (4.0, 0.0)
-    assert long.location_mm == (1.0, 0.0)
-    assert long.length_mm == (2.0, 0.0)
-    assert long.bias_mm == -2.0
-    assert short.location_mm == short.length_px == (0.0, 0.0)
+    found = errors(one, two)[which(1)]
+    assert found["long_axis_location_error"] == 2.0
+    assert found["long_axis_length_error"] == 4.0
+    assert found["long_axis_location_mm"] == 1.0
+    assert found["long_axis_error"] == 2.0
+    assert found["short_axis_location_mm"] == found["short_axis_length_error"] == 0.0
+    assert found["turned"] == 0.0
+    assert limits(one, two)[0].bias_mm == -2.0
+
+
+def test_long_axes_are_apart_by_an_angle_in_mm_that_has_no_direction() -> None:
+    along = Recist([[10, 10], [14, 10], [12, 9.9], [12, 10.1]])  # 2 mm to the right
+    aslant = Recist([[14, 11], [10, 10], [12, 10.4], [12, 10.6]])  # 2 mm to the left and 2 mm up
+    found = errors({which(1): reading(along)}, {which(1): reading(aslant)})
+    assert found[which(1)]["turned"] == pytest.approx(45)
 
 
 def test_only_what_both_measured_counts_and_limits_are_bland_and_altmans() -> None:
@@ -40,14 +47,14 @@ def test_only_what_both_measured_counts_and_limits_are_bland_and_altmans() -> No
         which(at): reading(Recist([[10, 10], [30 + more, 10], [20, 6], [20, 16]]))
         for at, more in enumerate(longer)
     }
-    long, _ = apart(second, first)
-    assert long.n == 3
-    assert long.length_px == (2.0, pytest.approx(np.std(longer)))
+    assert list(errors(second, first)) == [which(at) for at in range(3)]
+    long, _ = limits(second, first)
+    assert (long.axis, long.n) == ("long", 3)
     assert long.bias_mm == pytest.approx(1.0)
     assert long.limits_mm == pytest.approx((1 - 1.96, 1 + 1.96))  # a deviation of 1 mm
-    nobody, _ = apart({}, first)
+    nobody, _ = limits({}, first)
     assert nobody.n == 0
-    assert np.isnan(nobody.length_mm[0])
+    assert np.isnan([nobody.bias_mm, *nobody.limits_mm]).all()
 
 
 def test_the_example_of_shrout_and_fleiss() -> None:
@@ -73,10 +80,8 @@ def test_agreement_at_its_ends() -> None:
         agreement(same[:1])
 
 
-def test_every_reader_against_every_other() -> None:
+def test_lengths_of_every_reader() -> None:
     readers = {name: {which(1): reading(FIRST)} for name in "abc"} | {"d": {}}
-    pairs = [(first, second) for first, second, _ in every_pair(readers)]
-    assert pairs == [("a", "b"), ("a", "c"), ("a", "d"), ("b", "c"), ("b", "d"), ("c", "d")]
     lengths = lengths_mm(readers, "long")
     np.testing.assert_allclose(lengths[0, :3], 10.0)
     assert np.isnan(lengths[0, 3])
