@@ -63,18 +63,18 @@ class Axes:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Segment:
+class Finding:
     """A lesion of an image: a segment of its SEG, and a group of its report.
 
     Attributes:
-        planes: not empty, and none of them is.
         tracking: its identifier and its UID, both.
+        planes: none of them empty; where there are none it is measured, and no segment.
         axes: None where nothing is measured: it has no group then.
         volume_mm3: of a lesion that was segmented on all slices.
     """
 
-    planes: tuple[Plane, ...]
     tracking: Tracking
+    planes: tuple[Plane, ...] = ()
     axes: Axes | None = None
     volume_mm3: float | None = None
 
@@ -101,18 +101,19 @@ def quietly(make: Callable[P, T]) -> Callable[P, T]:
 
 
 @quietly
-def segmentation(segments: Sequence[Segment], algorithm: Algorithm, of: Sequence[str] = ()) -> Any:
-    """A DICOM SEG with one binary segment a lesion, numbered in order from 1.
+def segmentation(findings: Sequence[Finding], algorithm: Algorithm, of: Sequence[str] = ()) -> Any:
+    """A DICOM SEG with one binary segment a lesion that has pixels, numbered in order from 1.
 
     Args:
-        segments: lesions on frames of one series, or of one multi-frame image.
+        findings: lesions on frames of one series, or of one multi-frame image.
         algorithm: what made them.
         of: what its UIDs are derived from; without it they are new.
 
     Raises:
         InputError: the header cannot be taken over, or the lesions overlap and are too many.
     """
-    sources = sources_of(segments)
+    segments = segments_of(findings)
+    sources = _frames_of(segments)
     first = sources[0].dataset
     several = "NumberOfFrames" in first
     identity = highdicom.AlgorithmIdentificationSequence(
@@ -159,10 +160,24 @@ def write(dataset: Dataset, path: Path) -> None:
         dataset.save_as(file, enforce_file_format=True)
 
 
-def sources_of(segments: Sequence[Segment]) -> list[SourceImage]:
-    """The frames that they lie on, each once."""
-    planes = [plane for segment in segments for plane in segment.planes]
-    return list({plane.source.place: plane.source for plane in planes}.values())
+def segments_of(findings: Sequence[Finding]) -> list[Finding]:
+    """Those that are segments of the SEG, in its order."""
+    return [finding for finding in findings if finding.planes]
+
+
+def sources_of(findings: Sequence[Finding]) -> list[SourceImage]:
+    """The frames that they lie on or are measured on, each once."""
+    measured = [finding.axes.source for finding in findings if finding.axes is not None]
+    return _once([*_frames_of(findings), *measured])
+
+
+def _frames_of(findings: Sequence[Finding]) -> list[SourceImage]:
+    """The frames that have pixels of theirs, each once."""
+    return _once([plane.source for finding in findings for plane in finding.planes])
+
+
+def _once(sources: Sequence[SourceImage]) -> list[SourceImage]:
+    return list({source.place: source for source in sources}.values())
 
 
 def places_of(seg: Any) -> list[tuple[str, int]]:
@@ -180,7 +195,7 @@ def uid_of(kind: str, of: Sequence[str]) -> str:
     return str(uid.generate_uid(entropy_srcs=[kind, *of] if of else None))
 
 
-def _pixels(segments: Sequence[Segment], sources: Sequence[SourceImage]) -> NDArray[Any]:
+def _pixels(segments: Sequence[Finding], sources: Sequence[SourceImage]) -> NDArray[Any]:
     """(planes, rows, columns) of segments' numbers; a last axis of segments where they overlap."""
     at = {source.place: index for index, source in enumerate(sources)}
     shape = (len(sources), *segments[0].planes[0].mask.shape)
@@ -210,10 +225,10 @@ def _positions(sources: Sequence[SourceImage]) -> list[Any]:
     return [known[source.frame - 1] for source in sources]
 
 
-def in_its_characters(made: Any, segments: Sequence[Segment], algorithm: Algorithm) -> Any:
+def in_its_characters(made: Any, findings: Sequence[Finding], algorithm: Algorithm) -> Any:
     """The object in the image's own character set, where all that it says can be written in it."""
-    characters = segments[0].planes[0].source.character_set
-    words = [algorithm.name, algorithm.version, *(one.tracking.identifier for one in segments)]
+    characters = sources_of(findings)[0].character_set
+    words = [algorithm.name, algorithm.version, *(one.tracking.identifier for one in findings)]
     if characters is None or not all(word.isascii() for word in words):
         return made
     if characters:

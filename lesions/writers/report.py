@@ -1,4 +1,4 @@
-"""A TID 1500 measurement report of the lesions of one DICOM SEG, by highdicom."""
+"""A TID 1500 measurement report of the lesions of one CT image, by highdicom."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,9 +12,10 @@ from pydicom.sr.codedict import codes
 from lesions.writers.dicom import (
     MAKER,
     Algorithm,
-    Segment,
+    Finding,
     in_its_characters,
     quietly,
+    segments_of,
     sources_of,
     uid_of,
 )
@@ -23,23 +24,25 @@ from lesions.writers.source_image import SourceImage
 
 @quietly
 def report(
-    segments: Sequence[Segment], seg: Any, algorithm: Algorithm, of: Sequence[str] = ()
+    findings: Sequence[Finding], seg: Any, algorithm: Algorithm, of: Sequence[str] = ()
 ) -> Any:
-    """A TID 1500 report: one group (TID 1411) a measured lesion, with its segment and both axes.
+    """A TID 1500 report: one group a measured lesion, with both axes and the segment, if any.
 
-    The group is the volumetric one: it names the segment by its number, which readers follow to
-    the frames; a planar group would name a frame, and with it no segment. The ends of an axis are
-    a line from which its length is inferred, as in TID 300.
+    The group of a segment is the volumetric one (TID 1411): it names the segment by its number,
+    which readers follow to the frames; a planar group would name a frame, and with it no segment.
+    Without a segment it is TID 1501's, of an image: a region of interest is what it lacks. The
+    ends of an axis are a line from which its length is inferred, as in TID 300.
 
     Args:
-        segments: those that `seg` was made of, some of them measured.
-        seg: `segmentation`'s.
+        findings: those that `seg` was made of and others beside, some of them measured.
+        seg: `segmentation`'s; None where none of them has pixels.
         algorithm: what measured.
         of: as of `segmentation`.
 
     Raises:
         InputError: the header cannot be taken over.
     """
+    segments = segments_of(findings)
     made_by = sr.AlgorithmIdentification(name=algorithm.name, version=algorithm.version)
     content = sr.MeasurementReport(
         observation_context=sr.ObservationContext(
@@ -56,15 +59,15 @@ def report(
         ),
         procedure_reported=codes.LN.CTUnspecifiedBodyRegion,
         imaging_measurements=[
-            _group(segment, number, seg, made_by)
-            for number, segment in enumerate(segments, 1)
-            if segment.axes is not None
+            _group(finding, _segment(finding, segments, seg), made_by)
+            for finding in findings
+            if finding.axes is not None
         ],
         title=codes.DCM.ImagingMeasurementReport,
     )
-    images = {one.dataset.SOPInstanceUID: one.dataset for one in sources_of(segments)}
+    images = {one.dataset.SOPInstanceUID: one.dataset for one in sources_of(findings)}
     made = sr.Comprehensive3DSR(
-        evidence=[*images.values(), seg],
+        evidence=[*images.values(), *([] if seg is None else [seg])],
         content=content,
         series_instance_uid=uid_of("SR series", of),
         series_number=901,
@@ -73,49 +76,64 @@ def report(
         manufacturer=MAKER,
         series_description=f"{algorithm.name} measurements (research only)",
     )
-    return in_its_characters(made, segments, algorithm)
+    return in_its_characters(made, findings, algorithm)
 
 
-def _group(segment: Segment, number: int, seg: Any, made_by: Any) -> Any:
-    """What was measured of one lesion."""
-    assert segment.axes is not None
-    axes = segment.axes
+def _group(finding: Finding, segment: Any, made_by: Any) -> Any:
+    """What was measured of one lesion, which is this segment or none."""
+    assert finding.axes is not None
+    axes = finding.axes
     lengths = [
         sr.Measurement(name=name, value=float(mm), unit=codes.UCUM.Millimeter)
         for name, mm in zip(
             (codes.SCT.LongAxis, codes.SCT.ShortAxis), axes.diameters_mm, strict=True
         )
     ]
-    volumes = [] if segment.volume_mm3 is None else [
+    volumes = [] if finding.volume_mm3 is None else [
         sr.Measurement(
-            name=codes.SCT.Volume, value=segment.volume_mm3, unit=codes.UCUM.CubicMillimeter
+            name=codes.SCT.Volume, value=finding.volume_mm3, unit=codes.UCUM.CubicMillimeter
         )
     ]  # fmt: skip
-    group = sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(
-            uid=segment.tracking.uid, identifier=segment.tracking.identifier
+    said: dict[str, Any] = {
+        "tracking_identifier": sr.TrackingIdentifier(
+            uid=finding.tracking.uid, identifier=finding.tracking.identifier
         ),
-        referenced_segment=sr.ReferencedSegment(
-            sop_class_uid=seg.SOPClassUID,
-            sop_instance_uid=seg.SOPInstanceUID,
-            segment_number=number,
-            source_images=[
-                sr.SourceImageForSegmentation(
-                    plane.source.dataset.SOPClassUID,
-                    plane.source.dataset.SOPInstanceUID,
-                    _frames(plane.source),
-                )
-                for plane in segment.planes
-            ],
-        ),
-        finding_type=codes.SCT.Lesion,
-        algorithm_id=made_by,
-        measurements=[*lengths, *volumes],
-    )
-    # Not by the constructor, which knows lines in groups without a segment alone.
+        "finding_type": codes.SCT.Lesion,
+        "algorithm_id": made_by,
+        "measurements": [*lengths, *volumes],
+    }
+    if segment is None:
+        image = sr.SourceImageForMeasurementGroup.from_source_image(
+            axes.source.dataset, _frames(axes.source)
+        )
+        group = sr.MeasurementsAndQualitativeEvaluations(**said, source_images=[image])
+    else:
+        group = sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+            **said, referenced_segment=segment
+        )
+    # Not by the constructors: that of a group with a segment refuses lines.
     for length, ends in zip(lengths, (axes.points[:2], axes.points[2:]), strict=True):
         length[0].ContentSequence = ContentSequence([_line(ends, axes.source)])
     return group
+
+
+def _segment(finding: Finding, segments: Sequence[Finding], seg: Any) -> Any:
+    """A lesion's segment of the SEG, with the frames it was drawn on; None of one without."""
+    if not finding.planes:
+        return None
+    return sr.ReferencedSegment(
+        sop_class_uid=seg.SOPClassUID,
+        sop_instance_uid=seg.SOPInstanceUID,
+        segment_number=segments.index(finding) + 1,
+        source_images=[
+            sr.SourceImageForSegmentation(
+                plane.source.dataset.SOPClassUID,
+                plane.source.dataset.SOPInstanceUID,
+                _frames(plane.source),
+            )
+            for plane in finding.planes
+        ],
+    )
 
 
 def _line(ends: NDArray[np.float64], source: SourceImage) -> Any:

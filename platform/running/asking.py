@@ -44,7 +44,7 @@ def ask(
         say(f"{recist['long_axis']['mm']:.1f} × {recist['short_axis']['mm']:.1f} mm, from the "
             f"{found['recist_from']}")  # fmt: skip
     if found["mask"] is None:
-        say(f"no mask: {system.name} segments nothing, and without one there is no report")
+        say(f"no mask: {system.name} segments nothing")
     elif "mask" not in found["files"]:
         say("no mask: an empty one is no DICOM SEG")
     names = ", ".join([*found["files"].values(), OVERLAY, ANSWER])

@@ -25,7 +25,7 @@ from trainables.answering.answered import is_answered, read_answer
 from trainables.answering.answerer import Answering
 from trainables.answering.answers import MEASURED, STATUSES
 from trainables.answering.batch import DEATHS, AnswerActor, item_of
-from trainables.answering.combined import SEG, combine, remove_combined
+from trainables.answering.combined import combine, objects_in, remove_combined
 from trainables.answering.files import forget, remove
 from trainables.answering.question import Question
 
@@ -188,10 +188,11 @@ def combine_all(told: Sequence[Asked], answering: Answering, out: Path) -> dict[
         folders = [out / one.row.folder for one in some]
         for words in combine(folders, algorithm, out / place, fewest=2):
             say(f"warning: {some[0].row.written}: {words}")
-        together = (out / place / SEG).is_file()
+        together = objects_in(out / place)
         for one in some:
-            own = (out / one.row.folder / SEG).is_file()
-            places[one.row.folder] = "" if not own else place if together else one.row.folder
+            own = objects_in(out / one.row.folder)
+            there = place if own & together else one.row.folder
+            places[one.row.folder] = there if own else ""
     for folder in (out / IMAGES).glob("*"):
         if f"{IMAGES}/{folder.name}" not in places.values():
             remove_combined(folder)

@@ -8,6 +8,7 @@ from typing import Any
 import highdicom
 import nibabel
 import numpy as np
+import pydicom
 import pytest
 from numpy.typing import NDArray
 
@@ -18,6 +19,8 @@ from platform.predict import WITHOUT, PredictOptions
 from tests.boxed import ARM, Boxed, Crossed, Marked, save
 from tests.discs import Checkpoints, dice, middle_of, slice_with_discs
 from tests.lesions.readers import dicom_files
+from tests.lesions.writers.test_dicom_writer import both_groups_of, referred
+from tests.lesions.writers.valid import check_valid
 from tests.platform.conftest import command
 from trainables.registry import SYSTEMS
 
@@ -145,19 +148,45 @@ def test_nothing_segmented_is_no_mask_and_no_measurement(
     assert " mm" not in shown
 
 
+@pytest.mark.parametrize("directions", [((1, 0, 0), (0, 1, 0)), ((0, 1, 0), (1, 0, 0))])
 def test_a_system_without_a_mask(
-    predict: Predict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """It measures; without a DICOM SEG there is no report, which would refer to it."""
-    file = dicom_files.save(dicom_files.ct(HU), tmp_path / "one")
-    found = predict("crossed", "--click", "60,50", image=file)
-    assert (found["mask"], found["files"], found["recist_from"]) == (None, {}, "endpoints")
+    predict: Predict, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    directions: tuple[Any, Any],
+) -> None:  # fmt: skip
+    """It measures, and its report has the axes on the stored image, without a segment."""
+    (file,) = dicom_files.save_all(dicom_files.series(HU[None], *directions), tmp_path / "ct")
+    found = predict("crossed", "--click", "60,50", "--tracking-id", "T1", image=file)
+    assert (found["mask"], found["recist_from"]) == (None, "endpoints")
+    assert found["files"] == {"report": "report.dcm"}
     assert found["recist"]["long_axis"]["pixels"] == 2 * ARM
     assert (found["status"], found["doubt"]) == ("measured", "it is always the same cross")
     shown = capsys.readouterr().out
     assert "doubtful: it is always the same cross\n" in shown
-    assert "no mask: crossed segments nothing, and without one there is no report" in shown
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"answer.json", "overlay.png"}
+    assert "no mask: crossed segments nothing\n" in shown
+    out = tmp_path / "out"
+    assert {path.name for path in out.iterdir()} == {"answer.json", "overlay.png", "report.dcm"}
+    check_valid(out / "report.dcm")
+    segmented, (group,) = both_groups_of(out / "report.dcm")
+    assert segmented == []
+    called = found["tracking"]
+    assert (group.tracking_identifier, group.tracking_uid) == ("T1", called["uid"])
+    for axis, said in zip(group.get_measurements(), found["recist"].values(), strict=True):
+        assert axis.value == said["mm"]
+        (line,) = axis.referenced_coordinates
+        ends = np.array([(end["x"], end["y"]) for end in said["ends"]])
+        assert line.value == pytest.approx(ends + 0.5)
+        assert referred(line.ContentSequence[0])[0] == pydicom.dcmread(file).SOPInstanceUID
+
+
+def test_what_no_report_can_be_made_of_is_measured_all_the_same(
+    predict: Predict, tmp_path: Path
+) -> None:
+    file = dicom_files.save(dicom_files.ct(HU, SOPInstanceUID=None), tmp_path / "one")
+    found = predict("crossed", "--click", "60,50", image=file)
+    assert (found["status"], found["files"], found["frames"]) == ("measured", {}, [])
+    assert found["tracking"]["uid"] is None
+    (why,) = found["warnings"]
+    assert why.startswith("no report: its SOPInstanceUID is missing")
 
 
 def test_what_is_guessed_of_a_lesion_that_is_not_found_is_no_headline(

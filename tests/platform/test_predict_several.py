@@ -13,17 +13,20 @@ import torch
 from dashboards.plots.overlays import answer_overlay
 from lesions import InputError
 from lesions.readers.png import encode_slice
+from lesions.writers.dicom import Algorithm
 from platform.running.prompt_tables import Asked
-from tests.boxed import Boxed, Stacked, save
+from tests.boxed import Boxed, Crossed, Stacked, save
 from tests.discs import Checkpoints, dice, middle_of, slice_with_discs
 from tests.lesions.readers import dicom_files
 from tests.lesions.readers.test_prompt_table import write_table
-from tests.lesions.writers.test_dicom_writer import groups_of
+from tests.lesions.writers.test_dicom_writer import both_groups_of, groups_of
+from tests.lesions.writers.valid import check_valid
 from tests.platform.conftest import command
 from tests.platform.test_prompt_tables import read
 from trainables.answering import batch
 from trainables.answering.answerer import Answering
 from trainables.answering.batch import AnswerActor, item_of
+from trainables.answering.combined import combine, objects_in
 
 HU, CORNERS = slice_with_discs(100)
 CLICKS = ["{},{}".format(*middle_of(corner)) for corner in CORNERS]
@@ -158,6 +161,37 @@ def test_what_cannot_be_put_together_costs_no_measurement(
         assert [found["files"]["report"] for found in answers] == ["report.dcm"] * 2
         assert [path.name for path in sorted(out.glob("*.dcm"))] == left
         assert "report of all 2 lesions together: the image's header" in capsys.readouterr().out
+
+
+def test_lesions_without_masks_share_a_report(tmp_path: Path) -> None:
+    """There is no SEG then; put beside a lesion with a mask, there is one of that alone."""
+    model, file, out = save(Crossed(), tmp_path / "crossed"), image(tmp_path), tmp_path / "out"
+    words = ("--model", model, "--image", file, "--clicks", *CLICKS[:2], "--out", out)
+    assert command("predict", "tests.boxed:Crossed", *words) == 0
+    assert [path.name for path in sorted(out.iterdir())] == ["000001", "000002", "report.dcm"]
+    check_valid(out / "report.dcm")
+    segmented, groups = both_groups_of(out / "report.dcm")
+    own = [json.loads((out / name / "answer.json").read_text()) for name in ("000001", "000002")]
+    assert segmented == []
+    assert [one.tracking_uid for one in groups] == [found["tracking"]["uid"] for found in own]
+    assert [[one.value for one in group.get_measurements()] for group in groups] == [
+        [axis["mm"] for axis in found["recist"].values()] for found in own
+    ]
+    boxed = save(Boxed(), tmp_path / "boxed")
+    (masked,) = predicted(boxed, tmp_path / "other", "--image", file, *boxes(2))
+    folders, both = [out / "000001", tmp_path / "other" / "000001"], tmp_path / "both"
+    made = []
+    for some in (folders, folders, folders[:1]):
+        assert combine(some, Algorithm(name="boxed", version="1"), both) == []
+        made.append((objects_in(both), pydicom.dcmread(both / "report.dcm").SOPInstanceUID))
+        check_valid(*both.iterdir())
+        segmented, groups = both_groups_of(both / "report.dcm")
+        assert [one.tracking_uid for one in groups] == [own[0]["tracking"]["uid"]]
+        assert [one.tracking_uid for one in segmented] == [masked["tracking"]["uid"]][
+            : len(some) - 1
+        ]
+    assert made[0] == made[1]
+    assert [names for names, _ in made[1:]] == [{"mask.dcm", "report.dcm"}, {"report.dcm"}]
 
 
 def test_images_that_are_no_dicom(boxed: Path, tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ class Written:
         files: their names by what they are.
         tracking: what the lesion is called; its UID is "" where no DICOM object has it.
         warnings: in sentences, what is not as the image has it.
-        frames: of the DICOM SEG, in its order: the image's file, its frame and its thickness.
+        frames: of the DICOM SEG, in its order: the image's file, its frame and its thickness; of a
+            report alone the one frame that it measures on.
     """
 
     files: dict[str, str]

@@ -12,7 +12,7 @@ from lesions.metrics import mask_volume
 from lesions.readers.prompted import PromptedSlice
 from lesions.tracking import Tracking, derived_uid, new_uid
 from lesions.volume import SliceOrigin
-from lesions.writers.dicom import Algorithm, Axes, Plane, Segment, places_of, segmentation, write
+from lesions.writers.dicom import Algorithm, Axes, Finding, Plane, places_of, segmentation, write
 from lesions.writers.masks import write_grid_mask, write_nifti_mask, write_png_mask
 from lesions.writers.report import report
 from lesions.writers.source_image import SourceImage, source_image
@@ -25,18 +25,18 @@ def write_files(
     seen: PromptedSlice, prediction: Prediction, algorithm: Algorithm, question: Question,
     folder: Path,
 ) -> Written:  # fmt: skip
-    """The mask in the image's geometry, and for DICOM the report.
+    """The mask in the image's geometry, and for DICOM the report of what was measured.
 
-    Nothing without a mask: the report refers to its DICOM SEG. An empty one is no DICOM SEG
-    either, which must have a frame, and nothing to report on. A mask that its image's format
-    cannot have is a PNG.
+    An empty mask is no DICOM SEG, which must have a frame. A mask that its image's format cannot
+    have is a PNG.
     """
     given = question.tracking
     called = Tracking(identifier=given.identifier or f"Lesion {question.number}", uid=given.uid)
-    if prediction.mask is None or (seen.origin is not None and not prediction.mask.any()):
-        return Written(files={}, tracking=called)
-    if seen.origin is not None:
+    segmented = prediction.mask is not None and bool(prediction.mask.any())
+    if seen.origin is not None and (segmented or prediction.recist is not None):
         return _write_dicom(seen, prediction, algorithm, called, question, folder)
+    if seen.origin is not None or prediction.mask is None:
+        return Written(files={}, tracking=called)
     mask, name = seen.mask_in_image(prediction.mask), MASKS["png" if seen.grid is None else "grid"]
     if seen.grid is None:
         write_png_mask(mask, folder / name)
@@ -58,36 +58,48 @@ def _write_dicom(
     seen: PromptedSlice, prediction: Prediction, algorithm: Algorithm, called: Tracking,
     question: Question, folder: Path,
 ) -> Written:  # fmt: skip
-    """See `write_files`."""
+    """The SEG of what is segmented, the report of what is measured: one of them, or both."""
     assert seen.origin is not None
-    assert prediction.mask is not None
-    name = MASKS["dicom"]
+    files, warnings, seg = {}, [], None
     try:
         source = source_image(seen.origin)
         tracking, unknown = _known(called, question.tracking, source)
         planes, origins = _planes(seen, prediction, source)
-        lesion = Segment(
+        lesion = Finding(
             planes=planes, tracking=tracking, axes=_axes(seen, prediction, source),
             volume_mm3=volume_mm3(seen, prediction),
         )  # fmt: skip
-        seg = segmentation([lesion], algorithm)
-        write(seg, folder / name)
+        if planes:
+            seg = segmentation([lesion], algorithm)
+            write(seg, folder / MASKS["dicom"])
+            files["mask"] = MASKS["dicom"]
     except InputError as error:
-        name = MASKS["png"]
-        write_png_mask(seen.mask_in_image(prediction.mask), folder / name)
-        why = f"no DICOM SEG and no report, and {name} instead: {error.reason}"
-        return Written(files={"mask": name}, tracking=called, warnings=(why,))
-    files, warnings = {"mask": name}, [*source.repairs, *unknown]
+        return _without_dicom(seen, prediction, called, error, folder)
     if lesion.axes is not None:
         try:
             write(report([lesion], seg, algorithm), folder / REPORT)
             files["report"] = REPORT
         except InputError as error:
+            if seg is None:
+                return _without_dicom(seen, prediction, called, error, folder)
             warnings.append(f"no report: {error.reason}")
-    frames = [_frame(*origins[place], folder) for place in places_of(seg)]
+    places = [source.place] if seg is None else places_of(seg)
     return Written(
-        files=files, tracking=tracking, warnings=tuple(warnings), frames=tuple(frames)
+        files=files, tracking=tracking, warnings=(*source.repairs, *unknown, *warnings),
+        frames=tuple(_frame(*origins[place], folder) for place in places),
     )  # fmt: skip
+
+
+def _without_dicom(
+    seen: PromptedSlice, prediction: Prediction, called: Tracking, error: InputError, folder: Path
+) -> Written:
+    """The mask alone, where neither object can be made."""
+    if prediction.mask is None or not prediction.mask.any():
+        return Written(files={}, tracking=called, warnings=(f"no report: {error.reason}",))
+    name = MASKS["png"]
+    write_png_mask(seen.mask_in_image(prediction.mask), folder / name)
+    why = f"no DICOM SEG and no report, and {name} instead: {error.reason}"
+    return Written(files={"mask": name}, tracking=called, warnings=(why,))
 
 
 def _known(
@@ -115,14 +127,15 @@ def _known(
 def _planes(
     seen: PromptedSlice, prediction: Prediction, source: SourceImage
 ) -> tuple[tuple[Plane, ...], dict[tuple[str, int], tuple[int, SliceOrigin]]]:
-    """The lesion's pixels slice by slice, and which slice and frame each lies on."""
+    """The lesion's pixels slice by slice, and which slice each frame is, the prompt's too."""
     assert seen.origin is not None
-    assert prediction.mask is not None
-    masks = {seen.index: prediction.mask}
-    if prediction.volume is not None:
-        slices = np.nonzero((prediction.volume == 1).any(axis=(1, 2)))[0]
-        masks = {int(index): prediction.volume[index] for index in slices} | masks
-    planes, origins = [], {}
+    masks = {}
+    if prediction.mask is not None and prediction.mask.any():
+        if prediction.volume is not None:
+            slices = np.nonzero((prediction.volume == 1).any(axis=(1, 2)))[0]
+            masks = {int(index): prediction.volume[index] for index in slices}
+        masks[seen.index] = prediction.mask
+    planes, origins = [], {source.place: (seen.index, seen.origin)}
     for index, mask in sorted(masks.items()):
         origin = seen.origin if index == seen.index else seen.origins[index]
         frame = source if index == seen.index else source_image(origin)

@@ -20,7 +20,7 @@ from lesions.readers.prompted import PromptedSlice, read_prompted
 from lesions.tracking import Tracking
 from lesions.volume import SliceOrigin
 from lesions.writers import dicom
-from lesions.writers.dicom import Algorithm, Axes, Plane, Segment, places_of, segmentation, write
+from lesions.writers.dicom import Algorithm, Axes, Finding, Plane, places_of, segmentation, write
 from lesions.writers.report import report
 from lesions.writers.source_image import source_image
 from tests.lesions.readers.dicom_files import HU, ORIGIN, SPACING, enhanced, save, save_all, series
@@ -38,17 +38,17 @@ def mask_of(shape: tuple[int, ...]) -> NDArray[np.uint8]:
     return mask
 
 
-def segment(origin: SliceOrigin, mask: NDArray[np.uint8], tracking: Tracking = TRACKING) -> Segment:
+def segment(origin: SliceOrigin, mask: NDArray[np.uint8], tracking: Tracking = TRACKING) -> Finding:
     source = source_image(origin)
     axes = Axes(source=source, points=POINTS, diameters_mm=(12.5, 7.25))
-    return Segment(planes=(Plane(source=source, mask=mask),), tracking=tracking, axes=axes)
+    return Finding(planes=(Plane(source=source, mask=mask),), tracking=tracking, axes=axes)
 
 
 def written(origin: SliceOrigin, mask: NDArray[np.uint8], folder: Path) -> tuple[Path, Path]:
     return written_all([segment(origin, mask)], folder)
 
 
-def written_all(segments: Sequence[Segment], folder: Path) -> tuple[Path, Path]:
+def written_all(segments: Sequence[Finding], folder: Path) -> tuple[Path, Path]:
     seg = segmentation(segments, PDNET)
     write(seg, folder / "mask.dcm")
     write(report(segments, seg, PDNET), folder / "report.dcm")
@@ -63,12 +63,37 @@ def seen_at(image: Path, index: int) -> tuple[PromptedSlice, SliceOrigin]:
 
 
 def groups_of(path: Path) -> list[Any]:
-    """A report's groups, all of one kind."""
+    """A report's groups, all of segments."""
+    groups, others = both_groups_of(path)
+    assert others == []
+    return groups
+
+
+def both_groups_of(path: Path) -> tuple[list[Any], list[Any]]:
+    """A report's groups of segments, and those of images."""
     content = highdicom.sr.srread(path).content
     assert content.get_planar_roi_measurement_groups() == []
-    assert content.get_image_measurement_groups() == []
-    groups: list[Any] = content.get_volumetric_roi_measurement_groups()
-    return groups
+    groups = content.get_volumetric_roi_measurement_groups()
+    return groups, content.get_image_measurement_groups()
+
+
+def check_axes(group: Any, image: tuple[str, int | None]) -> None:
+    """Both lengths of `segment`, each with its line on the image and its frame."""
+    long, short = group.get_measurements()
+    assert (long.name.meaning, long.value, long.unit.value) == ("Long axis", 12.5, "mm")
+    assert (short.name.meaning, short.value, short.unit.value) == ("Short axis", 7.25, "mm")
+    for axis, ends in ((long, POINTS[:2]), (short, POINTS[2:])):
+        (line,) = axis.referenced_coordinates
+        assert line.graphic_type.value == "POLYLINE"
+        assert line.value == pytest.approx(ends + 0.5)  # from the pixel's corner
+        (selected,) = line.ContentSequence
+        assert referred(selected) == image
+
+
+def referred(item: Any) -> tuple[str, int | None]:
+    """The image that an item names, and the frame if it does."""
+    (reference,) = item.ReferencedSOPSequence
+    return str(reference.ReferencedSOPInstanceUID), reference.get("ReferencedFrameNumber")
 
 
 @pytest.mark.parametrize("directions", [((1, 0, 0), (0, 1, 0)), ((0, -1, 0), (1, 0, 0))])
@@ -152,15 +177,77 @@ def test_the_report_says_what_was_measured(tmp_path: Path) -> None:
     assert reference.ReferencedSegmentNumber == 1
     assert "ReferencedFrameNumber" not in reference, "one number alone: PS3.3, table 10-3"
     assert (group.tracking_identifier, group.tracking_uid) == ("T1", "1.2.3.4")
-    long, short = group.get_measurements()
-    assert (long.name.meaning, long.value, long.unit.value) == ("Long axis", 12.5, "mm")
-    assert (short.name.meaning, short.value, short.unit.value) == ("Short axis", 7.25, "mm")
-    for axis, ends in ((long, POINTS[:2]), (short, POINTS[2:])):
-        (line,) = axis.referenced_coordinates
-        assert line.value == pytest.approx(ends + 0.5)  # from the pixel's corner
-        (image,) = line.ContentSequence
-        instance = image.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
-        assert instance == origin.instance
+    check_axes(group, (origin.instance, None))
+
+
+def report_of(findings: Sequence[Finding], seg: Any, path: Path) -> Path:
+    write(report(findings, seg, PDNET), path)
+    check_valid(path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["one frame", "many frames"])
+def test_a_report_of_endpoints_alone(tmp_path: Path, kind: str) -> None:
+    """Its groups are of an image: nothing in it is a segment, and no other object is meant."""
+    if kind == "one frame":
+        save_all(series(), tmp_path / "ct")
+    else:
+        save(enhanced(), tmp_path / "ct" / "enhanced")
+    origins = [seen_at(tmp_path / "ct", index)[1] for index in (3, 1)]
+    called = [Tracking(identifier=name, uid=uid) for name, uid in (("T1", "1.1"), ("T2", "1.2"))]
+    findings = [
+        replace(segment(origin, mask_of(HU.shape[1:]), tracking), planes=())
+        for origin, tracking in zip(origins, called, strict=True)
+    ]
+    path = report_of(findings, None, tmp_path / "report.dcm")
+    segmented, groups = both_groups_of(path)
+    assert segmented == []
+    assert [(one.tracking_identifier, one.tracking_uid) for one in groups] == [
+        ("T1", "1.1"), ("T2", "1.2")
+    ]  # fmt: skip
+    for group, origin in zip(groups, origins, strict=True):
+        image = (origin.instance, None if kind == "one frame" else origin.frame)
+        check_axes(group, image)
+        assert [referred(one) for one in group.source_images] == [image]
+        assert group.finding_type.meaning == "Lesion"
+    (study,) = pydicom.dcmread(path).CurrentRequestedProcedureEvidenceSequence
+    (listed,) = study.ReferencedSeriesSequence
+    assert {one.ReferencedSOPInstanceUID for one in listed.ReferencedSOPSequence} == {
+        origin.instance for origin in origins
+    }
+    tid1500(path, tmp_path / "report.json")
+    read = json.loads((tmp_path / "report.json").read_text())["Measurements"]
+    assert [one["TrackingUniqueIdentifier"] for one in read] == ["1.1", "1.2"]
+    for one in read:
+        assert "ReferencedSegment" not in one
+        assert [float(item["value"]) for item in one["measurementItems"]] == [12.5, 7.25]
+
+
+def test_a_lesion_without_a_mask_beside_segments(tmp_path: Path) -> None:
+    """Segments are numbered without it, and its slice is among the images that are meant."""
+    save_all(series(), tmp_path / "ct")
+    findings = []
+    for number, index in enumerate((1, 2, 3), 1):
+        seen, origin = seen_at(tmp_path / "ct", index)
+        called = Tracking(identifier=f"T{number}", uid=f"1.2.{number}")
+        findings.append(segment(origin, mask_of(seen.image_shape), called))
+    findings[1] = replace(findings[1], planes=())
+    seg_path, path = written_all(findings, tmp_path)
+    seg = pydicom.dcmread(seg_path)
+    assert [one.TrackingID for one in seg.SegmentSequence] == ["T1", "T3"]
+    assert seg.NumberOfFrames == 2
+    segmented, (alone,) = both_groups_of(path)
+    numbers = [
+        one.referenced_segment[0].ReferencedSOPSequence[0].ReferencedSegmentNumber
+        for one in segmented
+    ]  # fmt: skip
+    assert [one.tracking_identifier for one in segmented] == ["T1", "T3"]
+    assert numbers == [1, 2]
+    assert alone.tracking_identifier == "T2"
+    (study,) = pydicom.dcmread(path).CurrentRequestedProcedureEvidenceSequence
+    meant = {one.ReferencedSOPInstanceUID for series in study.ReferencedSeriesSequence
+             for one in series.ReferencedSOPSequence}  # fmt: skip
+    assert len(meant) == 4, "three slices and the SEG"
 
 
 @pytest.mark.parametrize("kind", ["one frame", "many frames"])
