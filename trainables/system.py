@@ -20,6 +20,7 @@ from trainables.training import recipe_of
 Sample = Mapping[str, Any]
 Batch = Mapping[str, Tensor]
 Square = tuple[tuple[float, float], float]  # middle (x, y) and side, slice pixels
+View = tuple[NDArray[np.float64], int]  # (2, 3), a view's pixels → the slice's; the view's side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,7 @@ class Prediction:
         volume: uint8 (D, H, W), the mask on all slices of the case's volume.
         volume_probability: float32 (D, H, W), likewise.
         square: the part of the slice that was looked at; None = all of it.
+        view: how it was turned and scaled to be looked at, where the system chose that itself.
         found: whether the lesion was found; else what there is beside is a guess, and `doubt`
             says what it rests on.
         doubt: what is doubtful about it, a sentence without its full stop.
@@ -51,6 +53,7 @@ class Prediction:
     volume: NDArray[np.uint8] | None = None
     volume_probability: NDArray[np.float32] | None = None
     square: Square | None = None
+    view: View | None = None
     found: bool = True
     doubt: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)

@@ -24,14 +24,15 @@ from trainables.answering.identity import WHOLE
 from trainables.answering.precision import name_of
 from trainables.answering.question import Question, said
 from trainables.answering.writing import volume_mm3, write_files
-from trainables.system import Prediction, Square, System
+from trainables.system import Prediction, Square, System, View
 
 Pair = tuple[float, float]
 MEASURED, UNMEASURED, NOTHING = "measured", "not measured", "nothing found"
 STATUSES = (MEASURED, UNMEASURED, NOTHING)
-# Slice, window, mask, RECIST, and the part of the slice that was looked at → a PNG.
+# Slice with what was told, window, mask, RECIST, and what was looked at → a PNG.
 Draw = Callable[
-    [PromptedSlice, Pair, NDArray[np.uint8] | None, Recist | None, Square | None], bytes
+    [PromptedSlice, Pair, NDArray[np.uint8] | None, Recist | None, Square | None, View | None],
+    bytes,
 ]
 
 
@@ -76,7 +77,10 @@ def answer(
     system, model = answerer.parts.system, answerer.answering.model
     algorithm = Algorithm(name=system.name, version=model.version)
     written = write_files(seen, prediction, algorithm, question, folder)
-    picture = draw(seen, question.window, prediction.mask, prediction.recist, prediction.square)
+    picture = draw(
+        replace(seen, prompt=told), question.window, prediction.mask, prediction.recist,
+        prediction.square, prediction.view,
+    )  # fmt: skip
     with replace_with(folder / OVERLAY) as file:
         file.write(picture)
     seconds = {"read": read - start, "told": asked - read}

@@ -73,6 +73,9 @@ class Answers(Asked):
             assert there.square is not None
             moved = np.subtract(there.square[0], here.square[0])
             assert np.allclose([*moved, there.square[1]], [*SHIFT, here.square[1]], atol=1e-3)
+            if here.view is not None and there.view is not None:
+                moved = there.view[0] - here.view[0]
+                assert np.allclose(moved, [(0, 0, shift) for shift in SHIFT], atol=1e-2)
             if here.probability is not None and there.probability is not None:
                 width, height = lesion.shape[1] - SHIFT[0], lesion.shape[0] + SHIFT[1]
                 before = here.probability[-SHIFT[1] :, :width]

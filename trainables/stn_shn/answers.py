@@ -14,7 +14,7 @@ from trainables.crops import Crop, apply
 from trainables.stn_shn.hourglass import STRIDE
 from trainables.stn_shn.model import Outputs
 from trainables.stn_shn.samples import crop_of, image_of
-from trainables.system import How, Prediction, Trained
+from trainables.system import How, Prediction, Trained, View
 from trainables.together import together
 
 LEAST_PEAK = 0.1  # of what a map is trained to reach: below, it shows nothing
@@ -36,14 +36,19 @@ def _answers(trained: Trained, cases: Sequence[Case], how: How) -> list[Predicti
         outputs: Outputs = trained.model(batch)
     maps = outputs.heatmaps[-1].float().cpu().numpy()
     thetas = outputs.thetas.double().cpu().numpy()
+    taken = trained.config.stn  # else the view is the crop
     return [
-        _prediction(case, crop, theta, heat)
+        _prediction(case, crop, theta, heat, view_in(crop, theta) if taken else None)
         for case, crop, theta, heat in zip(cases, crops, thetas, maps, strict=True)
     ]
 
 
 def _prediction(
-    case: Case, crop: Crop, theta: NDArray[np.float64], maps: NDArray[np.float32]
+    case: Case,
+    crop: Crop,
+    theta: NDArray[np.float64],
+    maps: NDArray[np.float32],
+    view: View | None,
 ) -> Prediction:
     """What the heat maps (4, H, H) of one view say, in the slice's pixels."""
     points, peaks = endpoints(maps)
@@ -62,6 +67,7 @@ def _prediction(
         spread_mm=tuple(spread[at] for at in order),
         peaks=tuple(peaks[order].tolist()),
         square=(crop.centre, crop.side),
+        view=view,
         found=found,
         doubt=_doubt(found, points, maps.shape[-1]),
     )
@@ -69,13 +75,18 @@ def _prediction(
 
 def slice_from_maps(crop: Crop, theta: NDArray[np.float64]) -> NDArray[np.float64]:
     """(2, 3), heat map pixels → view → crop (Θ) → slice pixels."""
-    size = crop.size
-    # A heat map pixel u is the view's 4u + 1.5; a view pixel v lies at (2v + 1) / S − 1.
+    # A heat map pixel u is the view's 4u + 1.5.
     to_view = np.array([[STRIDE, 0, (STRIDE - 1) / 2], [0, STRIDE, (STRIDE - 1) / 2], [0, 0, 1]])
+    return np.asarray(view_in(crop, theta)[0] @ to_view)
+
+
+def view_in(crop: Crop, theta: NDArray[np.float64]) -> View:
+    """The view: its pixels → crop (Θ) → slice pixels."""
+    size = crop.size
+    # A pixel v lies at (2v + 1) / S − 1.
     normal = np.array([[2 / size, 0, 1 / size - 1], [0, 2 / size, 1 / size - 1], [0, 0, 1]])
     turned = np.vstack([theta, [0, 0, 1]])
-    chain = np.vstack([crop.inverse, [0, 0, 1]]) @ np.linalg.inv(normal) @ turned @ normal @ to_view
-    return np.asarray(chain[:2])
+    return np.asarray(crop.inverse @ np.linalg.inv(normal) @ turned @ normal), size
 
 
 def _doubt(found: bool, points: NDArray[np.float64], size: int) -> str:
