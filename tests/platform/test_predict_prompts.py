@@ -12,7 +12,7 @@ import pydicom
 import pytest
 from numpy.typing import NDArray
 
-from lesions import Recist
+from lesions import InputError, Recist
 from lesions.prompts import PROMPTS
 from lesions.readers.png import decode_labels, encode_slice
 from platform.predict import WITHOUT, PredictOptions
@@ -178,15 +178,19 @@ def test_a_system_without_a_mask(
         assert referred(line.ContentSequence[0])[0] == pydicom.dcmread(file).SOPInstanceUID
 
 
+@pytest.mark.parametrize("step", ["source_image", "report"])
 def test_what_no_report_can_be_made_of_is_measured_all_the_same(
-    predict: Predict, tmp_path: Path
+    predict: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    file = dicom_files.save(dicom_files.ct(HU, SOPInstanceUID=None), tmp_path / "one")
+    def refuse(*_: object) -> None:
+        raise InputError("nothing can refer to it")
+
+    monkeypatch.setattr(f"trainables.answering.writing.{step}", refuse)
+    file = dicom_files.save(dicom_files.ct(HU), tmp_path / "one")
     found = predict("crossed", "--click", "60,50", image=file)
     assert (found["status"], found["files"], found["frames"]) == ("measured", {}, [])
     assert found["tracking"]["uid"] is None
-    (why,) = found["warnings"]
-    assert why.startswith("no report: its SOPInstanceUID is missing")
+    assert found["warnings"] == ["no report: nothing can refer to it"]
 
 
 def test_what_is_guessed_of_a_lesion_that_is_not_found_is_no_headline(

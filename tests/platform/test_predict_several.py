@@ -163,35 +163,41 @@ def test_what_cannot_be_put_together_costs_no_measurement(
         assert "report of all 2 lesions together: the image's header" in capsys.readouterr().out
 
 
+def crossed(folder: Path, file: Path, out: Path) -> list[dict[str, Any]]:
+    """The answers of what measures two lesions and segments none."""
+    words = ("--model", save(Crossed(), folder / "crossed"), "--image", file, "--out", out)
+    assert command("predict", "tests.boxed:Crossed", *words, "--clicks", *CLICKS[:2]) == 0
+    return [json.loads(path.read_text()) for path in sorted(out.glob("0*/answer.json"))]
+
+
 def test_lesions_without_masks_share_a_report(tmp_path: Path) -> None:
-    """There is no SEG then; put beside a lesion with a mask, there is one of that alone."""
-    model, file, out = save(Crossed(), tmp_path / "crossed"), image(tmp_path), tmp_path / "out"
-    words = ("--model", model, "--image", file, "--clicks", *CLICKS[:2], "--out", out)
-    assert command("predict", "tests.boxed:Crossed", *words) == 0
+    out = tmp_path / "out"
+    answers = crossed(tmp_path, image(tmp_path), out)
     assert [path.name for path in sorted(out.iterdir())] == ["000001", "000002", "report.dcm"]
     check_valid(out / "report.dcm")
     segmented, groups = both_groups_of(out / "report.dcm")
-    own = [json.loads((out / name / "answer.json").read_text()) for name in ("000001", "000002")]
     assert segmented == []
-    assert [one.tracking_uid for one in groups] == [found["tracking"]["uid"] for found in own]
-    assert [[one.value for one in group.get_measurements()] for group in groups] == [
-        [axis["mm"] for axis in found["recist"].values()] for found in own
-    ]
-    boxed = save(Boxed(), tmp_path / "boxed")
-    (masked,) = predicted(boxed, tmp_path / "other", "--image", file, *boxes(2))
-    folders, both = [out / "000001", tmp_path / "other" / "000001"], tmp_path / "both"
-    made = []
+    for group, found in zip(groups, answers, strict=True):
+        assert group.tracking_uid == found["tracking"]["uid"]
+        lengths = [axis["mm"] for axis in found["recist"].values()]
+        assert [one.value for one in group.get_measurements()] == lengths
+
+
+def test_a_lesion_without_a_mask_is_beside_one_that_has_one(boxed: Path, tmp_path: Path) -> None:
+    """What is put together again is the same; without the one that has one there is no SEG."""
+    file, both = image(tmp_path), tmp_path / "both"
+    alone, _ = crossed(tmp_path, file, tmp_path / "out")
+    predicted(boxed, tmp_path / "other", "--image", file, *boxes(2))
+    folders = [tmp_path / "out" / "000001", tmp_path / "other"]
+    uids = []
     for some in (folders, folders, folders[:1]):
         assert combine(some, Algorithm(name="boxed", version="1"), both) == []
-        made.append((objects_in(both), pydicom.dcmread(both / "report.dcm").SOPInstanceUID))
-        check_valid(*both.iterdir())
-        segmented, groups = both_groups_of(both / "report.dcm")
-        assert [one.tracking_uid for one in groups] == [own[0]["tracking"]["uid"]]
-        assert [one.tracking_uid for one in segmented] == [masked["tracking"]["uid"]][
-            : len(some) - 1
-        ]
-    assert made[0] == made[1]
-    assert [names for names, _ in made[1:]] == [{"mask.dcm", "report.dcm"}, {"report.dcm"}]
+        segmented, (measured,) = both_groups_of(both / "report.dcm")
+        assert measured.tracking_uid == alone["tracking"]["uid"]
+        assert len(segmented) == len(some) - 1
+        assert objects_in(both) == {"report.dcm", *["mask.dcm"] * len(segmented)}
+        uids.append(pydicom.dcmread(both / "report.dcm").SOPInstanceUID)
+    assert uids[0] == uids[1] != uids[2]
 
 
 def test_images_that_are_no_dicom(boxed: Path, tmp_path: Path) -> None:
@@ -252,10 +258,9 @@ def test_a_lesion_on_all_slices_has_a_volume(tmp_path: Path) -> None:
         assert instance == key
 
 
-def test_rows_of_one_image_are_together(
-    boxed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However a table names it; what is answered again is the same; one row has its own alone."""
+@pytest.fixture
+def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are answered without Ray."""
 
     def here(answering: Answering, todo: Sequence[Asked], out: Path) -> dict[str, str]:
         item = item_of([(one.row.folder, one.question) for one in todo])
@@ -264,6 +269,23 @@ def test_rows_of_one_image_are_together(
 
     monkeypatch.setattr(batch, "use_assigned_resources", lambda: torch.device("cpu"))
     monkeypatch.setattr("platform.running.prompt_tables._answer", here)
+
+
+@pytest.mark.usefixtures("_in_this_process")
+def test_rows_without_masks_are_together_in_a_report(tmp_path: Path) -> None:
+    rows = [("left", image(tmp_path).name, *CLICKS[0].split(",")),
+            ("right", "one.dcm", *CLICKS[1].split(","))]  # fmt: skip
+    write_table(tmp_path, rows, ("id", "image", "x", "y"))
+    out, model = tmp_path / "out", save(Crossed(), tmp_path / "crossed")
+    words = ("--model", model, "--table", tmp_path / "clicks.csv", "--out", out)
+    assert command("predict", "tests.boxed:Crossed", *words) == 0
+    assert [row["dicom"] for row in read(out / "answers.csv")] == ["images/left"] * 2
+    assert objects_in(out / "images" / "left") == {"report.dcm"}
+
+
+@pytest.mark.usefixtures("_in_this_process")
+def test_rows_of_one_image_are_together(boxed: Path, tmp_path: Path) -> None:
+    """However a table names it; what is answered again is the same; one row has its own alone."""
     name = image(tmp_path).name
     columns = ("id", "image", "x0", "y0", "x1", "y1", "tracking_id")
     first, second = (box.split(",") for box in BOXES[:2])
