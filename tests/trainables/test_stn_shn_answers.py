@@ -22,14 +22,14 @@ SIZE = 64
 ACROSS = np.tile(np.arange(200, dtype=np.int16), (160, 1))  # HU: how far to the right
 
 
-def answered(stn: bool) -> tuple[Prediction, Tensor]:
-    """What is said of a box where the networks take the view THETA and find PEAKS, and the view."""
+def answered(stn: bool, theta: Tensor = THETA) -> tuple[Prediction, Tensor]:
+    """What is said of a box where the networks take the view Θ and find PEAKS, and the view."""
     seen = []
 
     def networks(crops: Tensor) -> Outputs:
-        seen.append(view_of(crops, THETA)[0, 0])
+        seen.append(view_of(crops, theta)[0, 0])
         maps = heatmaps(PEAKS, (SIZE // 4, SIZE // 4), 1.0)
-        return Outputs(None, None, THETA, [torch.from_numpy(maps)[None]])
+        return Outputs(None, None, theta, [torch.from_numpy(maps)[None]])
 
     case = Case(
         slice_hu=ACROSS, window=(0.0, 200.0), spacing=(1.0, 1.0, 1.0),
@@ -63,3 +63,8 @@ def test_without_an_stn_no_view_was_taken() -> None:
     found, _ = answered(stn=False)
     assert found.view is None
     assert found.recist is not None
+
+
+def test_an_stn_gone_astray_took_none() -> None:
+    found, _ = answered(stn=True, theta=torch.full((1, 2, 3), torch.nan))
+    assert (found.view, found.recist) == (None, None)

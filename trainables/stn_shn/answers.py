@@ -36,9 +36,8 @@ def _answers(trained: Trained, cases: Sequence[Case], how: How) -> list[Predicti
         outputs: Outputs = trained.model(batch)
     maps = outputs.heatmaps[-1].float().cpu().numpy()
     thetas = outputs.thetas.double().cpu().numpy()
-    taken = trained.config.stn  # else the view is the crop
     return [
-        _prediction(case, crop, theta, heat, view_in(crop, theta) if taken else None)
+        _prediction(case, crop, theta, heat, _view(trained, crop, theta))
         for case, crop, theta, heat in zip(cases, crops, thetas, maps, strict=True)
     ]
 
@@ -71,6 +70,11 @@ def _prediction(
         found=found,
         doubt=_doubt(found, points, maps.shape[-1]),
     )
+
+
+def _view(trained: Trained, crop: Crop, theta: NDArray[np.float64]) -> View | None:
+    """The view that was taken: without an STN it is the crop, and from an STN gone astray none."""
+    return view_in(crop, theta) if trained.config.stn and np.isfinite(theta).all() else None
 
 
 def slice_from_maps(crop: Crop, theta: NDArray[np.float64]) -> NDArray[np.float64]:
