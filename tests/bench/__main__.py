@@ -14,6 +14,7 @@ BENCHES = {
     "prepare": "prepare", "prepare_memory": "prepare", "mlflow": "tracking",
     "steps": "steps", "training": "pdnet", "click": "pdnet", "networks": "ahrnet",
     "position": "ahrnet", "rls": "ahrnet", "box": "ahrnet", "gpu": "gpu",
+    "box_endpoints": "stn_shn",
 }  # fmt: skip
 
 if __name__ == "__main__":

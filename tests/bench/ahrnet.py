@@ -1,6 +1,6 @@
 """AHRNet: what its networks, its position attention, its loss and an answer cost."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lesions.prompts import case_of
 from tests.bench.loops import a_learner, house, kept_batches, sample_lesions
-from tests.bench.timing import seconds, show
+from tests.bench.timing import best_in_turn, seconds, show
 from tests.trainables.position import plain
 from trainables.ahrnet import AHRNetSystem
 from trainables.ahrnet.config import paper, tiny
@@ -75,7 +75,7 @@ def rls() -> None:
                 training=replace(config.training, batch_size=2),
             )
         batches = kept_batches(SYSTEM, config, sample_lesions(8, config.pseudo_mask), CPU)
-        ours, theirs = _in_turn(
+        ours, theirs = best_in_turn(
             [
                 house(a_learner(SYSTEM, chosen, CPU, order=torch.channels_last), batches, 2)
                 for chosen in (config, without(config))
@@ -100,14 +100,5 @@ def box() -> None:
         )  # fmt: skip
         case = case_of(lesion, parts.telling)
         spent.append(partial(lambda parts, case: list(parts.predict([case])), parts, case))
-    ours, theirs = _in_turn(spent)
+    ours, theirs = best_in_turn(spent)
     show("a box, AHRNet with HRNet-W32, 256²", ours, "nnU-Net's network", theirs)
-
-
-def _in_turn(calls: Sequence[Callable[[], object]], rounds: int = 4) -> list[float]:
-    """The best time of each, taken in turn: what the machine does beside strikes all alike."""
-    best = [float("inf")] * len(calls)
-    for _ in range(rounds):
-        for at, call in enumerate(calls):
-            best[at] = min(best[at], seconds(call, least=0.1, runs=1))
-    return best
