@@ -35,18 +35,20 @@ def not_crossing(filled: NDArray[np.bool_], halves: Halves) -> tuple[Indices, In
         )
         return there[row * width + column]
 
-    found = []
+    found = [np.empty((2, 0), np.intp)]
     for start in range(0, len(halves), _ROWS):  # a few at a time stay in the processor's cache
         rows, rest = slice(start, start + _ROWS), slice(start, None)
         middle = inside((x[rows, None], y[rows, None]), (x[rest], y[rest]), 1, 2)
-        first, second = (at + start for at in np.nonzero(np.triu(middle, 1)))
+        # In half the time of `nonzero`.
+        first, second = np.divmod(np.flatnonzero(np.triu(middle, 1)), middle.shape[1])
+        first, second = first + start, second + start
         for parts in _PARTS:
             for part in range(1, parts, 2):
                 left = inside((x[first], y[first]), (x[second], y[second]), part, parts)
                 first, second = first[left], second[left]
-        found.append((first, second))
-    firsts, seconds = zip(*found, strict=True)
-    return np.concatenate(firsts), np.concatenate(seconds)
+        found.append(np.stack([first, second]))
+    first, second = np.concatenate(found, axis=1)
+    return first, second
 
 
 def _place(sums: Halves, parts: int) -> Halves:

@@ -13,8 +13,8 @@ from itertools import islice
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage.measure import find_contours
 
+from lesions.boundary import boundary
 from lesions.chords import longest_chord
 from lesions.crossings import Indices, not_crossing
 from lesions.labels import EMPTY
@@ -62,9 +62,8 @@ def lesion_outline(lesion: NDArray[np.bool_]) -> Outline:
     # Where the lesion is 8-connected, its background is 4-connected.
     _, background = cv2.connectedComponents((~component).view(np.uint8), connectivity=4)
     filled = background != background[0, 0]
-    (contour,) = find_contours(filled.astype(np.float64), 0.5, fully_connected="high")
     origin = np.array([left - 2.0, top - 2.0])
-    return Outline(vertices=contour[:-1, ::-1] + origin, origin=origin, filled=filled)
+    return Outline(vertices=boundary(filled) + origin, origin=origin, filled=filled)
 
 
 def _lesion_box(lesion: NDArray[np.bool_]) -> tuple[tuple[int, int], NDArray[np.bool_]]:
@@ -132,11 +131,12 @@ def longest_segments(outline: Outline, scale: Points) -> Points:
     vertices, best, reach = outline.vertices, outline.edges[:1], 0.0
     hull = vertices[cv2.convexHull((2 * vertices).astype(np.int32), returnPoints=False)[:, 0]]
     # The hull holds the longest pairs of all, which on most lesions stay inside and end here.
-    for candidates in (hull, vertices[:: -(-len(vertices) // MOST_VERTICES)]):
-        first, second, lengths = _as_long_as(
-            reach, candidates, scale,
-            np.triu_indices(len(hull), 1) if candidates is hull else _pairs(outline, candidates),
-        )  # fmt: skip
+    for some, pairs in (
+        (hull, lambda _, points: np.triu_indices(len(points), 1)),
+        (vertices[:: -(-len(vertices) // MOST_VERTICES)], _pairs),
+    ):
+        candidates = _reaching(reach, some, hull, scale)
+        first, second, lengths = _as_long_as(reach, candidates, scale, pairs(outline, candidates))
         hit = next(_staying_inside(outline, candidates[first], candidates[second]), None)
         if hit is not None:
             reach = float(lengths[hit])
@@ -145,9 +145,16 @@ def longest_segments(outline: Outline, scale: Points) -> Points:
             others = islice(_staying_inside(outline, starts[1:], ends[1:]), MOST_TIES - 1)
             inside = [0, *(1 + index for index in others)]
             best = np.stack([starts[inside], ends[inside]], axis=1)
-            if candidates is hull and hit == 0:
+            if hit == 0:
                 break
     return best
+
+
+def _reaching(reach: float, points: Points, hull: Points, scale: Points) -> Points:
+    """Those of the points from which some point of the hull is as far, mm: no other has a pair."""
+    (x, y), (hull_x, hull_y) = (points * scale).T, (hull * scale).T
+    lengths = np.hypot(x[:, None] - hull_x, y[:, None] - hull_y)
+    return np.asarray(points[lengths.max(axis=1) > reach - 2 * _SAME])
 
 
 def _pairs(outline: Outline, vertices: Points) -> tuple[Indices, Indices]:
@@ -205,8 +212,9 @@ def _on_lesion(outline: Outline, starts: Points, ends: Points, at: Points) -> ND
     along = ends - starts
     aside = along[:, ::-1] * (-1, 1) * (_NUDGE / np.hypot(*along.T))[:, None]
     points = starts[:, None] + at[..., None] * along[:, None]
-    on_one_side = _contains(outline, points + aside[:, None])
-    return on_one_side | _contains(outline, points - aside[:, None])
+    found = _contains(outline, points + aside[:, None])
+    found[~found] = _contains(outline, (points - aside[:, None])[~found])
+    return found
 
 
 def _contains(outline: Outline, points: Points) -> NDArray[np.bool_]:

@@ -28,7 +28,7 @@ from lesions.readers.bounded import read_json
 PLAN = "plan.json"
 PARTS_AT_ONCE = 128
 LONG_AGO = 24 * 60 * 60.0  # seconds
-VERSIONED = ("numpy", "opencv-python-headless", "pyarrow", "scikit-image", "scipy")
+VERSIONED = ("numpy", "opencv-python-headless", "pyarrow", "scipy")
 
 
 def claim(plan: Plan) -> Plan:

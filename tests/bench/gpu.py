@@ -1,6 +1,6 @@
 """Every system at its paper's sizes on this machine's GPU; see `gpu`.
 
-It needs torch, torchvision, timm, numpy, OpenCV, scikit-image, scipy and pyarrow, and no more.
+It needs torch, torchvision, timm, numpy, OpenCV, scipy and pyarrow, and no more.
 """
 
 import os

@@ -12,8 +12,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 # What a machine with a GPU and no network has, and what these bring.
 CARRIED = (
-    "torch", "torchvision", "timm", "numpy", "opencv-python-headless", "scikit-image", "scipy",
-    "pyarrow",
+    "torch", "torchvision", "timm", "numpy", "opencv-python-headless", "scipy", "pyarrow",
 )  # fmt: skip
 # Brought by torch, and yet no matter of ours.
 NOT_OURS = ("jinja2",)
