@@ -4,9 +4,41 @@ The name comes from somebody else and would be used as a path: a header must not
 of this machine be read.
 """
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PureWindowsPath
+from typing import IO
 
 from lesions.errors import InputError, shown
+from lesions.readers.bounded import open_regular
+from lesions.readers.voxels import MOST_BYTES
+
+_NUMBERED = re.compile("%[0-9]*[diu]")  # a name with a place for each slice's number
+
+
+@contextmanager
+def voxels_file(
+    header: Path, file: IO[bytes], name: str | None, remedy: str
+) -> Iterator[IO[bytes]]:
+    """The file that holds the voxels, where they begin.
+
+    Args:
+        header: where the header lies.
+        file: the header's own, which has been read to its end.
+        name: what it says; None where the voxels follow it.
+        remedy: what to do where they lie in several files.
+
+    Raises:
+        InputError: several files are named, or see `named_beside`.
+    """
+    if name is None:
+        yield file
+    elif name.upper().startswith("LIST") or _NUMBERED.search(name):
+        raise InputError(f"its voxels lie in several files: {shown(name)}", remedy=remedy)
+    else:
+        with open_regular(named_beside(header, name), MOST_BYTES) as beside:
+            yield beside
 
 
 def named_beside(header: Path, name: str) -> Path:

@@ -15,7 +15,7 @@ from nibabel.orientations import aff2axcodes
 from numpy.typing import NDArray
 
 from lesions.errors import InputError, shown
-from lesions.readers.beside import named_beside
+from lesions.readers.beside import voxels_file
 from lesions.readers.bounded import open_regular
 from lesions.readers.contents import HEAD, unlike
 from lesions.readers.voxels import MOST_BYTES, MOST_DEFLATED, Stored, check_voxels, named
@@ -55,7 +55,8 @@ def open_metaimage(path: Path) -> Iterator[Stored]:
         kind = _kind(fields)
         shape = _shape(fields)
         affine, warnings = _affine(fields)
-        with _data(path, fields, file) as data:
+        name = None if fields[_LAST].upper() == _LOCAL else fields[_LAST]
+        with voxels_file(path, file, name, _CONVERT) as data:
             packed = _yes(fields, "CompressedData")
             start, size = data.tell(), data.seek(0, io.SEEK_END)
             needed = int(np.prod(shape, dtype=object)) * kind.itemsize
@@ -198,19 +199,6 @@ def _skipped(fields: Mapping[str, str]) -> int:
     if size != int(size) or not -1 <= size <= most:
         raise InputError(f"HeaderSize is {shown(fields['HeaderSize'])}")
     return int(size)
-
-
-@contextmanager
-def _data(path: Path, fields: Mapping[str, str], file: IO[bytes]) -> Iterator[IO[bytes]]:
-    """The file that holds the voxels, where they begin."""
-    name = fields[_LAST]
-    if name.upper() == _LOCAL:
-        yield file
-    elif name.upper().startswith("LIST") or "%" in name:
-        raise InputError(f"its voxels lie in several files: {shown(name)}", remedy=_CONVERT)
-    else:
-        with open_regular(named_beside(path, name), MOST_BYTES) as beside:
-            yield beside
 
 
 class _Inflated:

@@ -3,7 +3,6 @@
 import bz2
 import gzip
 import io
-import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesions.errors import InputError, shown
-from lesions.readers.beside import named_beside
+from lesions.readers.beside import voxels_file
 from lesions.readers.bounded import open_regular
 from lesions.readers.contents import HEAD, unlike
 from lesions.readers.display import MOST_MM, TOO_FAR
@@ -60,7 +59,8 @@ def open_nrrd(path: Path) -> Iterator[Stored]:
         encoding = str(header.get("encoding")).lower()
         if encoding not in _PACKED:
             raise InputError(f"its encoding is {shown(encoding)!r}", remedy=_CONVERT)
-        with _data(path, header, file) as data:
+        name = str(header.get("data file", ""))
+        with voxels_file(path, file, name or None, _CONVERT) as data:
             unpack, ratio = _PACKED[encoding]
             _skip_lines(data, _count(header, "line skip", 0, _MOST_LINES))
             start, size = data.tell(), data.seek(0, io.SEEK_END)
@@ -162,16 +162,3 @@ def _skip_lines(file: IO[bytes], lines: int) -> None:
     for _ in range(lines):
         if not file.readline(_MOST_HEADER).endswith(b"\n"):
             raise InputError("it has no such lines as its line skip leaves out")
-
-
-@contextmanager
-def _data(path: Path, header: Mapping[str, Any], file: IO[bytes]) -> Iterator[IO[bytes]]:
-    """The file that holds the voxels, where they begin."""
-    name = str(header.get("data file", ""))
-    if not name:
-        yield file
-    elif name.upper().startswith("LIST") or re.search("%[0-9]*d", name):
-        raise InputError(f"its voxels lie in several files: {shown(name)}", remedy=_CONVERT)
-    else:
-        with open_regular(named_beside(path, name), MOST_BYTES) as beside:
-            yield beside
