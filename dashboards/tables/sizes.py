@@ -7,8 +7,8 @@ import numpy as np
 
 from dashboards.tables.comparison import MISSING, with_interval
 from dashboards.tables.metrics import metric_of
-from lesions.metrics.paired import interval
 from lesions.metrics.sizes import SIZES, size_of
+from lesions.metrics.summary import summary
 from lesions.metrics.surface import SURFACES
 
 Row = Mapping[str, Any]
@@ -38,23 +38,32 @@ def size_cells(rows: Sequence[Row], reported: Sequence[str]) -> tuple[list[str],
         ["lesions", *(str(len(some)) for some in groups.values())],
         ["patients", *(str(len({row["patient"] for row in some})) for some in groups.values())],
     ]
-    for name in names:
-        cells.append([metric_of(name).heading, *(_cell(name, some) for some in groups.values())])
+    means = [_means(names, some) for some in groups.values()]
+    cells += [[metric_of(name).heading, *(_cell(name, of) for of in means)] for name in names]
     return ["Metric", *groups], cells
 
 
-def _cell(name: str, rows: Sequence[Row]) -> str:
-    known = _known(name, rows)
-    if not known:
+def _means(names: Sequence[str], rows: Sequence[Row]) -> Mapping[str, float]:
+    """The `summary` of these metrics: one draw of patients serves all that the same rows have."""
+    known = [{name: row[name] for name in names if _has(name, row)} for row in rows]
+    return summary(known, [row["patient"] for row in rows])
+
+
+def _cell(name: str, means: Mapping[str, float]) -> str:
+    if name not in means:
         return MISSING
-    values = np.array([row[name] for row in known], np.float64)
-    ends = interval(values, [row["patient"] for row in known])
-    of = "" if len(known) == len(rows) else f", of {len(known)}"
-    return with_interval(float(values.mean()), ends, metric_of(name).digits) + of
+    low, high = means.get(f"{name}_low"), means.get(f"{name}_high")
+    ends = None if low is None or high is None else (low, high)
+    of = f", of {means[f'{name}_n']:.0f}" if f"{name}_n" in means else ""
+    return with_interval(means[name], ends, metric_of(name).digits) + of
 
 
 def _known(name: str, rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if np.isfinite(row.get(name, np.nan))]
+    return [row for row in rows if _has(name, row)]
+
+
+def _has(name: str, row: Row) -> bool:
+    return bool(np.isfinite(row.get(name, np.nan)))
 
 
 def size_metrics(rows: Sequence[Row], reported: Sequence[str]) -> dict[str, float]:

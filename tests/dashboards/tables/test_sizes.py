@@ -46,3 +46,8 @@ def test_the_same_for_mlflow() -> None:
     assert found["hd95_mm_under_10_mm_n"] == 1
     assert "dice" not in found, "the whole's is told already"
     assert "hd95_mm_30_mm_and_more" in found
+
+
+def test_patients_that_are_all_alike_tell_no_interval() -> None:
+    cells = size_cells([row(patient, 5, 0.5) for patient in range(3)], ["dice"])[1]
+    assert cells[2] == ["Dice", "0.500", "0.500"]
