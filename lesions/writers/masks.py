@@ -44,7 +44,7 @@ def write_nifti_mask(mask: NDArray[np.uint8], image: Path, path: Path) -> None:
     header["pixdim"][: mask.ndim + 1] = stored["pixdim"][: mask.ndim + 1]
     for name in GEOMETRY:
         header[name] = stored[name]
-    write_packed(kind(mask, None, header), path)
+    _write(kind(mask, None, header), mask, path)
 
 
 def write_grid_mask(mask: NDArray[np.uint8], affine: NDArray[np.float64], path: Path) -> None:
@@ -58,4 +58,10 @@ def write_grid_mask(mask: NDArray[np.uint8], affine: NDArray[np.float64], path: 
     kind = nibabel.Nifti1Image if max(mask.shape) < MOST_SIDE else nibabel.Nifti2Image
     image = kind(mask, TO_LEFT_BACK_HEAD @ affine)
     image.header.set_xyzt_units("mm")
+    _write(image, mask, path)
+
+
+def _write(image: nibabel.Nifti1Image, mask: NDArray[np.uint8], path: Path) -> None:
+    """Shown by viewers from 0 to the highest label, whatever the range of its image."""
+    image.header["cal_max"] = mask.max(initial=0)
     write_packed(image, path)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from nibabel.nifti1 import Nifti1Extension
 
-from lesions.writers.masks import write_nifti_mask, write_png_mask
+from lesions.writers.masks import write_grid_mask, write_nifti_mask, write_png_mask
 
 SHAPES = [(5, 6, 7), (5, 6, 7, 1)]
 SAID = b"MARKER"
@@ -62,9 +62,21 @@ def test_a_nifti_mask_says_nothing_else_of_its_image(
     assert packed[3:8] == bytes(5), "no name, no time"
     header: Any = nibabel.load(path).header
     assert not header.extensions
-    assert (header["intent_code"], header["cal_max"]) == (0, 0)
+    assert header["intent_code"] == 0
     write_nifti_mask(np.ones(shape, np.uint8), tmp_path / "ct.nii", tmp_path / "again.nii.gz")
     assert (tmp_path / "again.nii.gz").read_bytes() == packed
+
+
+@pytest.mark.parametrize("label", [0, 1, 3])
+def test_a_nifti_mask_is_shown_from_0_to_its_highest_label(tmp_path: Path, label: int) -> None:
+    mask = np.zeros(SHAPES[0], np.uint8)
+    mask[0, 0] = label
+    chatty(tmp_path / "ct.nii", SHAPES[0], (2, 1))
+    write_nifti_mask(mask, tmp_path / "ct.nii", tmp_path / "like.nii.gz")
+    write_grid_mask(mask, np.eye(4), tmp_path / "grid.nii.gz")
+    for name in ("like.nii.gz", "grid.nii.gz"):
+        header: Any = nibabel.load(tmp_path / name).header
+        assert (header["cal_min"], header["cal_max"]) == (0, label)
 
 
 def test_a_nifti_mask_is_whole_or_not_there(
