@@ -28,7 +28,8 @@ sweep: setup
 test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(MAKE) --jobs=4 --output-sync=target test-ray test-types test-lesions test-rest
+	shared=$$(mktemp -d) && trap 'rm -rf "$$shared"' EXIT INT TERM && export TESTS_SHARED="$$shared" && \
+		$(MAKE) --jobs=4 --output-sync=target test-ray test-types test-lesions test-rest
 
 # Side by side: those that start processes are the longest, and the others fill their waits.
 test-ray: setup

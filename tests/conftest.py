@@ -8,11 +8,12 @@ import torch
 from hypothesis import settings
 
 from lesions.prepared import PreparedSet
-from lesions.prepared.manifest import write_manifest
+from lesions.prepared.manifest import claim, write_manifest
 from lesions.prepared.preparing import Plan, parts_of, prepare_part
 from lesions.readers.deeplesion import read_table
 from lesions.sample import ROOT as SAMPLE
 from tests.discs import Checkpoints, train
+from tests.once import once
 from trainables.registry import SYSTEMS
 
 # The same examples on every machine: a failure that comes and goes helps nobody.
@@ -45,17 +46,18 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def prepared_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample prepared in this process, without Ray."""
-    from platform.prepare import claim
+    """The sample, prepared without Ray."""
 
-    plan = Plan(source=SAMPLE, out=tmp_path_factory.mktemp("prepared"), masks=("snakes", "ellipse"))
-    rows = read_table(SAMPLE)
-    claim(plan)
-    parts = parts_of(rows)
-    for number, part in enumerate(parts):
-        assert prepare_part({"part": number, "rows": part}, plan)["error"] == ""
-    write_manifest(plan, len(rows), len(parts))
-    return plan.out
+    def prepare(out: Path) -> None:
+        plan = Plan(source=SAMPLE, out=out, masks=("snakes", "ellipse"))
+        rows = read_table(SAMPLE)
+        claim(plan)
+        parts = parts_of(rows)
+        for number, part in enumerate(parts):
+            assert prepare_part({"part": number, "rows": part}, plan)["error"] == ""
+        write_manifest(plan, len(rows), len(parts))
+
+    return once("prepared", prepare, tmp_path_factory.mktemp("sample"))
 
 
 @pytest.fixture(scope="session")
@@ -67,5 +69,10 @@ def training_lesions(prepared_sample: Path) -> PreparedSet:
 @pytest.fixture(scope="session")
 def two_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
     """Stage 1 and stage 2 of a tiny PDNet that learned discs: about 20 s on one core."""
-    folder = tmp_path_factory.mktemp("discs")
-    return train(1, folder / "stage1", 90), train(2, folder / "stage2", 70)
+
+    def learn(folder: Path) -> None:
+        train(1, folder / "stage1", 90)
+        train(2, folder / "stage2", 70)
+
+    folder = once("discs", learn, tmp_path_factory.mktemp("learnt"))
+    return folder / "stage1", folder / "stage2"

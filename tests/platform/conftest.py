@@ -30,6 +30,7 @@ from platform.command_line.options import run
 from platform.tracking.store import Store, open_store
 from tests.discs import Checkpoints
 from tests.lesions.writers.valid import check_valid
+from tests.once import once
 from trainables.registry import SYSTEMS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -245,9 +246,9 @@ def tiny_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def empty_storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A storage with a store that holds the baselines alone: making one takes seconds."""
-    folder = tmp_path_factory.mktemp("empty")
-    open_store(folder, "pdnet", "pdnet")
-    return folder
+    return once(
+        "empty", lambda folder: open_store(folder, "pdnet", "pdnet"), tmp_path_factory.mktemp("no")
+    )
 
 
 @pytest.fixture

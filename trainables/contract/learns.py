@@ -37,10 +37,12 @@ class Descent:
     Attributes:
         losses: before each step, and after the last.
         moved: the names of the parameters that had a gradient other than zero.
+        unmoved: the names of the others.
     """
 
     losses: Sequence[float]
     moved: set[str]
+    unmoved: set[str]
 
 
 class Learns(Asked):
@@ -87,20 +89,30 @@ class Learns(Asked):
 
     def _unmoved(self, config: Any) -> set[str]:
         """The names of the parameters that no objective gives a gradient."""
-        model = self.system.model(config, pretrained=False)
-        names = {name for name, _ in model.named_parameters()}
-        for objective in objectives_of(self.system.recipe(config)):
+        first, *others = objectives_of(self.system.recipe(config))
+        names = self._descent(config, first, FIRST_STEPS, until_moved=True).unmoved
+        for objective in others:
             if names:  # most systems' first objective moves all
                 names -= self._descent(config, objective, FIRST_STEPS).moved
         return names
 
-    def _descent(self, config: Any, objective: Objective, steps: int = STEPS) -> Descent:
-        """Steps of an objective on one batch, as a plain loop makes them."""
+    def _descent(
+        self, config: Any, objective: Objective, steps: int = STEPS, until_moved: bool = False
+    ) -> Descent:
+        """Steps of an objective on one batch, as a plain loop makes them.
+
+        Args:
+            config: the system's.
+            objective: what is lowered.
+            steps: how many.
+            until_moved: end where every parameter has moved.
+        """
         torch.manual_seed(0)
         model = self.system.model(config, pretrained=False).train()
         batch = next(TrainingLoader(self.system, config, self.lesions(4), CPU).epoch(0))
         optimizer = torch.optim.Adam(learned(model, objective), lr=2e-3)
-        losses, moved = [], set()
+        losses, moved = list[float](), set[str]()
+        names = {name for name, _ in model.named_parameters()}
         for step in range(steps + 1):
             torch.manual_seed(1)  # dropout is the same in every step
             loss = weighted(self.system.terms(config, model, batch, objective), objective)
@@ -109,8 +121,10 @@ class Learns(Asked):
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 moved |= moving(model, objective.learns)
+                if until_moved and moved >= names:
+                    break
                 optimizer.step()
-        return Descent(losses=losses, moved=moved)
+        return Descent(losses=losses, moved=moved, unmoved=names - moved)
 
     def _run(
         self, system: System, config: Any, directory: Path, trained: Mapping[str, Path]
