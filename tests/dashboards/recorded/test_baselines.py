@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -103,13 +104,15 @@ def test_the_oldest_of_two_runs_stays(client: MlflowClient, empty: str) -> None:
 
 def test_two_processes_at_once_leave_one_run_each(client: MlflowClient, empty: str) -> None:
     folder = Path(client.get_experiment(empty).artifact_location.removeprefix("file://"))
-    marks = [folder / "first", folder / "second"]
-    command = [sys.executable, "-c", RACER, client.tracking_uri, empty]
-    racers = [
-        subprocess.Popen([*command, here, there], cwd=Path(__file__).parents[3])
-        for here, there in (marks, marks[::-1])
-    ]
-    assert [racer.wait(timeout=60) for racer in racers] == [0, 0]
+    here, there = folder / "here", folder / "there"
+    command = [sys.executable, "-c", RACER, client.tracking_uri, empty, there, here]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[3]) as racer:
+        while not there.exists():
+            assert racer.poll() is None
+            time.sleep(0.001)
+        here.touch()
+        log_baselines(client, empty, "pdnet")
+        assert racer.wait(timeout=60) == 0
     assert keys(client, empty) == wanted("pdnet")
 
 
