@@ -122,6 +122,7 @@ def main() -> None:
     system, preset, options = parse_system(
         SweepOptions, prog="python -m platform.sweep", has_gpu=has_gpu, make=make
     )
+    space_of(system, options.config)  # a system without one is told before lesions are prepared
     storage = writable(options.storage or default_storage())
     if preset == "tiny":
         say("no GPU here or tiny asked for: the tiny preset, the same structure made small")
