@@ -13,16 +13,18 @@ def once(name: str, make: Callable[[Path], object], alone: Path) -> Path:
 
     Args:
         name: of what is made.
-        make: fills a folder that is not there yet.
+        make: fills an empty folder.
         alone: where it is made for this process, which no `make test` has started.
     """
     if not (shared := os.environ.get(SHARED)):
+        (alone / name).mkdir()
         make(alone / name)
         return alone / name
     folder = Path(shared) / name
     with open(f"{folder}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (whole := Path(f"{folder}.whole")).exists():
+            folder.mkdir(exist_ok=True)
             make(folder)
             whole.touch()
     return folder

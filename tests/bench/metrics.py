@@ -42,11 +42,15 @@ def recist() -> None:
     """RECIST of a lesion 100 pixels wide, against the search over all pairs of outline points.
 
     Both search among the outline's vertices for the longest segment that stays on the lesion, and
-    for the longest chord perpendicular to it.
+    for the longest chord perpendicular to it. Of spirals all pairs are too many.
     """
+    from skimage.measure import find_contours
+
     from lesions import Recist
+    from lesions.boundary import boundary
     from lesions.outline import lesion_outline
     from tests.lesions.test_recist import brute_force_long, brute_force_short
+    from tests.lesions.test_windings import spiral
 
     y, x = np.mgrid[:140, :140]
     oval = ((x - 69.5) / 50) ** 2 + ((y - 66) / 36) ** 2 < 1
@@ -66,6 +70,17 @@ def recist() -> None:
         show(f"Recist.from_mask, {what} 100 pixels wide",
              seconds(lambda m=mask: Recist.from_mask(m, spacing)),
              f"all pairs of {len(points)} outline points", seconds(all_pairs, runs=2))  # fmt: skip
+    filled = lesion_outline(spiral(64, 1, 512) > 0).filled
+    marched = find_contours(filled.astype(np.float64), 0.5, fully_connected="high")
+    np.testing.assert_array_equal(boundary(filled), marched[0][:-1, ::-1])
+    show("outline of a 512² spiral of 64 turns", seconds(lambda: boundary(filled)),
+         f"scikit-image, the same {len(marched[0]) - 1} points",
+         seconds(lambda: find_contours(filled.astype(np.float64), 0.5, fully_connected="high"))
+         )  # fmt: skip
+    for turns, width in ((30, 4), (50, 2), (64, 1)):
+        mask = spiral(turns, width, 512)
+        took = seconds(lambda mask=mask: Recist.from_mask(mask, spacing))
+        print(f"Recist.from_mask, 512² spiral of {turns} turns: {took:.2f} s")
 
 
 def _pair(around: float) -> tuple[Mask, Mask]:
