@@ -142,7 +142,7 @@ def tiny() -> STNSHNConfig:
             config.training,
             epochs=40,
             optimizer="adam",
-            learning_rate=1e-3,
+            learning_rate=3e-3,
             schedule="cosine",
         ),
     )
