@@ -17,7 +17,7 @@ Row = Mapping[str, Any]
 
 
 def readers_of(lesions: PreparedSet, before: str = "") -> dict[str, Readings]:
-    """The readings of a set's lesions by each reader, the marks first; {} without readers.
+    """The readings of a set's lesions by each reader, the marks first; {} without any but these.
 
     Args:
         lesions: a split of the set.
@@ -33,21 +33,31 @@ def readers_of(lesions: PreparedSet, before: str = "") -> dict[str, Readings]:
         own = {MARKS: Recist(np.reshape(row["recist"], (4, 2))), **lesions.readings_of(row["row"])}
         for name, recist in own.items():
             found[name][which] = Reading(recist=recist, spacing=tuple(row["spacing"]))
-    return {name: own for name, own in found.items() if own}
+    read = {name: own for name, own in found.items() if own}
+    return read if read.keys() - {MARKS} else {}
 
 
 def readings_of(rows: Sequence[Row], marks: Readings, before: str = "") -> Readings:
-    """What a model's rows say of lesions; those without endpoints are left out.
+    """What a model's rows say of lesions; those of which it said none are left out.
 
     Args:
         rows: as recorded, with `endpoints`.
         marks: of the same lesions.
         before: as `readers_of` had it.
+
+    Raises:
+        InputError: a row was recorded without its endpoints, or damaged ones.
     """
     found = {}
     for row in rows:
         which = which_of(row, before)
-        if row.get("endpoints") is not None and which in marks:
+        if "endpoints" not in row:
+            raise InputError(
+                "a lesion was recorded by a version that kept no endpoints",
+                file="lesions.json",
+                remedy="measure under another --name",
+            )
+        if row["endpoints"] is not None and which in marks:
             found[which] = Reading(recist=_recist(row), spacing=marks[which].spacing)
     return found
 

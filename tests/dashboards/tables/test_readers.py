@@ -15,7 +15,7 @@ from dashboards.tables.readers import (
     readers_notes,
     readers_records,
 )
-from lesions import Recist
+from lesions import InputError, Recist
 from lesions.metrics.paired import Which
 from lesions.metrics.readers import Reading, Readings
 from platform.running.readings import Judges
@@ -108,6 +108,16 @@ def test_a_subgroup_of_the_papers_is_a_reader_of_ours() -> None:
     assert lengths("overall")[:2] == pytest.approx([(1 + 1 + 7) / 3, (1 + 3) / 2])
     assert math.isnan(lengths("overall")[2])  # nothing was found
     assert all(map(judge.judges, ("overall", "all", "vs_DL", "vs_R2")))
+
+
+def test_rows_of_before_are_not_taken_for_what_readers_say() -> None:
+    judge = Judges(readers=READERS, subgroups=("vs_DL",))
+    (old,) = [row(0, recist(1), 1)]
+    del old["endpoints"]
+    with pytest.raises(InputError, match="kept no endpoints"):
+        judge.judged([old], "overall")
+    with pytest.raises(InputError, match="endpoints are damaged"):
+        judge.judged([old | {"endpoints": [[1, 2], "x"]}], "overall")
 
 
 def test_without_readers_rows_stay_as_they_are() -> None:
