@@ -100,7 +100,10 @@ def _add_below(table: Table, line: Line, columns: Iterable[str], wide: bool) -> 
 def text_table(
     title: str, heading: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1
 ) -> Table:
-    """A table of plain text: the first columns, of `words`, to the left, numbers to the right."""
+    """A table of plain text: the first columns, of `words`, to the left, numbers to the right.
+
+    A cell may have several lines.
+    """
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=PADDING)
     for number, name in enumerate(heading):
         # Rich cuts a long word rather than another column's: names must stay whole.
@@ -110,7 +113,7 @@ def text_table(
             plain(name), justify="left" if number < words else "right", min_width=longest
         )
     for row in rows:
-        table.add_row(*map(plain, row))
+        table.add_row(*("\n".join(map(plain, cell.split("\n"))) for cell in row))
     return table
 
 

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from dashboards.tables.papers import paper_rows
 from dashboards.tables.readers import (
@@ -12,6 +13,7 @@ from dashboards.tables.readers import (
     against_cells,
     agreement_cells,
     paper_cells,
+    print_readers,
     readers_notes,
     readers_records,
 )
@@ -59,6 +61,14 @@ def test_every_one_against_every_reader_and_overall() -> None:
     assert rows[1][3] == "3.00 ± 0.00"  # one patient: no interval
     assert view.line("1", "here").lesions == 3
     assert view.line("2", "here").method == "reader 2, ours"
+
+
+def test_a_terminal_shows_intervals_below_means(capsys: pytest.CaptureFixture[str]) -> None:
+    print_readers(AgainstReaders(readers=READERS), Console(width=120))
+    shown = capsys.readouterr().out
+    assert "2.00 ± 0.82" in shown
+    assert "1.00 to 3.00" in shown
+    assert "?" not in shown
 
 
 def test_agreement_is_of_each_pair_once() -> None:
