@@ -33,7 +33,7 @@ def readers_of(lesions: PreparedSet, before: str = "") -> dict[str, Readings]:
         own = {MARKS: Recist(np.reshape(row["recist"], (4, 2))), **lesions.readings_of(row["row"])}
         for name, recist in own.items():
             found[name][which] = Reading(recist=recist, spacing=tuple(row["spacing"]))
-    read = {name: own for name, own in found.items() if own}
+    read: dict[str, Readings] = {name: own for name, own in found.items() if own}
     return read if read.keys() - {MARKS} else {}
 
 
