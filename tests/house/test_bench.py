@@ -39,8 +39,8 @@ def test_the_gpu_bench_runs_where_little_is_installed() -> None:
               for part in (system.parts or ("",))]  # fmt: skip
     # What went wrong would be more lines.
     assert len(lines) == len(wanted)
-    for line, (title, part) in zip(lines, wanted, strict=True):  # a title may have spaces
-        assert line.removeprefix(title).split()[0] == part, line
+    for line, (title, part) in zip(map(str.strip, lines), wanted, strict=True):
         assert line.startswith(title), line
+        assert line.removeprefix(title).split()[0] == part, line  # a title may have spaces
     for line in lines:
         assert " → " in line
