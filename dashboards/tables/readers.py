@@ -30,6 +30,7 @@ from lesions.metrics.readers import (
     Readings,
     agreement,
     errors,
+    errors_over,
     lengths_mm,
     limits,
 )
@@ -74,7 +75,7 @@ class AgainstReaders:
                 found[name, who] = [one for each in own for one in errors(each, theirs).items()]
             found[name, OVERALL] = [
                 one for each in own
-                for one in _over([errors(each, theirs) for theirs in others.values()]).items()
+                for one in errors_over(each, others.values()).items()
             ]  # fmt: skip
         return found
 
@@ -120,16 +121,6 @@ class AgainstReaders:
     def together(self, axis: str) -> list[Agreement]:
         """ICC of all readers; none without two lesions that all have read."""
         return _agreements([lengths_mm(self.readers, axis)])
-
-
-def _over(found: Sequence[Mapping[Which, Mapping[str, float]]]) -> dict[Which, dict[str, float]]:
-    """Of each lesion the mean over those who read it."""
-    every = sorted({which for one in found for which in one})
-    mine = {which: [one[which] for one in found if which in one] for which in every}
-    return {
-        which: {name: mean(one[name] for one in some) for name in some[0]}
-        for which, some in mine.items()
-    }
 
 
 def _agreements(lengths: Iterable[NDArray[np.float64]]) -> list[Agreement]:

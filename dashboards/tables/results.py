@@ -12,7 +12,7 @@ from dashboards.tables.comparison import metrics_of, values_of
 from dashboards.tables.leaks import leak_notes
 from dashboards.tables.papers import WHOLE
 from lesions.metrics import summary
-from lesions.metrics.paired import Measured, Which
+from lesions.metrics.paired import Measured, which_of
 from lesions.metrics.shares import OfLesions, of_lesions
 from lesions.metrics.summary import Mean
 
@@ -113,9 +113,9 @@ def summarised(
     for name, (part, metric) in columns.items():
         mine = [row for parts in chosen.values() for row in parts[part]]
         numbers = [{name: _number(row, metric)} for row in mine]
-        values |= values_of(summary(numbers, [_which(row).patient for row in mine]))
+        values |= values_of(summary(numbers, [which_of(row).patient for row in mine]))
         single[name] = {
-            seed: {_which(row): _number(row, metric) for row in parts[part]}
+            seed: {which_of(row): _number(row, metric) for row in parts[part]}
             for seed, parts in chosen.items()
         }
     every = [rows for parts in chosen.values() for rows in parts.values()]
@@ -125,7 +125,7 @@ def summarised(
         subgroup=subgroup,
         data=data,
         lesions=len(fewest),
-        patients=len({_which(row).patient for row in fewest}),
+        patients=len({which_of(row).patient for row in fewest}),
         values=values,
         single=single,
         of_lesions={name: one for name in told if (one := of_lesions(name)) is not None},
@@ -136,7 +136,3 @@ def summarised(
 def _number(row: Row, metric: str) -> float:
     value = number_of(row.get(metric))
     return math.nan if value is None else value
-
-
-def _which(row: Row) -> Which:
-    return Which(*(str(row.get(name, "")) for name in Which._fields))

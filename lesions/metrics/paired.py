@@ -22,6 +22,17 @@ class Which(NamedTuple):
     row: str
 
 
+def which_of(row: Mapping[str, Any], before: str = "") -> Which:
+    """Which lesion a recorded row is of.
+
+    Args:
+        row: has `patient`, `file` and `row`; what it lacks is "".
+        before: what tells its patients and files from those of another set.
+    """
+    patient, file, number = (str(row.get(name, "")) for name in Which._fields)
+    return Which(f"{before}{patient}", f"{before}{file}", number)
+
+
 Measured = Mapping[int, Mapping[Which, float]]  # by seed, by lesion; NaN is not measured
 
 

@@ -5,8 +5,9 @@ lesion that both measured; in pixels of the original slice as the paper has them
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from statistics import mean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,17 @@ def errors(first: Readings, second: Readings) -> dict[Which, dict[str, float]]:
         mm; `LOCATIONS_MM`; and `turned`, the angle between the long axes in mm, degrees up to 90.
     """
     return {which: _errors(first[which], second[which]) for which in _both(first, second)}
+
+
+def errors_over(own: Readings, others: Iterable[Readings]) -> dict[Which, dict[str, float]]:
+    """`errors` against several readers: of each lesion the mean over those who read it."""
+    apart = [errors(own, theirs) for theirs in others]
+    every = sorted({which for one in apart for which in one})
+    mine = {which: [one[which] for one in apart if which in one] for which in every}
+    return {
+        which: {name: mean(one[name] for one in some) for name in some[0]}
+        for which, some in mine.items()
+    }
 
 
 def _errors(one: Reading, other: Reading) -> dict[str, float]:

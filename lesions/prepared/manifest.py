@@ -107,9 +107,12 @@ def write_manifest(plan: Plan, read: int, parts: int) -> dict[str, Any]:
 
 def _readings(plan: Plan) -> dict[str, Any]:
     """Of a table's set that has lesions, see `gather_readings`; its index is there already."""
-    if not isinstance(plan.lesions, Table) or not readings_digest(plan.lesions.place):
+    if not isinstance(plan.lesions, Table):
         return {}
-    return gather_readings(plan.lesions.place, plan.out, read_table(plan.out / INDEX, FACTS))
+    place = plan.lesions.place
+    if not (digest := readings_digest(place)):
+        return {}
+    return gather_readings(place, plan.out, read_table(plan.out / INDEX, FACTS), digest)
 
 
 def _write_index(out: Path, parts: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -34,13 +34,14 @@ def readings_digest(source: Path) -> str:
         return ""
 
 
-def gather_readings(source: Path, out: Path, index: pa.Table) -> dict[str, Any]:
+def gather_readings(source: Path, out: Path, index: pa.Table, digest: str) -> dict[str, Any]:
     """Write the readings of a set's lesions; what its manifest says of them.
 
     Args:
         source: the folder with the table.
         out: the set's.
         index: `FACTS` of its lesions.
+        digest: `readings_digest` of the source.
 
     Returns:
         `digest`; `readers`, how many lesions each has read; and `aside`, how many readings were
@@ -60,7 +61,7 @@ def gather_readings(source: Path, out: Path, index: pa.Table) -> dict[str, Any]:
         pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), file)
     reasons = Counter(one.reason.partition(":")[0] for one in aside)
     return {
-        "digest": readings_digest(source),
+        "digest": digest,
         "readers": dict(sorted(Counter(one["reader"] for one in rows).items())),
         "aside": dict(reasons.most_common()),
     }

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import mean
 from typing import Any
 
 import numpy as np
 
 from lesions import InputError, Recist
-from lesions.metrics.paired import Which
-from lesions.metrics.readers import Reading, Readings, errors
+from lesions.metrics.paired import Which, which_of
+from lesions.metrics.readers import Reading, Readings, errors_over
 from lesions.prepared import PreparedSet
 from lesions.readers.readings import MARKS
 
@@ -72,22 +71,10 @@ def judged_by(
         readers: who judges.
         own: `readings_of` the rows.
     """
-    apart = [errors(own, theirs) for theirs in readers.values()]
-    found = []
-    for row in rows:
-        which = which_of(row)
-        mine = [one[which] for one in apart if which in one]
-        if mine:
-            judged = {name: mean(one[name] for one in mine) for name in mine[0]}
-            found.append({**row, **judged})
-        elif any(which in theirs for theirs in readers.values()):
-            found.append(dict(row))  # nothing was found: its own figures say so
-    return found
-
-
-def which_of(row: Row, before: str = "") -> Which:
-    """Which lesion a row is of."""
-    return Which(f"{before}{row['patient']}", f"{before}{row['file']}", str(row["row"]))
+    judged = errors_over(own, readers.values())
+    read = {which for theirs in readers.values() for which in theirs}
+    # Where nothing was found a row's own figures say so.
+    return [{**row, **judged.get(which, {})} for row in rows if (which := which_of(row)) in read]
 
 
 def _recist(row: Row) -> Recist:
