@@ -12,12 +12,14 @@ from lesions import InputError
 from lesions.files import restrict
 from lesions.of_mask import KeySlice
 from lesions.readers.from_mask import AS_PAPERS, BRIDGE, LEAST_MM, Taking
+from platform.running import interrupted
 
 if TYPE_CHECKING:
     from trainables.system import System
 
 T = TypeVar("T")
 AUTO = "auto"
+SAME_AGAIN = "go on with the same command: what is done is kept"
 OF_MASKS = "--least-mm, --bridge and --key-slice-by"
 
 
@@ -83,16 +85,23 @@ class WhichVariant(Which):
     variant: str | None = None
 
 
-def run(command: Callable[[], None]) -> None:
-    """Run a command; InputError ends it with its message and exit status 2."""
+def run(command: Callable[[], None], again: str = "") -> None:
+    """Run a command; InputError ends it with its message and exit status 2.
+
+    A signal ends it with a line and the status that shells give it; `again` is how to go on then.
+    """
     try:
-        command()
-    except InputError as error:
+        with interrupted.caught(), interrupted.going_on(again):
+            command()
+    except KeyboardInterrupt:
+        sys.exit(interrupted.say_why())
+    except Exception as error:
+        if interrupted.asked_to_stop():  # what a signal to all of Ray's processes leads to
+            sys.exit(interrupted.say_why())
+        if not isinstance(error, InputError):
+            raise
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
 
 
 def parse(options: Callable[..., T], *, prog: str) -> T:

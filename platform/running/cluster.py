@@ -5,11 +5,14 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from signal import SIGHUP
 from typing import Any
+from unittest.mock import patch
 
 from lesions import InputError
 from lesions.files import READABLE_BY
 from platform.running.doors import lock_doors, private_folder, without_agent
+from platform.running.interrupted import SIGNALS, held_back
 from platform.running.storage import ROOT
 
 
@@ -59,17 +62,36 @@ def _init(address: str, **options: Any) -> None:
     readers = {READABLE_BY: os.environ[READABLE_BY]} if READABLE_BY in os.environ else {}
     umask = os.umask(0o077)  # to ask for it is to set it
     os.umask(umask)
-    ray.init(
-        address=address,
-        runtime_env={
-            "env_vars": {"PYTHONPATH": path} | readers,
-            # Ray's workers have the cluster's umask: what Ray writes there is for ours too.
-            "worker_process_setup_hook": lambda: os.umask(umask),
-        },
-        logging_level=logging.WARNING,
-        log_to_driver=False,
-        **options,
-    )
+    with _keeping_our_signals():
+        ray.init(
+            address=address,
+            runtime_env={
+                "env_vars": {"PYTHONPATH": path} | readers,
+                # Ray's workers have the cluster's umask: what Ray writes there is for ours too.
+                "worker_process_setup_hook": lambda: os.umask(umask),
+            },
+            logging_level=logging.WARNING,
+            log_to_driver=False,
+            **options,
+        )
+
+
+@contextmanager
+def _keeping_our_signals() -> Iterator[None]:
+    """Where it connects, Ray sets a handler in C that answers SIGTERM with a backtrace.
+
+    Its processes hear no SIGHUP: they would end before this one could end them in order.
+    """
+    import ray
+
+    connect = ray._private.worker.connect
+
+    def connect_in_quiet(*words: Any, **options: Any) -> Any:
+        with held_back(*SIGNALS):
+            return connect(*words, **options)
+
+    with held_back(SIGHUP), patch.object(ray._private.worker, "connect", connect_in_quiet):
+        yield
 
 
 def _check_reachable(address: str) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from lesions import InputError
+from platform.running.interrupted import gone_at_the_end
 
 # Sockets' paths must be short; the folder made here has a random name and is closed.
 _BASE = "/tmp"  # nosec B108
@@ -55,12 +56,9 @@ def private_folder() -> Iterator[Path]:
     for folder in base.glob(f"{_PREFIX}*"):
         _remove_left_behind(folder)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
-    try:
-        with (folder / _LOCK).open("x") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield folder / "ray"
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with gone_at_the_end(folder), (folder / _LOCK).open("x") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder / "ray"
 
 
 def _remove_left_behind(folder: Path) -> None:
