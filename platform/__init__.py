@@ -19,6 +19,8 @@ _module = _importlib_util.module_from_spec(_spec)
 _sys.modules[__name__] = _module
 _spec.loader.exec_module(_module)
 
+from platform.running.starting import interrupt_in_quiet as _interrupt_in_quiet  # noqa: E402
 from platform.running.telemetry import switch_off as _switch_off  # noqa: E402
 
 _switch_off()  # every command passes here first
+_interrupt_in_quiet()

@@ -1,7 +1,6 @@
 """Evaluate a trained system on test lesions, external sets too, beside its paper."""
 
 import hashlib
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,6 @@ from dashboards.tables.terminal import say
 from lesions import InputError, Recist
 from lesions.metrics.paired import Which
 from lesions.metrics.readers import Reading
-from lesions.names import check_name
 from lesions.prepared import PreparedSet
 from lesions.readers.png import decode_labels
 from lesions.readers.readings import MARKS
@@ -33,11 +31,12 @@ from platform.command_line.options import parse, run
 from platform.running.actors import over_actors
 from platform.running.cluster import cluster
 from platform.running.datasets import Data, check_one_kind, find_data
+from platform.running.new_results import NewResult, new_result
 from platform.running.readings import readers_of, readings_of
-from platform.running.storage import default_storage, new_result, writable
+from platform.running.storage import default_storage, writable
 from platform.tracking.provenance import provenance
 from platform.tracking.results import TRAINED_ON, UNITS
-from platform.tracking.runs import NAME, end_run, log_metrics, log_params
+from platform.tracking.runs import NAME, end_run, interruptible, log_metrics, log_params
 from platform.tracking.store import Store, open_store, reaching
 from trainables.answering.evaluating import Evaluator, items_of, rows_of
 from trainables.answering.identity import WHOLE, Identity, identify
@@ -239,29 +238,34 @@ def record(store: Store, plan: Evaluating, view: Evaluation, files: Sequence[Pat
             "lesion.system": plan.system.name, TRAINED_ON: " ".join(leak_notes(view.rows)),
             UNITS: units_of(plan.system.reported), **plan.tags()}  # fmt: skip
     run_id = str(store.client.create_run(store.experiment_id, tags=tags).info.run_id)
-    log_params(store, run_id, plan.params())
-    log_metrics(store, run_id, view.metrics())
-    for path in files:
-        files_of(store.client, run_id).write(path)
-    end_run(store, run_id, "finished")
+    with interruptible(store, run_id):
+        log_params(store, run_id, plan.params())
+        log_metrics(store, run_id, view.metrics())
+        for path in files:
+            files_of(store.client, run_id).write(path)
+        end_run(store, run_id, "finished")
+
+
+def evaluate_and_record(options: EvaluateOptions, storage: Path, result: NewResult) -> None:
+    """Measure, print, write the page and the table, and record."""
+    plan = start(options, result.name, storage)
+    store = open_store(storage, plan.system.name, plan.system.paper)
+    view = evaluate(plan)
+    write_lesions(view, result.rows)
+    write_evaluation(view, pictures_of(plan, view), result.report)
+    print_evaluation(view, Console())
+    say(f"report: {result.report}\nevery lesion: {result.rows}")
+    with reaching(store, "the report is written; evaluate again to record it"):
+        record(store, plan, view, result.files(options.pictures))
+    say(f"all runs: mlflow ui --backend-store-uri {store.uri}")
 
 
 def main() -> None:
     """Parse the command line, measure, print, write and record."""
     options = parse(EvaluateOptions, prog="python -m platform.evaluate")
-    name = check_name(options.name or f"evaluate-{time.strftime('%Y%m%d-%H%M%S')}")
     storage = writable(options.storage or default_storage())
-    report, lesions = new_result(storage / "evaluations" / name)
-    plan = start(options, name, storage)
-    store = open_store(storage, plan.system.name, plan.system.paper)
-    view = evaluate(plan)
-    write_lesions(view, lesions)
-    write_evaluation(view, pictures_of(plan, view), report)
-    print_evaluation(view, Console())
-    say(f"report: {report}\nevery lesion: {lesions}")
-    with reaching(store, "the report is written; evaluate again to record it"):
-        record(store, plan, view, [report, lesions] if options.pictures else [lesions])
-    say(f"all runs: mlflow ui --backend-store-uri {store.uri}")
+    with new_result(storage / "evaluations", options.name, "evaluate") as result:
+        evaluate_and_record(options, storage, result)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Judge the pseudo masks by human masks: Table 1 of the WSSS paper on any data that has some."""
 
 import hashlib
-import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -23,7 +22,6 @@ from lesions.judging.pairs import are_phantom, pairs_by_name
 from lesions.judging.tissues import tissues_of
 from lesions.lesion import SPLITS
 from lesions.masks import PSEUDO_MASKS
-from lesions.names import check_name
 from lesions.prepared.preparing import table_digest
 from lesions.prepared.remarking import MarksFrom, MarksNoise
 from lesions.readers.deeplesion import EXACT_MASKS, Rejected, Remark, is_phantom
@@ -33,9 +31,10 @@ from platform.command_line.options import OF_MASKS, FromMasks, parse, run
 from platform.running.cluster import cluster
 from platform.running.datasets import PHANTOM
 from platform.running.judging import measure_all, pictures_of
-from platform.running.storage import default_storage, new_result, writable
+from platform.running.new_results import NewResult, new_result
+from platform.running.storage import default_storage, writable
 from platform.tracking.provenance import provenance
-from platform.tracking.runs import NAME, PARENT, end_run, log_metrics, log_params
+from platform.tracking.runs import NAME, PARENT, end_run, interruptible, log_metrics, log_params
 from platform.tracking.store import Store, open_store, reaching
 
 EXPERIMENT = "masks"
@@ -242,16 +241,17 @@ def record(store: Store, table: MaskTable, options: MasksOptions, files: Sequenc
     tags = {f"lesion.{name}": text for name, text in table.tags.items()}
     tags |= {"lesion.kind": "masks", "lesion.masks": table.name, "lesion.data": table.data}
     parent = _new_run(store, {NAME: table.name, **tags})
-    log_params(store, parent, params_of(options))
-    log_metrics(store, parent, {"n": len(table.lesions), "set_aside": len(table.aside)})
-    for path in files:
-        files_of(store.client, parent).write(path)
-    for method in table.methods:
-        tags = {PARENT: parent, NAME: method, "lesion.kind": "mask", "lesion.method": method}
-        run_id = _new_run(store, tags)
-        log_metrics(store, run_id, table.metrics(method))
-        end_run(store, run_id, "finished")
-    end_run(store, parent, "finished")
+    with interruptible(store, parent):
+        log_params(store, parent, params_of(options))
+        log_metrics(store, parent, {"n": len(table.lesions), "set_aside": len(table.aside)})
+        for path in files:
+            files_of(store.client, parent).write(path)
+        for method in table.methods:
+            tags = {PARENT: parent, NAME: method, "lesion.kind": "mask", "lesion.method": method}
+            run_id = _new_run(store, tags)
+            log_metrics(store, run_id, table.metrics(method))
+            end_run(store, run_id, "finished")
+        end_run(store, parent, "finished")
 
 
 def params_of(options: MasksOptions) -> dict[str, Any]:
@@ -271,6 +271,22 @@ def _new_run(store: Store, tags: dict[str, str]) -> str:
     return str(store.client.create_run(store.experiment_id, tags=tags).info.run_id)
 
 
+def judge_and_record(
+    options: MasksOptions, methods: Sequence[str], storage: Path, result: NewResult
+) -> None:
+    """Measure, print, write the report and the table, and record."""
+    subject = subject_of(options)
+    store = open_store(storage, EXPERIMENT, masks_table()[0])
+    table, pictures = judge(subject, methods, result.name, options.against)
+    write_rows(table, result.rows)
+    write_mask_report(table, pictures, result.report)
+    print_masks(table, Console())
+    say(f"report: {result.report}\nevery lesion: {result.rows}")
+    with reaching(store, "the report is written; measure again to record it"):
+        record(store, table, options, result.files(options.pictures))
+    say(f"all runs: mlflow ui --backend-store-uri {store.uri}")
+
+
 def main() -> None:
     """Parse the command line, measure, print, write the report and record."""
     options = parse(MasksOptions, prog="python -m platform.masks")
@@ -278,19 +294,9 @@ def main() -> None:
     methods = in_paper_order(_listed(options.methods, PSEUDO_MASKS, "pseudo mask"))
     if options.against is not None:
         _listed(options.against, methods, "measured pseudo mask")
-    name = check_name(options.name or f"masks-{time.strftime('%Y%m%d-%H%M%S')}")
     storage = writable(options.storage or default_storage())
-    report, rows = new_result(storage / "masks" / name)
-    subject = subject_of(options)
-    store = open_store(storage, EXPERIMENT, masks_table()[0])
-    table, pictures = judge(subject, methods, name, options.against)
-    write_rows(table, rows)
-    write_mask_report(table, pictures, report)
-    print_masks(table, Console())
-    say(f"report: {report}\nevery lesion: {rows}")
-    with reaching(store, "the report is written; measure again to record it"):
-        record(store, table, options, [report, rows] if options.pictures else [rows])
-    say(f"all runs: mlflow ui --backend-store-uri {store.uri}")
+    with new_result(storage / "masks", options.name, "masks") as result:
+        judge_and_record(options, methods, storage, result)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from lesions.phantom.backgrounds import SCANS, find_scans
 from lesions.phantom.making import FOLLOWUP, claim, gather, make_patients
 from lesions.phantom.plan import MOST_TIMES, PhantomPlan
 from lesions.phantom.scenes import VOLUMES
-from platform.command_line.options import Outputs, check_positive, parse, run
+from platform.command_line.options import SAME_AGAIN, Outputs, check_positive, parse, run
 from platform.running.parts import make_parts
 from platform.running.storage import writable
 
@@ -90,4 +90,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, again=SAME_AGAIN)

@@ -14,7 +14,7 @@ from lesions.prompts import PROMPTS, Click, Prompt
 from lesions.readers.from_mask import SOFT_TISSUE
 from lesions.tracking import NOBODYS, Tracking
 from platform.command_line.models import WhichModel, checkpoints, checkpoints_of_any
-from platform.command_line.options import parse, run
+from platform.command_line.options import SAME_AGAIN, parse, run
 from platform.running.storage import writable
 
 if TYPE_CHECKING:
@@ -259,4 +259,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, again=SAME_AGAIN)

@@ -16,7 +16,7 @@ from lesions.prepared.preparing import Plan, Source, Table, prepare_parts
 from lesions.prepared.readings import readings_digest
 from lesions.prepared.remarking import MarksFrom, MarksNoise, write_originals
 from lesions.readers.from_mask import SOFT_TISSUE
-from platform.command_line.options import OF_MASKS, FromMasks, parse, run
+from platform.command_line.options import OF_MASKS, SAME_AGAIN, FromMasks, parse, run
 from platform.running.parts import make_parts
 from platform.running.storage import writable
 
@@ -181,4 +181,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, again=SAME_AGAIN)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import tyro
 from rich.console import Console
@@ -37,6 +37,7 @@ from platform.tracking.runs import (
     NAME,
     end_run,
     find_or_create_run,
+    interruptible,
     is_finished,
     reopen_for_news,
 )
@@ -94,17 +95,19 @@ def reproduce(plan: Reproducing, external: Data | None, store: Store, page: Path
             name=plan.name, store=store, parent=_open_run(plan, store), resources=resources,
             gpu=gpu, tags=_tags(plan),
         )  # fmt: skip
-        total, numbers = sum(map(len, trainings.values())), count(1)
+        total = sum(map(len, trainings.values()))
         say(f"reproducing {plan.table} as {plan.name}: {total} trainings on "
             f"{plan.data.description}\n  go on after a kill with --resume {plan.name}")  # fmt: skip
-        for done, mine in enumerate(trainings.values(), 1):
-            for training in mine:
-                recorder.train(training, f"[{next(numbers)}/{total}]")
-            following = trainings[plan.every_seed[done]] if done < len(trainings) else []
-            if not following or not all(map(recorder.is_trained, following)):
-                show(plan, external, recorder, plan.every_seed[:done], page)
-        if not is_finished(store, recorder.parent):
-            end_run(store, recorder.parent, "finished")
+        with interruptible(store, recorder.parent):
+            numbers = count(1)
+            for done, mine in enumerate(trainings.values(), 1):
+                for training in mine:
+                    recorder.train(training, f"[{next(numbers)}/{total}]")
+                following = trainings[plan.every_seed[done]] if done < len(trainings) else []
+                if not following or not all(map(recorder.is_trained, following)):
+                    show(plan, external, recorder, plan.every_seed[:done], page)
+            if not is_finished(store, recorder.parent):
+                end_run(store, recorder.parent, "finished")
 
 
 def _open_run(plan: Reproducing, store: Store) -> str:
@@ -222,6 +225,24 @@ def view_of(
     )
 
 
+def reproduce_and_say(
+    plan: Reproducing, table: str, options: ReproduceOptions[Any], storage: Path
+) -> None:
+    """Reproduce a table with what the options add to its plan."""
+    external = None
+    if place := options.external or plan.external:
+        external = find_data(found_again(place, storage), storage, plan.config.pseudo_mask)
+    # Resumed for another table, it takes what both tables train as it is.
+    plan = replace(
+        plan, table=table, external=external.root if external else None,
+        seeds=plan.seeds_with(options.seeds),
+    )  # fmt: skip
+    store = open_store(storage, plan.system.name, plan.system.paper)
+    page = storage / "reports" / f"{plan.name}-{plan.table}.html"
+    reproduce(plan, external, store, page)
+    say(f"report: {page}\nall runs: mlflow ui --backend-store-uri {store.uri}")
+
+
 def main() -> None:
     """Parse the command line, train and show."""
     prog = "python -m platform.reproduce"
@@ -244,19 +265,8 @@ def main() -> None:
         make=lambda config: ReproduceOptions(config=config, table=name),
     )
     storage = writable(options.storage or default_storage())
-    plan = start(Reproducing, system, preset, options, storage, prefix=name)
-    external = None
-    if place := options.external or plan.external:
-        external = find_data(found_again(place, storage), storage, plan.config.pseudo_mask)
-    # Resumed for another table, it takes what both tables train as it is.
-    plan = replace(
-        plan, table=name, external=external.root if external else None,
-        seeds=plan.seeds_with(options.seeds),
-    )  # fmt: skip
-    store = open_store(storage, system.name, system.paper)
-    page = storage / "reports" / f"{plan.name}-{plan.table}.html"
-    reproduce(plan, external, store, page)
-    say(f"report: {page}\nall runs: mlflow ui --backend-store-uri {store.uri}")
+    with start(Reproducing, system, preset, options, storage, prefix=name) as plan:
+        reproduce_and_say(plan, name, options, storage)
 
 
 if __name__ == "__main__":

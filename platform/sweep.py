@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from dashboards.tables.terminal import say
 from lesions.names import check_name
-from platform.command_line.options import Outputs, check_positive, parse_system, run
+from platform.command_line.options import WhichRun, check_positive, parse_system, run
 from platform.compare import compare
 from platform.running.cluster import cluster, has_gpu
 from platform.running.plans import start
@@ -27,7 +27,7 @@ C = TypeVar("C")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepOptions(Outputs, Generic[C]):
+class SweepOptions(WhichRun, Generic[C]):
     """Search the system's space; the paper's values are the first trial.
 
     Attributes:
@@ -43,8 +43,6 @@ class SweepOptions(Outputs, Generic[C]):
             workers, each. Without it 1 where there are GPUs.
         grace: epochs that no trial is stopped before.
         seed: of the search; a trial's own seed is the config's.
-        name: the sweep's name; without it one is made from the time.
-        resume: the name of a sweep to go on with, as it was started.
         register: the best model's name in MLflow's registry; without it the system's, "" for none.
         pictures: of lesions in MLflow; `--no-pictures` records none.
         storage: where everything is kept; all nodes must see it.
@@ -60,14 +58,13 @@ class SweepOptions(Outputs, Generic[C]):
     gpus_per_trial: float | None = None
     grace: int = 4
     seed: int = 0
-    name: str | None = None
-    resume: str | None = None
     register: str | None = None
     pictures: bool = True
     storage: Path | None = None
 
     def __post_init__(self) -> None:
         """InputError for what no sweep can be."""
+        super().__post_init__()
         check_positive(self, "trials", "concurrent", "workers_per_trial", "cpus_per_trial", "grace")
         if self.register:
             check_name(self.register)
@@ -126,7 +123,8 @@ def main() -> None:
     storage = writable(options.storage or default_storage())
     if preset == "tiny":
         say("no GPU here or tiny asked for: the tiny preset, the same structure made small")
-    sweep_and_compare(start(Sweep, system, preset, options, storage), storage)
+    with start(Sweep, system, preset, options, storage) as sweep:
+        sweep_and_compare(sweep, storage)
 
 
 if __name__ == "__main__":

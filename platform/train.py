@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from dashboards.tables.terminal import say
 from lesions.names import check_name
-from platform.command_line.options import Outputs, check_positive, parse_system, run
+from platform.command_line.options import WhichRun, check_positive, parse_system, run
 from platform.running.cluster import cluster, has_gpu
 from platform.running.plans import start
 from platform.running.rounds import record_rounds
@@ -14,7 +14,7 @@ from platform.running.storage import default_storage, writable
 from platform.running.training import Training, check_room
 from platform.tracking.champions import register
 from platform.tracking.provenance import provenance
-from platform.tracking.runs import NAME, find_or_create_run, merit_tags
+from platform.tracking.runs import NAME, find_or_create_run, interruptible, merit_tags
 from platform.tracking.store import Store, open_store, reaching
 from trainables.configs import flatten
 from trainables.parts import protocol
@@ -23,7 +23,7 @@ C = TypeVar("C")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainOptions(Outputs, Generic[C]):
+class TrainOptions(WhichRun, Generic[C]):
     """Train a system once.
 
     Attributes:
@@ -33,8 +33,6 @@ class TrainOptions(Outputs, Generic[C]):
             folders, NAME@ALIAS or NAME:VERSION.
         workers: how many train together; each sees its share of every epoch.
         cpus_per_worker: CPU cores a worker.
-        name: the run's name; without it one is made from the time.
-        resume: the name of a run to go on with, as it was started.
         register: the model's name in MLflow's registry; without it the system's, "" for none.
         pictures: of lesions in MLflow; `--no-pictures` records none.
         storage: where everything is kept; all nodes must see it.
@@ -45,14 +43,13 @@ class TrainOptions(Outputs, Generic[C]):
     parts: tuple[str, ...] = ()
     workers: int = 1
     cpus_per_worker: float = 1
-    name: str | None = None
-    resume: str | None = None
     register: str | None = None
     pictures: bool = True
     storage: Path | None = None
 
     def __post_init__(self) -> None:
         """InputError for what no training can be."""
+        super().__post_init__()
         check_positive(self, "workers", "cpus_per_worker")
         if self.register:
             check_name(self.register)
@@ -68,7 +65,8 @@ def train_and_record(training: Training, storage: Path) -> Path:
         run_id = _open_run(training, store)
         say(f"training {training.name} on {training.data.description}\n"
             f"  go on after a kill with --resume {training.name}")  # fmt: skip
-        checkpoint, result = record_rounds(training, store, run_id, gpu, resources)
+        with interruptible(store, run_id):
+            checkpoint, result = record_rounds(training, store, run_id, gpu, resources)
         register(store, result, checkpoint, training.register)
     say(f"checkpoint: {checkpoint}")
     return checkpoint
@@ -95,7 +93,8 @@ def main() -> None:
     storage = writable(options.storage or default_storage())
     if preset == "tiny":
         say("no GPU here or tiny asked for: the tiny preset, the same structure made small")
-    train_and_record(start(Training, system, preset, options, storage), storage)
+    with start(Training, system, preset, options, storage) as training:
+        train_and_record(training, storage)
 
 
 if __name__ == "__main__":

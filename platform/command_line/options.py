@@ -36,6 +36,27 @@ class Outputs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WhichRun(Outputs):
+    """Which run a command begins, or goes on with.
+
+    Attributes:
+        name: the run's name; without it one is made from the time.
+        resume: the name of a run to go on with, as it was started.
+        resume_or_start: the name of a run to go on with where there is one, else to start: for
+            schedulers that repeat a command.
+    """
+
+    name: str | None = None
+    resume: str | None = None
+    resume_or_start: str | None = None
+
+    def __post_init__(self) -> None:
+        """InputError where a run is named twice."""
+        if sum(map(bool, (self.name, self.resume, self.resume_or_start))) > 1:
+            raise InputError("--name, --resume and --resume-or-start: say one")
+
+
+@dataclass(frozen=True, kw_only=True)
 class FromMasks(Outputs):
     """How lesions are taken from 3D masks.
 
@@ -91,7 +112,7 @@ def run(command: Callable[[], None], again: str = "") -> None:
     A signal ends it with a line and the status that shells give it; `again` is how to go on then.
     """
     try:
-        with interrupted.caught(), interrupted.going_on(again):
+        with interrupted.caught(), interrupted.going_on(lambda: again):
             command()
     except KeyboardInterrupt:
         sys.exit(interrupted.say_why())

@@ -34,6 +34,7 @@ class _Ending:
 
     Attributes:
         number: the first signal that came; None before.
+        told: whether the main thread knows of it.
         error: why no signal but this process itself wants its end.
         caught: whether signals are caught at all.
         in_order: how many blocks that want no KeyboardInterrupt are open.
@@ -42,17 +43,19 @@ class _Ending:
     """
 
     number: int | None = None
+    told: bool = False
     error: InputError | None = None
     caught: bool = False
     in_order: int = 0
-    again: str = ""
+    again: Callable[[], str] = str
     folders: list[Path] = field(default_factory=list)
 
     def said(self) -> tuple[str, int]:
         """The one line, and the exit status."""
         if self.error is not None:
             return f"error: {self.error}", 2
-        line = f"interrupted; {self.again}" if self.again else "interrupted"
+        again = self.again()
+        line = f"interrupted; {again}" if again else "interrupted"
         return printable(line), _KILLED + (self.number or signal.SIGINT)
 
 
@@ -96,8 +99,9 @@ def caught() -> Iterator[None]:
 
 
 def _on_signal(number: int, frame: Any) -> None:
-    if _ending.number is None:
-        _ending.number = number
+    _ending.number = _ending.number or number
+    if not _ending.told:
+        _ending.told = True
         if not _ending.in_order:
             raise KeyboardInterrupt
 
@@ -114,8 +118,8 @@ def _end_what_hangs(hearing: socket.socket, ending: _Ending) -> None:
             pass
         if not got:
             return
+        ending.number = got[0]  # of two that wait for the main thread it would see the lower first
         time.sleep(MOST_S)
-        ending.number = ending.number or got[0]
         line, status = ending.said()
         print(line, file=sys.stderr, flush=True)
         for folder in ending.folders:
@@ -154,11 +158,12 @@ def stopping_in_order() -> Iterator[Callable[[], bool]]:
     finally:
         _ending.in_order -= 1
     if asked_to_stop():
+        _ending.told = True
         raise KeyboardInterrupt
 
 
 @contextmanager
-def going_on(words: str) -> Iterator[None]:
+def going_on(words: Callable[[], str]) -> Iterator[None]:
     """What a user is told who interrupts inside the block: how to go on."""
     before, _ending.again = _ending.again, words
     yield

@@ -1,8 +1,8 @@
 """What a sweep or a training is: its plan, written to disk once and read again by --resume."""
 
 import json
-import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_type_hints
@@ -15,7 +15,9 @@ from lesions.readers.bounded import read_json
 from lesions.seen import seen_in
 from platform.command_line.models import trained_parts
 from platform.running.datasets import Data, find_data
-from platform.running.storage import found_again
+from platform.running.driving import driving
+from platform.running.interrupted import going_on
+from platform.running.storage import found_again, given_up_if_empty, unnamed
 from trainables.configs import blaming, edited, flatten, typed
 from trainables.registry import word_of
 from trainables.system import System
@@ -71,41 +73,84 @@ class Planned:
         write_text(self.folder / self.file, json.dumps(plan | own, indent=1, default=str))
 
 
+@contextmanager
 def start(
     kind: type[P], system: System, preset: str, options: Any, storage: Path, prefix: str = ""
-) -> P:
-    """A new run of this kind; or, with `--resume`, an old one as its plan says.
+) -> Iterator[P]:
+    """A new run of this kind; or an old one as its plan says. This process alone drives it.
 
-    A run that the user does not name is called after `prefix`, or the system, and the time.
+    A run that the user does not name is called after `prefix`, or the system, and the time. A name
+    is taken from now on, before data is prepared; and free again where the block ends, however it
+    does, before there is a plan.
+
+    Args:
+        kind: of run.
+        system, preset: what a new one trains.
+        options: of the command, `WhichRun` among them.
+        storage: where runs are kept.
+        prefix: of the name.
 
     Raises:
-        InputError: the name is taken, or none that was started, or no name at all; or the plan is
-            damaged.
+        InputError: the name is taken, or none that was started, or no name at all; another drives
+            the run; or the plan is damaged.
     """
-    default = f"{prefix or system.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    name = options.resume or options.name or default
-    folder = inside(storage / kind.place, name)
-    if options.resume:
-        plan = read_plan(folder / kind.file, kind)
-        preset, data = plan.pop("preset"), found_again(plan.pop("data"), storage)
-        plan["parts"] = {part: found_again(folder, storage)
-                         for part, folder in plan.get("parts", {}).items()}  # fmt: skip
-        with blaming(folder / kind.file):
-            config = edited(system.presets()["paper"](), plan.pop("config"))
-    elif (folder / kind.file).exists():
+    place = storage / kind.place
+    wanted = options.resume or options.resume_or_start or options.name
+    if wanted:
+        _check_name(inside(place, wanted) / kind.file, kind, options)  # before a lock is waited for
+    folder = inside(place, wanted) if wanted else unnamed(place, prefix or system.name)
+    path = folder / kind.file
+
+    def again() -> str:
+        how = "go on with --resume" if path.exists() else "start it again with --name"
+        return f"{how} {folder.name}"
+
+    with given_up_if_empty(folder), going_on(again), driving(folder):
+        _check_name(path, kind, options)
+        if path.exists():
+            yield _as_planned(path, kind, system, options, storage)
+        else:
+            yield _as_asked(path, kind, system, preset, options, storage)
+
+
+def _check_name(path: Path, kind: type[Planned], options: Any) -> None:
+    """InputError where the run that is named must be there, and is not, or the other way round."""
+    if options.resume and not path.exists():
+        read_plan(path, kind)
+    if path.exists() and not (options.resume or options.resume_or_start):
+        name = path.parent.name
         raise InputError(
             f"there is a run {name!r} already", remedy=f"go on with it by --resume {name}"
         )
-    else:
-        plan = {name: getattr(options, name) for name in _own_fields(kind)}
-        plan["parts"] = trained_parts(system, options.parts, storage)
-        config, data = options.config, options.data
-    # A resumed run may be told to show less, never more.
+
+
+def _as_planned(path: Path, kind: type[P], system: System, options: Any, storage: Path) -> P:
+    """An old run; it may be told to show less than its plan says, never more."""
+    plan = read_plan(path, kind)
+    preset, data = plan.pop("preset"), found_again(plan.pop("data"), storage)
+    plan["parts"] = {part: found_again(folder, storage)
+                     for part, folder in plan.get("parts", {}).items()}  # fmt: skip
+    with blaming(path):
+        config = edited(system.presets()["paper"](), plan.pop("config"))
     plan["pictures"] = plan.get("pictures", True) and options.pictures
     found = find_data(data, storage, config.pseudo_mask)
     return kind(
-        name=name, folder=folder, system=system, preset=preset, config=config, data=found, **plan
-    )
+        name=path.parent.name, folder=path.parent, system=system, preset=preset, config=config,
+        data=found, **plan,
+    )  # fmt: skip
+
+
+def _as_asked(
+    path: Path, kind: type[P], system: System, preset: str, options: Any, storage: Path
+) -> P:
+    """A new run."""
+    plan = {name: getattr(options, name) for name in _own_fields(kind)}
+    plan["parts"] = trained_parts(system, options.parts, storage)
+    found = find_data(options.data, storage, options.config.pseudo_mask)
+    return kind(
+        name=path.parent.name, folder=path.parent, system=system, preset=preset,
+        config=options.config, data=found, **plan,
+    )  # fmt: skip
 
 
 def _own_fields(kind: type[Planned]) -> list[str]:
@@ -119,6 +164,11 @@ def read_plan(path: Path, kind: type[Planned]) -> dict[str, Any]:
     try:
         plan = _upgraded(read_json(path, dict, _MOST_PLAN))
     except FileNotFoundError:
+        if path.parent.is_dir():
+            raise InputError(
+                f"{name!r} was ended before its plan was written", file=path.parent,
+                remedy=f"start it again with --name {name}",
+            ) from None  # fmt: skip
         there = sorted(other.parent.name for other in runs.glob(f"*/{path.name}"))
         raise InputError(
             f"there is no run {name!r} to go on with",

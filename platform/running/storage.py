@@ -1,10 +1,15 @@
 """Where runs, prepared sets and reports live."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import chain, count
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from lesions import InputError
-from lesions.files import make_folder
+from lesions.files import claim_folder, make_folder
+from lesions.names import inside
 
 FOLDERS = ("prepared", "models", "trainings", "sweeps", "reproductions")  # that plans name
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,11 +50,21 @@ def found_again(path: Path, storage: Path) -> Path:
     return path
 
 
-def new_result(folder: Path) -> tuple[Path, Path]:
-    """The page and the table of a new result; InputError where the folder has one already."""
-    report, rows = folder / "report.html", folder / "lesions.csv"
-    if report.exists():
-        raise InputError(
-            f"there is a result {folder.name!r} already", remedy="choose another --name"
-        )
-    return report, rows
+def unnamed(place: Path, prefix: str) -> Path:
+    """A new folder in `place` for what the user does not name: prefix, time, a number if need be.
+
+    Two in one second, and a clock that goes back, find different ones.
+    """
+    now = f"{prefix}-{time.strftime('%Y%m%d-%H%M%S')}"
+    names = chain([now], (f"{now}-{number}" for number in count(2)))
+    return next(folder for name in names if claim_folder(folder := inside(place, name)))
+
+
+@contextmanager
+def given_up_if_empty(folder: Path) -> Iterator[None]:
+    """A folder that a command took goes again where nothing came into it."""
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # something is in it
+            folder.rmdir()

@@ -1,14 +1,19 @@
 """Runs in MLflow: found by their tags or made, filled, and closed."""
 
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Metric, Param, Run, RunTag
 
+from dashboards.recorded.credentials import told
 from dashboards.recorded.runs import quoted
+from dashboards.tables.terminal import say
 from lesions.metrics.merit import Merit
-from platform.tracking.store import Store
+from platform.running.interrupted import asked_to_stop, lost_to_another
+from platform.tracking.store import FAULTS, Store
 
 PARENT = "mlflow.parentRunId"
 NAME = "mlflow.runName"
@@ -16,20 +21,28 @@ NAME = "mlflow.runName"
 
 def find_run(store: Store, tags: Mapping[str, str]) -> str | None:
     """The id of the run with all these tags, if there is one."""
+    runs = _runs_with(store, tags, most=1)
+    return str(runs[0].info.run_id) if runs else None
+
+
+def _runs_with(store: Store, tags: Mapping[str, str], most: int) -> list[Run]:
     wanted = " and ".join(f"tags.`{name}` = {quoted(value)}" for name, value in tags.items())
-    runs = store.client.search_runs([store.experiment_id], wanted, max_results=1)
-    return runs[0].info.run_id if runs else None
+    return list(store.client.search_runs([store.experiment_id], wanted, max_results=most))
 
 
 def find_or_create_run(
     store: Store, key: Mapping[str, str], tags: Mapping[str, str], params: Mapping[str, Any]
 ) -> str:
-    """The id of the run that has the tags `key`; made, with all tags and params, if need be."""
-    run_id = find_run(store, key)
-    if run_id is None:
-        run = store.client.create_run(store.experiment_id, tags={**key, **tags})
-        run_id = str(run.info.run_id)
-        log_params(store, run_id, params)
+    """The id of the run that has the tags `key`; made, with all tags and params, if need be.
+
+    One that was interrupted goes on.
+    """
+    for run in _runs_with(store, key, most=1):
+        if run.data.tags.get("lesion.state") == "interrupted":
+            reopen_run(store, run.info.run_id)
+        return str(run.info.run_id)
+    run_id = str(store.client.create_run(store.experiment_id, tags={**key, **tags}).info.run_id)
+    log_params(store, run_id, params)
     return run_id
 
 
@@ -86,6 +99,30 @@ def end_run(store: Store, run_id: str, state: str, at: float | None = None) -> N
     set_tags(store, run_id, {"lesion.state": state})
     status = {"failed": "FAILED", "interrupted": "KILLED"}.get(state, "FINISHED")
     store.client.set_terminated(run_id, status, int((at or time.time()) * 1000))
+
+
+@contextmanager
+def interruptible(store: Store, run_id: str) -> Iterator[None]:
+    """Where a signal ends the block, the run and those below it that run say "interrupted"."""
+    try:
+        yield
+    except BaseException:
+        if asked_to_stop() and not lost_to_another():
+            _interrupt(store, run_id)
+        raise
+
+
+def _interrupt(store: Store, run_id: str) -> None:
+    # Whoever sent the signal kills before long: a server that is away gets one short try.
+    os.environ.update(MLFLOW_HTTP_REQUEST_MAX_RETRIES="0", MLFLOW_HTTP_REQUEST_TIMEOUT="5")
+    try:
+        for run in _runs_with(store, {PARENT: run_id}, most=10_000):
+            if run.info.status == "RUNNING":
+                _interrupt(store, run.info.run_id)
+        if store.client.get_run(run_id).info.status == "RUNNING":
+            end_run(store, run_id, "interrupted")
+    except FAULTS as error:
+        say(f"MLflow is away, where the run still runs: {told(error)}")
 
 
 def is_finished(store: Store, run_id: str) -> bool:
