@@ -17,10 +17,13 @@ from platform.tracking.champions import register
 from platform.tracking.provenance import provenance
 from platform.tracking.runs import NAME, find_or_create_run, merit_tags
 from platform.tracking.store import Store, open_store, reaching
+from platform.tuning.choices import grid, pruner, sampler
 from platform.tuning.finishing import finish, params_at_start
-from platform.tuning.searching import Sweep, room_of, search
-from platform.tuning.spaces import first_trials, space_of
-from trainables.configs import flatten
+from platform.tuning.opening import open_trials
+from platform.tuning.spaces import space_of
+from platform.tuning.study import check_url
+from platform.tuning.sweeps import Sweep, room_of
+from platform.tuning.trials import Trials
 from trainables.parts import protocol
 
 C = TypeVar("C")
@@ -43,6 +46,17 @@ class SweepOptions(WhichRun, Generic[C]):
             workers, each. Without it 1 where there are GPUs.
         grace: epochs that no trial is stopped before.
         seed: of the search; a trial's own seed is the config's.
+        sampler: tpe, gp, cmaes, random, grid, or a class of Optuna's kind, package.module:Class.
+        pruner: asha, hyperband, median, none, or a class of Optuna's kind.
+        space: what is searched beside the system's own or in its place: FIELD=log:LOW:HIGH,
+            uniform:LOW:HIGH, int:LOW:HIGH, intlog:LOW:HIGH, choice:A,B,C; or fixed, which takes
+            one out.
+        objective: metrics of an epoch with their directions, as val_dice:max epoch_seconds:min;
+            without it the system's figure of merit. Of several no trial is stopped early.
+        study: an Optuna storage that holds the study, as postgresql://user@host/name; without it a
+            journal beside the sweep. Passwords come from the database's own variables.
+        name: the sweep's name; without it one is made from the time.
+        resume: the name of a sweep to go on with, as it was started.
         register: the best model's name in MLflow's registry; without it the system's, "" for none.
         pictures: of lesions in MLflow; `--no-pictures` records none.
         storage: where everything is kept; all nodes must see it.
@@ -58,6 +72,11 @@ class SweepOptions(WhichRun, Generic[C]):
     gpus_per_trial: float | None = None
     grace: int = 4
     seed: int = 0
+    sampler: str = "tpe"
+    pruner: str = "asha"
+    space: tuple[str, ...] = ()
+    objective: tuple[str, ...] = ()
+    study: str | None = None
     register: str | None = None
     pictures: bool = True
     storage: Path | None = None
@@ -68,6 +87,8 @@ class SweepOptions(WhichRun, Generic[C]):
         check_positive(self, "trials", "concurrent", "workers_per_trial", "cpus_per_trial", "grace")
         if self.register:
             check_name(self.register)
+        if self.study is not None:
+            check_url(self.study)
 
 
 def _parent(sweep: Sweep, store: Store, resources: dict[str, float]) -> str:
@@ -85,32 +106,45 @@ def _parent(sweep: Sweep, store: Store, resources: dict[str, float]) -> str:
         **sweep.data.tags(),
         **provenance(),
     }
-    params = params_at_start(sweep.config, space_of(sweep.system, sweep.config))
+    params = params_at_start(sweep.config, sweep.distributions)
     return find_or_create_run(store, key, tags, params)
 
 
 def sweep_and_compare(sweep: Sweep, storage: Path) -> None:
     """The whole of it: search, measure the best trial on the test lesions, compare."""
-    first_trials(sweep.system, sweep.config)  # told now where there is no space
+    _check_words(sweep)
     store = open_store(storage, sweep.system.name, sweep.system.paper)
     again = f"the trials are kept: start it and go on with --resume {sweep.name}"
     with cluster() as resources, reaching(store, again):
         room = room_of(sweep, resources)
         sweep.write()
         parent = _parent(sweep, store, resources)
-        say(
-            f"sweep {sweep.name}: {sweep.trials} trials of at most {sweep.epochs} epochs on "
-            f"{sweep.data.description}\n  go on after a kill with --resume {sweep.name}"
-        )
-        from platform.tuning.callback import SweepCallback  # Ray's doors are shut now
+        trials = open_trials(sweep)
+        _say_start(trials, storage)
+        from platform.tuning.searching import run_trials  # Ray's doors are shut now
 
-        merit, config = sweep.system.merit.name, flatten(sweep.config)
-        callback = SweepCallback(store, parent, sweep.trials, sweep.epochs, config, merit)
-        results = search(sweep, callback, room)
-        best = finish(store, parent, sweep, results, resources)
+        run_trials(trials, room, store, parent)
+        best = finish(store, parent, trials, resources)
         register(store, parent, best, sweep.register)
     with reaching(store, again):
         compare(store, sweep.name, storage)
+
+
+def _check_words(sweep: Sweep) -> None:
+    """InputError for a goal, a sampler, a pruner that is none: now, before lesions are prepared."""
+    assert sweep.goals
+    sampler(sweep.sampler, sweep.seed, sweep.trials, 0)
+    pruner(sweep.pruner, sweep.grace, sweep.judged_epochs)
+    if sweep.sampler == "grid":
+        grid(sweep.distributions, sweep.trials)
+
+
+def _say_start(trials: Trials, storage: Path) -> None:
+    sweep, there = trials.sweep, trials.ended()
+    so_far = f", {there} of them ended before" if there else ""
+    say(f"sweep {sweep.name}: {sweep.trials} trials of at most {sweep.epochs} epochs on "
+        f"{sweep.data.description}{so_far}\n  go on after a kill with --resume {sweep.name}\n"
+        f"  look at the study with optuna-dashboard {trials.place.words}")  # fmt: skip
 
 
 def main() -> None:
@@ -119,7 +153,9 @@ def main() -> None:
     system, preset, options = parse_system(
         SweepOptions, prog="python -m platform.sweep", has_gpu=has_gpu, make=make
     )
-    space_of(system, options.config)  # a system without one is told before lesions are prepared
+    space_of(
+        system, options.config, options.space
+    )  # a system without one is told before lesions are prepared
     storage = writable(options.storage or default_storage())
     if preset == "tiny":
         say("no GPU here or tiny asked for: the tiny preset, the same structure made small")

@@ -102,6 +102,8 @@ class Phase:
         relabels: the training masks are made anew before it, by the best model so far.
         watches: what its plateaus are of: the system's figure of "merit", or the "loss" over the
             validation lesions, where the whole does not answer yet.
+        answers: whether the whole answers while it learns, so that the figure of merit says
+            something; sweeps judge, and stop, no trial by epochs of other phases.
         goes_on: its optimisers keep the state of the phase before, which had as many objectives
             that learned the same; for a phase that only changes weights or rates.
     """
@@ -114,6 +116,7 @@ class Phase:
     takes: tuple[str, ...] = ()
     relabels: bool = False
     watches: Literal["merit", "loss"] = "merit"
+    answers: bool = True
     goes_on: bool = False
 
     def __post_init__(self) -> None:

@@ -21,7 +21,8 @@ import torch.distributed as dist
 
 from trainables.configs import edited
 from trainables.loop import Report
-from trainables.workers import Job, fit_job, opened, use_assigned_resources
+from trainables.trial_folder import TrialFolder
+from trainables.workers import Job, fit_job, use_assigned_resources
 
 WHOLE = "whole"  # of a report: 1 at the recipe's last epoch; Tune has a `done` of its own
 PATIENCE_S = 1800.0  # for the other workers, at the start and in every step, as Ray Train has it
@@ -41,33 +42,38 @@ class Team:
     size: int
 
 
-def tune_trial(params: dict[str, Any], job: Job, shared: Path) -> None:
+def tune_trial(told: dict[str, Any], job: Job, shared: Path) -> None:
     """One trial of a sweep: train with the searched values put into the job's config.
 
+    It goes on from the newest checkpoint in its folder, where it writes its epochs and checkpoints;
+    Tune gets an epoch's numbers when they are there.
+
     Args:
-        params: the searched values by field.
+        told: the trial's `folder` below `shared`, and the searched `values` by field.
         job: what every trial starts from.
         shared: a folder that all nodes see.
     """
     from ray import tune
     from ray.util import get_current_placement_group
 
-    own = of_trial(job, params, tune.get_context().get_trial_id())
+    folder = TrialFolder(shared / told["folder"])
+    own = of_trial(job, told["values"], folder.path)
     group = get_current_placement_group()
     size = 1 if group is None else group.bundle_count
+    resume = folder.go_on()
 
     def report(metrics: dict[str, float], checkpoint: Path | None) -> None:
-        kept = tune.Checkpoint.from_directory(checkpoint) if checkpoint else None
-        tune.report(for_tune(metrics), checkpoint=kept)
+        if checkpoint is not None:
+            folder.keep(checkpoint, int(metrics["epoch"]))
+        folder.add(metrics)
+        tune.report(for_tune(metrics))
 
-    checkpoint = tune.get_checkpoint()
-    with opened(checkpoint) as resume:
-        if size == 1:
-            fit_job(own, use_assigned_resources(), report, resume)
-            return
-        team = Team(file=shared / f"team-{uuid.uuid4().hex}", size=size)
-        with others(own, checkpoint, team, group):
-            train_together(own, 0, team, report, resume)
+    if size == 1:
+        fit_job(own, use_assigned_resources(), report, resume)
+        return
+    team = Team(file=shared / f"team-{uuid.uuid4().hex}", size=size)
+    with others(own, resume, team, group):
+        train_together(own, 0, team, report, resume)
 
 
 def for_tune(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -76,10 +82,9 @@ def for_tune(metrics: Mapping[str, float]) -> dict[str, float]:
     return told | {WHOLE: metrics["done"]} if "done" in metrics else told
 
 
-def of_trial(job: Job, params: Mapping[str, Any], trial: str) -> Job:
-    """The job of one trial: with its searched values, and a folder of its own for new masks."""
-    scratch = None if job.scratch is None else job.scratch / trial
-    return replace(job, config=edited(job.config, params), scratch=scratch)
+def of_trial(job: Job, values: Mapping[str, Any], folder: Path) -> Job:
+    """The job of one trial: with its searched values, and a place in its folder for new masks."""
+    return replace(job, config=edited(job.config, values), scratch=folder / "masks")
 
 
 def train_together(job: Job, rank: int, team: Team, report: Report, resume: Path | None) -> None:
@@ -102,7 +107,7 @@ def train_together(job: Job, rank: int, team: Team, report: Report, resume: Path
 
 
 @contextmanager
-def others(job: Job, checkpoint: Any, team: Team, group: Any) -> Iterator[None]:
+def others(job: Job, resume: Path | None, team: Team, group: Any) -> Iterator[None]:
     """The other workers, from the start of the block to its end; what one fails with is raised."""
     import ray
     from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
@@ -117,7 +122,7 @@ def others(job: Job, checkpoint: Any, team: Team, group: Any) -> Iterator[None]:
             ).remote()
         )  # fmt: skip
     running = [
-        worker.follow.remote(job, rank, team, checkpoint) for rank, worker in enumerate(workers, 1)
+        worker.follow.remote(job, rank, team, resume) for rank, worker in enumerate(workers, 1)
     ]
     over = threading.Event()
     threading.Thread(target=_end_with_them, args=(running, over), daemon=True).start()
@@ -138,9 +143,8 @@ def others(job: Job, checkpoint: Any, team: Team, group: Any) -> Iterator[None]:
 class _Worker:
     """A process that does what the first does, without reports."""
 
-    def follow(self, job: Job, rank: int, team: Team, checkpoint: Any) -> None:
-        with opened(checkpoint) as resume:
-            train_together(job, rank, team, lambda metrics, checkpoint: None, resume)
+    def follow(self, job: Job, rank: int, team: Team, resume: Path | None) -> None:
+        train_together(job, rank, team, lambda metrics, checkpoint: None, resume)
 
 
 def _raise_theirs(running: list[Any]) -> None:

@@ -11,20 +11,19 @@ from lesions import InputError
 from platform.tracking.results import record_references, record_test
 from platform.tracking.runs import end_run, log_params, set_tags
 from platform.tracking.store import Store
-from platform.tuning.reports import is_whole
-from platform.tuning.searching import Sweep
-from platform.tuning.spaces import space_of
+from platform.tuning.trials import Trial, Trials
 from trainables.checkpoint import read_run
 from trainables.configs import flatten
 from trainables.workers import evaluate_references
 
+MEASURED = "lesion.measured"  # which trial the run's figures on the test lesions are of
 
-def finish(
-    store: Store, parent: str, sweep: Sweep, results: Any, resources: dict[str, float]
-) -> Path:
+
+def finish(store: Store, parent: str, trials: Trials, resources: dict[str, float]) -> Path:
     """Measure the best trial and the references on the test split; record all in MLflow.
 
-    The test lesions play no part in the choice of the best trial.
+    The test lesions play no part in the choice of the best trial. One that was measured before is
+    not measured again.
 
     Returns:
         The best trial's checkpoint.
@@ -34,16 +33,26 @@ def finish(
     """
     import ray
 
-    best = best_result(results, sweep)
-    set_tags(store, parent, {"lesion.best_trial": best.metrics["trial_id"]})
-    say("measuring the best trial on the test lesions")
+    sweep = trials.sweep
+    best, checkpoint = best_of(trials)
+    known = store.client.get_run(parent).data
+    if known.tags.get(MEASURED) == _measured(best):
+        say(f"trial {best.number} is the best, and was measured before")
+        end_run(store, parent, "finished")
+        return checkpoint
+    set_tags(store, parent, {"lesion.best_trial": f"{best.number:04d}"})
+    say(f"measuring the best trial, {best.number}, on the test lesions")
     references = ray.remote(num_cpus=1)(evaluate_references).remote(sweep.job, "test")
-    checkpoint = Path(best.checkpoint.path)
-    record_winner(store, parent, checkpoint, space_of(sweep.system, sweep.config))
+    record_winner(store, parent, checkpoint, sweep.distributions)
     record_test(store, parent, sweep.job, checkpoint, resources, sweep.pictures)
     record_references(store, parent, sweep.system, ray.get(references))
+    set_tags(store, parent, {MEASURED: _measured(best)})
     end_run(store, parent, "finished")
     return checkpoint
+
+
+def _measured(best: Trial) -> str:
+    return f"{best.number:04d} after {best.epochs} epochs"
 
 
 def params_at_start(config: Any, searched: Collection[str]) -> dict[str, Any]:
@@ -78,17 +87,28 @@ def record_winner(store: Store, parent: str, checkpoint: Path, searched: Collect
     set_tags(store, parent, tags)
 
 
-def best_result(results: Any, sweep: Sweep) -> Any:
-    """The result that the system's merit calls best: of the whole trials, if there are any."""
-    kept = [result for result in results if result.checkpoint is not None]
-    if not kept:
-        errors = [str(error).strip().splitlines()[-1] for error in results.errors]
-        raise InputError(
-            f"every trial failed, the first with: {errors[0] if errors else 'no result'}",
-            file=results.experiment_path,
-            remedy="mend the cause and start a new sweep",
-        )
-    whole = [result for result in kept if is_whole(result.metrics, sweep.epochs)]
-    merit = sweep.system.merit
-    choose = max if merit.better == "higher" else min
-    return choose(whole or kept, key=lambda result: result.metrics[merit.best])
+def best_of(trials: Trials) -> tuple[Trial, Path]:
+    """The trial that the system's merit calls best, and its checkpoint.
+
+    A whole trial goes before one that was stopped early; of trials whose objectives are several,
+    too, the merit chooses. One whose checkpoint is damaged is passed over, and that is said.
+
+    Raises:
+        InputError: none has a checkpoint.
+    """
+    merit = trials.sweep.system.merit
+    there = [trial for trial in trials.all.values() if trial.last]
+    ranked = sorted(
+        there, key=lambda one: (one.state != "finished", merit.rank(one.last.get(merit.best)))
+    )
+    for trial in ranked:
+        if (checkpoint := trial.folder.checkpoint()) is not None:
+            return trial, checkpoint
+        say(f"trial {trial.number} would be next as the best, but has no whole checkpoint in "
+            f"{trial.folder.path}: it is passed over")  # fmt: skip
+    reasons = [trial.reason for trial in trials.all.values() if trial.reason]
+    raise InputError(
+        f"every trial failed, the first with: {reasons[0] if reasons else 'no result'}",
+        file=trials.place.folder,
+        remedy="mend the cause and start a new sweep",
+    )

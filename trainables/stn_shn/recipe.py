@@ -36,4 +36,5 @@ def _phase(
     return Phase(
         epochs=config.training.epochs, objectives=(objective,), name=name, begins="last",
         schedule=schedule_of(config.training), watches="loss",
+        answers=SHN in learns,  # the STN alone says no endpoints
     )  # fmt: skip

@@ -1,0 +1,108 @@
+"""A sweep's plan, and what its trials take of a cluster."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+
+from lesions import InputError
+from platform.running.plans import Planned
+from platform.tuning.goals import Goal, goals_of, values_at_best
+from platform.tuning.spaces import space_of
+from platform.tuning.study import Place
+from trainables.recipe import total_epochs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep(Planned):
+    """One sweep; its own fields are those of its options."""
+
+    place = "sweeps"
+    file = "sweep.json"
+
+    trials: int
+    concurrent: int | None
+    cpus_per_trial: float
+    gpus_per_trial: float | None
+    grace: int
+    seed: int
+    workers_per_trial: int = 1
+    register: str | None = None
+    pictures: bool = True
+    study: str | None = None
+    sampler: str = "tpe"
+    pruner: str = "asha"
+    space: tuple[str, ...] = ()
+    objective: tuple[str, ...] = ()
+
+    @property
+    def epochs(self) -> int:
+        """How many a trial has at most, in all phases."""
+        return total_epochs(self.system.recipe(self.config))
+
+    @property
+    def judged_epochs(self) -> int:
+        """How many of them say something of the whole."""
+        return sum(phase.epochs for phase in self.system.recipe(self.config) if phase.answers)
+
+    @property
+    def place_of_study(self) -> Place:
+        """Where its study is."""
+        return Place(folder=self.folder, name=self.name, url=self.study)
+
+    @property
+    def goals(self) -> list[Goal]:
+        """What its trials are judged by."""
+        return goals_of(self.system.merit, self.objective)
+
+    @property
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """What is searched: the system's space, with what `--space` says."""
+        return space_of(self.system, self.config, self.space)
+
+    def objectives_of(self, history: Sequence[Mapping[str, float]]) -> tuple[list[float], str]:
+        """A whole trial's values of the goals, or why it has none."""
+        return values_at_best(self.goals, self.system.merit, history)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """What the trials take of a cluster.
+
+    Attributes:
+        worker: of each worker, as {"CPU": 1, "GPU": 0.5}.
+        workers: of each trial.
+        concurrent: trials at a time.
+    """
+
+    worker: dict[str, float]
+    workers: int
+    concurrent: int
+
+    @property
+    def trial(self) -> dict[str, float]:
+        """What a trial takes, all its workers."""
+        return {name: each * self.workers for name, each in self.worker.items()}
+
+
+def room_of(sweep: Sweep, resources: Mapping[str, Any]) -> Room:
+    """As many trials at a time as the cluster holds, unless the user says how many.
+
+    Raises:
+        InputError: it does not hold one.
+    """
+    gpus = sweep.gpus_per_trial
+    if gpus is None:
+        gpus = float(resources.get("GPU", 0) > 0)
+    worker, workers = {"CPU": sweep.cpus_per_trial, "GPU": gpus}, sweep.workers_per_trial
+    for name, each in worker.items():
+        if each * workers > (there := resources.get(name, 0)):
+            also = "" if workers == 1 else " or --workers-per-trial"
+            raise InputError(
+                f"a trial wants {each * workers:g} {name.lower()}, the cluster has {there:g}",
+                remedy=f"lower --{name.lower()}s-per-trial{also}",
+            )
+    hold = min(resources.get(name, 0) / (each * workers) for name, each in worker.items() if each)
+    concurrent = min(sweep.trials, sweep.concurrent or max(1, int(hold)))
+    return Room(worker=worker, workers=workers, concurrent=concurrent)
