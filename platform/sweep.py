@@ -123,7 +123,7 @@ def sweep_and_compare(sweep: Sweep, storage: Path) -> None:
         _say_start(trials, storage)
         from platform.tuning.searching import run_trials  # Ray's doors are shut now
 
-        run_trials(trials, room, store, parent)
+        run_trials(trials, room, store, parent, None)
         best = finish(store, parent, trials, resources)
         register(store, parent, best, sweep.register)
     with reaching(store, again):

@@ -4,44 +4,22 @@ Tune runs the trials, holds what they take of the cluster, and starts a trial's 
 has died. It is started anew whenever a sweep is gone on with: it has no state that counts.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from platform.tuning.trials import Trial, Trials
+from platform.tuning.course import Course
+from platform.tuning.trials import is_whole
 from trainables.trial_workers import WHOLE
-
-
-@dataclass
-class Course:
-    """What one driver has under way.
-
-    Attributes:
-        trials: the sweep's.
-        concurrent: how many at a time; it may be changed.
-        running: by Tune's names for them.
-        ending: whether no further trial is begun.
-    """
-
-    trials: Trials
-    concurrent: int
-    running: dict[str, Trial] = field(default_factory=dict)
-    ending: bool = False
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Tune copies what it is given to disk; the study does not travel."""
-        return {}
 
 
 class StudySearch(Searcher):  # type: ignore[misc]
     """Gives Tune the sweep's next trial, no more at a time than the course says."""
 
-    def __init__(self, course: Course, begun: Callable[[Trial], None]) -> None:
+    def __init__(self, course: Course) -> None:
         super().__init__()
-        self.course, self.begun = course, begun
+        self.course = course
 
     def suggest(self, trial_id: str) -> Any:
         """The trial's folder and values; None while there is no room, FINISHED at the end."""
@@ -54,7 +32,6 @@ class StudySearch(Searcher):  # type: ignore[misc]
         if trial is None:
             return Searcher.FINISHED
         course.running[trial_id] = trial
-        self.begun(trial)
         below = trial.folder.path.relative_to(course.trials.place.folder)
         return {"folder": str(below), "values": trial.values}
 
@@ -81,12 +58,13 @@ class StudyPruning(FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Whether the trial goes on."""
-        own = self.course.running.get(trial.trial_id)
-        if own is not None and self.course.trials.report(own, metrics_of(result)):
-            stop: str = TrialScheduler.STOP
-            return stop
-        go_on: str = TrialScheduler.CONTINUE
-        return go_on
+        own, metrics = self.course.running.get(trial.trial_id), metrics_of(result)
+        pruned = own is not None and self.course.trials.report(own, metrics)
+        # One that is whole has nothing left to do: its process takes the next trial at once.
+        decision: str = TrialScheduler.CONTINUE
+        if pruned or is_whole(metrics):
+            decision = TrialScheduler.STOP
+        return decision
 
     def __getstate__(self) -> dict[str, Any]:
         """See `Course`."""

@@ -14,7 +14,9 @@ from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.files import write_text
 from lesions.readers.bounded import read_text
-from platform.tuning.asking import Course, metrics_of
+from platform.tuning.asking import metrics_of
+from platform.tuning.course import Course
+from platform.tuning.progress import Progress
 from platform.tuning.trials import LOST, State, Trial, is_whole
 from platform.tuning.view import View
 
@@ -29,16 +31,19 @@ class SweepCallback(Callback):  # type: ignore[misc]
     Attributes:
         course: what is under way.
         view: MLflow's.
+        progress: what is said meanwhile.
         at_step: called whenever Tune has looked around; it may end the search by raising.
     """
 
     course: Course
     view: View
-    at_step: Callable[[], None] = lambda: None
+    progress: Progress
+    at_step: Callable[[], None]
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """A few times a second."""
         self.at_step()
+        self.progress.look()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Open the trial's run."""
@@ -96,6 +101,7 @@ class SweepCallback(Callback):  # type: ignore[misc]
         score = "no result" if value is None else f"{words} {value:.3f}"
         say(f"[{trials.ended()}/{trials.sweep.trials}] trial {own.number} {own.state} after "
             f"{own.epochs} epochs: {score} ({values})")  # fmt: skip
+        self.progress.ended(own)
 
     def __getstate__(self) -> dict[str, Any]:
         """See `Course`."""

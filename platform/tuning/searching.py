@@ -6,17 +6,21 @@ It imports Ray, whose doors must be shut before: commands import it when they ha
 import logging
 import os
 import tempfile
-from collections.abc import Callable
-from typing import Any
+import time
 from unittest.mock import patch
 
 from ray import tune
 
+from dashboards.tables.terminal import say
+from platform.running.interrupted import stopping_in_order
 from platform.tracking.store import Store
-from platform.tuning.asking import Course, StudyPruning, StudySearch
+from platform.tuning.asking import StudyPruning, StudySearch
 from platform.tuning.callback import SweepCallback
+from platform.tuning.course import Course
+from platform.tuning.orders import Orders, TimeOverError
+from platform.tuning.progress import Progress
 from platform.tuning.sweeps import Room
-from platform.tuning.trials import Trial, Trials
+from platform.tuning.trials import Trials
 from platform.tuning.view import View
 from trainables.configs import flatten
 from trainables.trial_workers import tune_trial
@@ -27,27 +31,89 @@ _WITHOUT_STATE = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
 }
-LOGGERS = ("ray.tune.execution.tune_controller", "ray.tune.tune", "ray.air._internal.util")
+LOGGERS = (
+    "ray.tune.execution.tune_controller",
+    "ray.tune.tune",
+    "ray.air._internal.util",
+    "ray.tune.analysis.experiment_analysis",
+)
 
 
-def search(
-    course: Course, room: Room, callback: SweepCallback, begun: Callable[[Trial], None]
-) -> None:
-    """Run the trials that are left, to their ends.
+class _StoppedError(Exception):
+    """The user, or a scheduler, wants the command to end."""
 
-    Whatever it is ended by, a kill too, the trials that have not ended are taken up again by the
-    next search of the same study.
+
+def run_trials(trials: Trials, room: Room, store: Store, parent: str, budget: float | None) -> bool:
+    """Run what a sweep has left to do, told to MLflow as it comes; then what MLflow missed.
+
+    Whatever ends it, a kill too, the trials that have not ended are taken up again by the next
+    search of the same study.
+
+    Args:
+        trials: the sweep's.
+        room: what they take.
+        store, parent: the experiment, and the sweep's run.
+        budget: seconds that it may work.
+
+    Returns:
+        Whether it came to its end; False where the time was over, or another shell said so.
+
+    Raises:
+        KeyboardInterrupt: it was asked to stop.
     """
+    sweep = trials.sweep
+    course = Course(trials=trials, concurrent=room.concurrent)
+    view = View(store=store, parent=parent, config=flatten(sweep.config), resources=room.trial)
+    if trials.left or len(trials.all) < sweep.trials:
+        _search_in_order(course, room, view, budget)
+    for trial in trials.all.values():
+        view.settle(trial)
+    return trials.ended() >= sweep.trials
+
+
+def _search_in_order(course: Course, room: Room, view: View, budget: float | None) -> None:
+    deadline = None if budget is None else time.monotonic() + budget
+    orders = Orders(folder=course.trials.place.folder, course=course, deadline=deadline)
+    progress = Progress(course=course, room=room)
+    with stopping_in_order() as asked:
+
+        def at_step() -> None:
+            if asked():
+                raise _StoppedError
+            orders.look()
+
+        callback = SweepCallback(course=course, view=view, progress=progress, at_step=at_step)
+        try:
+            _search(course, room, callback)
+        except _StoppedError:
+            pass
+        except TimeOverError:
+            say("the time is over")
+        finally:
+            if course.running:
+                names = ", ".join(str(one.number) for one in course.running.values())
+                say(f"stopped, and kept to be gone on with: trial {names}")
+            for trial in course.running.values():
+                trial.state = "interrupted"
+                view.end(trial)
+
+
+def _search(course: Course, room: Room, callback: SweepCallback) -> None:
     for logger in LOGGERS:  # the callback says each failure, and where the traceback is
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     sweep = course.trials.sweep
-    with tempfile.TemporaryDirectory(prefix="lesion-tune-") as scratch, _without_state():
+    with (
+        tempfile.TemporaryDirectory(prefix="lesion-tune-") as scratch,
+        patch.dict(
+            os.environ, _WITHOUT_STATE | {"TUNE_MAX_PENDING_TRIALS_PG": str(room.concurrent)}
+        ),
+    ):
         tune.run(
             tune.with_parameters(tune_trial, job=sweep.job, shared=sweep.folder),
             name="tune",
             storage_path=scratch,
             num_samples=-1,
-            search_alg=StudySearch(course, begun),
+            search_alg=StudySearch(course),
             scheduler=StudyPruning(course),
             callbacks=[callback],
             resources_per_trial=tune.PlacementGroupFactory([room.worker] * room.workers),
@@ -57,18 +123,3 @@ def search(
             raise_on_failed_trial=False,
             verbose=0,
         )
-
-
-def _without_state() -> Any:
-    return patch.dict(os.environ, _WITHOUT_STATE)
-
-
-def run_trials(trials: Trials, room: Room, store: Store, parent: str) -> None:
-    """Run what a sweep has left to do, told to MLflow as it comes; then what MLflow missed."""
-    sweep = trials.sweep
-    course = Course(trials=trials, concurrent=room.concurrent)
-    view = View(store=store, parent=parent, config=flatten(sweep.config), resources=room.trial)
-    if trials.left or len(trials.all) < sweep.trials:
-        search(course, room, SweepCallback(course=course, view=view), lambda trial: None)
-    for trial in trials.all.values():
-        view.settle(trial)

@@ -7,6 +7,7 @@ says what the trial is, and how it ended, before the study is told.
 
 import json
 import secrets
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 
 import optuna
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -96,7 +98,9 @@ def open_study(place: Place, directions: Directions, names: Sequence[str]) -> op
         )  # fmt: skip
         _claim(study, place)
         if study.metric_names is None:
-            study.set_metric_names(list(names))
+            with warnings.catch_warnings():  # Optuna calls it experimental
+                warnings.simplefilter("ignore", ExperimentalWarning)
+                study.set_metric_names(list(names))
         _put_back(study, place)
     except FAULTS as error:
         raise unreachable(place, error) from None
@@ -128,16 +132,18 @@ def _storage(place: Place) -> BaseStorage:
 def _claim(study: optuna.Study, place: Place) -> None:
     """A database holds the studies of many: one of the same name may be another sweep's."""
     note = place.folder / OWNER
-    if not note.exists():
-        write_text(note, secrets.token_hex(8))
+    ours = note.read_text() if note.exists() else ""
     owner = study.user_attrs.get(OF_SWEEP)
     if owner is None:
-        study.set_user_attr(OF_SWEEP, note.read_text())
-    elif owner != note.read_text():
+        owner = ours or secrets.token_hex(8)
+        study.set_user_attr(OF_SWEEP, owner)
+    elif place.url is not None and owner != ours:
         raise InputError(
             f"there is a study {place.name!r} of another sweep in {place.words}",
             remedy="choose another --name",
         )
+    if owner != ours:
+        write_text(note, owner)
 
 
 def _mend_journal(path: Path) -> None:
@@ -191,10 +197,12 @@ def _put_back(study: optuna.Study, place: Place) -> None:
 def _as_it_was(number: int, was: Mapping[str, Any], end: Mapping[str, Any] | None) -> FrozenTrial:
     state = TrialState.RUNNING if end is None else TrialState[end["state"]]
     values = None if end is None or state != TrialState.COMPLETE else end["values"]
+    end = end or {}
     return create_trial(
         state=state, values=values, params=dict(was["values"]),
         distributions=read_distributions(was["distributions"]),
-        user_attrs={NUMBER: number} | ({REASON: end["reason"]} if end and end["reason"] else {}),
+        user_attrs={NUMBER: number} | ({REASON: end["reason"]} if end.get("reason") else {}),
+        intermediate_values={int(step): x for step, x in end.get("curve", {}).items()},
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -101,11 +101,11 @@ class Trials:
         was = folder.read(TRIAL) or {}
         trial = Trial(
             number=number, told=frozen.number, values=dict(was.get("values", frozen.params)),
-            folder=folder, state=STATES[frozen.state], objectives=list(frozen.values or ()),
+            folder=folder, state=STATES[frozen.state],
+            objectives=list(frozen.values or ()) if frozen.state == TrialState.COMPLETE else [],
             reason=str(frozen.user_attrs.get(REASON, "")), last=history[-1] if history else {},
         )  # fmt: skip
-        recipe = self.recipe(trial)
-        trial.judged = sum(_is_judged(recipe, epoch) for epoch in history)
+        trial.judged = len(self._judged(trial, history))
         return trial
 
     def _forget_unborn(self) -> None:
@@ -160,25 +160,40 @@ class Trials:
         trial.state, trial.reason, trial.began = "running", "", time.monotonic()
         trial.last = history[-1] if history else {}
         frozen = self.study.trials[trial.told]
-        self.asked[trial.number] = optuna.Trial(self.study, frozen._trial_id)
+        asked = self.asked[trial.number] = optuna.Trial(self.study, frozen._trial_id)
+        for step, metrics in enumerate(self._judged(trial, history), 1):
+            if step not in frozen.intermediate_values:  # the study was cut off
+                self._tell(asked, step, metrics)
         return trial
 
     def report(self, trial: Trial, metrics: Mapping[str, float]) -> bool:
         """Tell the study an epoch's figure; whether the trial is to be pruned."""
         news = metrics["epoch"] > trial.last.get("epoch", 0)
         trial.last = metrics
-        if not (news and _is_judged(self.recipe(trial), metrics)):
+        if not (news and self._judged(trial, [metrics])):
             return False
         trial.judged += 1
+        asked = self.asked[trial.number]
+        try:
+            told = self._tell(asked, trial.judged, metrics)
+            return told and asked.should_prune() and not is_whole(metrics)
+        except FAULTS as error:
+            raise unreachable(self.place, error) from None
+
+    def _tell(self, asked: optuna.Trial, step: int, metrics: Mapping[str, float]) -> bool:
+        """Tell the study a figure; Optuna takes none of a trial with several objectives."""
         value = metrics.get(self.sweep.system.merit.best, math.nan)
         if len(self.sweep.goals) > 1 or not math.isfinite(value):
             return False
-        asked = self.asked[trial.number]
-        try:
-            asked.report(value, trial.judged)
-            return asked.should_prune() and not is_whole(metrics)
-        except FAULTS as error:
-            raise unreachable(self.place, error) from None
+        asked.report(value, step)
+        return True
+
+    def _judged(
+        self, trial: Trial, history: Sequence[Mapping[str, float]]
+    ) -> list[Mapping[str, float]]:
+        """The epochs whose merit says something of the whole."""
+        recipe = self.recipe(trial)
+        return [epoch for epoch in history if recipe[int(epoch.get("phase", 1)) - 1].answers]
 
     def end(self, trial: Trial, state: State, reason: str = "") -> None:
         """Note how a trial ended: in its folder, then in the study."""
@@ -187,8 +202,9 @@ class Trials:
             objectives, reason = self.sweep.objectives_of(trial.folder.history())
             if reason:
                 state = "failed"
-        end = {"state": _OPTUNAS[state], "values": objectives, "reason": reason}
         try:
+            curve = self.study.get_trials(deepcopy=False)[trial.told].intermediate_values
+            end = {"state": _OPTUNAS[state], "values": objectives, "reason": reason, "curve": curve}
             trial.folder.write(END, {**end, "ended": time.time()})
             tell(self.study, trial.told, end)
         except FAULTS as error:
@@ -203,7 +219,3 @@ class Trials:
 def is_whole(metrics: Mapping[str, float]) -> bool:
     """Whether an epoch's metrics are those of a trial that was trained to its end."""
     return metrics.get("done") == 1
-
-
-def _is_judged(recipe: Recipe, metrics: Mapping[str, float]) -> bool:
-    return recipe[int(metrics.get("phase", 1)) - 1].answers
