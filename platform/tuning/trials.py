@@ -199,7 +199,7 @@ class Trials:
         """Note how a trial ended: in its folder, then in the study."""
         objectives: list[float] = []
         if state == "finished":
-            objectives, reason = self.sweep.objectives_of(trial.folder.history())
+            objectives, reason = self.sweep.objectives_of(trial.folder.history() or [trial.last])
             if reason:
                 state = "failed"
         try:

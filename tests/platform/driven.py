@@ -20,8 +20,10 @@ MERIT = "best_val_dice"
 
 def sweep_of(folder: Path, **changes: Any) -> Sweep:
     """Four trials of PDNet's stage 2, of three epochs each."""
-    system = SYSTEMS["pdnet"]
-    config = edited(system.presets()["tiny"](), {"training.epochs": EPOCHS})
+    system = changes.pop("system", SYSTEMS["pdnet"])
+    config = changes.pop("config", None) or edited(
+        system.presets()["tiny"](), {"training.epochs": EPOCHS}
+    )
     data = Data(root=folder, fingerprint="f", description="made", truth="human masks")
     given: dict[str, Any] = {
         "trials": 4, "concurrent": 1, "cpus_per_trial": 1, "gpus_per_trial": None, "grace": 1,

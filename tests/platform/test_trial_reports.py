@@ -1,28 +1,18 @@
-"""What a trial reports: which report is its last, and what of it MLflow gets."""
+"""What a trial reports: which report is its last, and what of it counts."""
 
-import json
-import pickle
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import optuna
 import pytest
-from optuna.trial import TrialState
-from ray.tune.search import ConcurrencyLimiter
-from ray.tune.search.search_generator import SearchGenerator
 
 from lesions import InputError
-from platform.tracking.outbox import Outbox
-from platform.tracking.store import Store
-from platform.tuning.callback import SweepCallback
-from platform.tuning.finishing import best_result
-from platform.tuning.reports import is_whole, recorded
-from platform.tuning.searcher import PrunedOptunaSearch
-from platform.tuning.searching import Room, room_of
-from platform.tuning.spaces import space_of
-from platform.tuning.state import counted_as_noted, read_as_before
+from platform.tuning.asking import metrics_of
+from platform.tuning.finishing import best_of
+from platform.tuning.goals import Goal, goals_of, values_at_best
+from platform.tuning.sweeps import Room, room_of
+from platform.tuning.trials import is_whole
+from tests.platform.driven import opened, run, train, write_checkpoint
 from tests.platform.made import Millimetres
 from trainables.trial_workers import for_tune
 
@@ -37,61 +27,102 @@ def test_tune_is_told_of_the_end_by_a_word_of_ours() -> None:
     assert for_tune({"epoch": 1.0}) == {"epoch": 1.0}
 
 
-@pytest.mark.parametrize(
-    ("report", "whole"),
-    [
-        ({"whole": 1.0, "epoch": 2.0, "done": False}, True),  # a plateau ended it early
-        ({"whole": 0.0, "epoch": 2.0, "done": True}, False),  # stopped
-        ({"epoch": 5.0, "done": True}, True),  # of a version before
-        ({"epoch": 4.0, "done": True}, False),
-        ({}, False),
-    ],
-)
-def test_which_report_is_the_last(report: dict[str, Any], whole: bool) -> None:
-    assert is_whole(report, 5) is whole
+def test_a_trials_own_numbers_come_back_from_tune() -> None:
+    assert metrics_of(for_tune(EPOCH) | TUNES) == EPOCH
+    assert is_whole(metrics_of(for_tune(EPOCH) | TUNES))
+    stopped = {**EPOCH, "done": 0.0}
+    assert not is_whole(metrics_of(for_tune(stopped) | TUNES))
+    assert not is_whole({})
 
 
-def test_every_number_of_the_trials_own_is_recorded() -> None:
-    assert recorded(for_tune(EPOCH) | TUNES) == {
-        "epoch": 3.0, "phase": 1.0, "train_loss": 0.5, "a_term": 0.25, "val_vs": 0.5,
-    }  # fmt: skip
+def test_the_best_is_the_lowest_of_the_whole_trials(tmp_path: Path) -> None:
+    trials = opened(tmp_path / "night", system=Millimetres(), trials=5)
+    for end, error in (("finished", 4.0), ("finished", 3.0), ("finished", 5.0), ("pruned", 1.0)):
+        trial = trials.take()
+        assert trial is not None
+        metrics = {"epoch": 1.0, "best_val_long_axis_error": error, "done": 1.0}
+        trial.folder.go_on()
+        trial.folder.keep(write_checkpoint(tmp_path / "scratch", [metrics]), 1)
+        trial.folder.add(metrics)
+        trials.report(trial, metrics)
+        trials.end(trial, end)  # type: ignore[arg-type]
+    assert trials.study.best_value == 3.0, "the last was stopped"
+    best, checkpoint = best_of(trials)
+    assert (best.number, checkpoint.parent) == (1, best.folder.path)
+    (checkpoint / "last.pt").write_bytes(b"")
+    assert best_of(trials)[0].number == 0, "the next, where its checkpoint is damaged"
+    for number in (0, 2):
+        trials.all[number].state = "failed"
+    assert best_of(trials)[0].number == 3
 
 
-def result(trial: str, error: float, whole: float = 1.0) -> Any:
-    metrics = {"trial_id": trial, "best_val_long_axis_error": error, "whole": whole, "epoch": 1}
-    return SimpleNamespace(metrics=metrics, checkpoint="there")
+def test_no_trial_that_ended_well_is_said_with_the_first_reason(tmp_path: Path) -> None:
+    trials = opened(tmp_path / "night", trials=1)
+    trial = trials.take()
+    assert trial is not None
+    trials.end(trial, "failed", "first and last line")
+    with pytest.raises(InputError, match="every trial failed, the first with: first and last"):
+        best_of(trials)
 
 
-class Results(list[Any]):
-    errors: tuple[str, ...] = ("first\nlast line",)
-    experiment_path = "sweeps/night"
+def test_phases_that_do_not_answer_are_not_judged(tmp_path: Path) -> None:
+    """STN + SHN's STN learns first: what its whole says then is no figure to stop a trial by."""
+    from trainables.registry import SYSTEMS
+
+    system = SYSTEMS["stn_shn"]
+    answers = [phase.answers for phase in system.recipe(system.presets()["paper"]())]
+    assert answers == [False, False, True, True]
+    config = system.presets()["tiny"]()
+    trials = opened(tmp_path / "night", system=system, config=config, pruner="median", grace=1)
+    for error in (1.0, 1.0, 9.0):
+        trial = trials.take()
+        assert trial is not None
+        for epoch, phase in enumerate((1, 2, 3), 1):
+            metrics = {"epoch": float(epoch), "phase": float(phase), "done": 0.0,
+                       system.merit.best: error + 5 * (phase < 3)}  # fmt: skip
+            stopped = trials.report(trial, metrics)
+            assert stopped == (error == 9.0 and phase == 3), (error, phase)
+        assert (trial.judged, trial.epochs) == (1, 3)
+        trials.end(trial, "finished")
 
 
-def test_the_best_is_the_lowest_of_the_whole_trials() -> None:
-    sweep: Any = SimpleNamespace(system=Millimetres(), epochs=9)
-    results = Results([result("a", 4), result("b", 3), result("c", 5), result("d", 1, whole=0)])
-    assert best_result(results, sweep).metrics["trial_id"] == "b"
-    assert best_result(Results(results[3:]), sweep).metrics["trial_id"] == "d"
-    with pytest.raises(InputError, match="every trial failed, the first with: last line"):
-        best_result(Results(), sweep)
+def test_goals_are_the_merit_or_what_is_said() -> None:
+    merit = Millimetres().merit
+    assert goals_of(merit, ()) == [Goal(metric="best_val_long_axis_error", mode="min")]
+    two = goals_of(merit, ("val_dice:max", "epoch_seconds:min"))
+    assert [goal.direction for goal in two] == ["maximize", "minimize"]
+    for wrong in (("dice",), ("dice:up",), ("a:max", "a:min")):
+        with pytest.raises(InputError, match="--objective"):
+            goals_of(merit, wrong)
 
 
-def test_optuna_minimises_an_error() -> None:
-    system = Millimetres()
-    search = PrunedOptunaSearch(
-        epochs=2, space=space_of(system, system.presets()["tiny"]()), metric=system.merit.best,
-        mode=system.merit.mode, study_name="lower", seed=0,
-    )  # fmt: skip
-    study: optuna.Study = search._ot_study
-    for trial, error, whole in (("a", 4.0, 1.0), ("b", 3.0, 1.0), ("c", 2.0, 0.0)):
-        search.suggest(trial)
-        told = {system.merit.best: error, "whole": whole, "training_iteration": 1, "epoch": 2}
-        search.on_trial_result(trial, told)
-        search.on_trial_complete(trial, told)
-    assert study.best_value == 3.0, "c was stopped"
+def test_values_of_several_goals_are_those_of_the_model_that_is_kept() -> None:
+    goals = goals_of(Millimetres().merit, ("val_dice:max", "epoch_seconds:min"))
+    history = [
+        {"phase": 1.0, "val_long_axis_error": 0.1, "val_dice": 0.9, "epoch_seconds": 9.0},
+        {"phase": 2.0, "val_long_axis_error": 3.0, "val_dice": 0.5, "epoch_seconds": 2.0},
+        {"phase": 2.0, "val_long_axis_error": 4.0, "val_dice": 0.6, "epoch_seconds": 1.0},
+    ]
+    assert values_at_best(goals, Millimetres().merit, history) == ([0.5, 2.0], "")
+    values, why = values_at_best(goals, Millimetres().merit, [{"phase": 1.0, "epoch_seconds": 1.0}])
+    assert (values, why.partition(";")[0]) == ([], "it has no val_dice, which is an objective")
 
 
-def sweep_of(**changes: Any) -> Any:
+def test_several_objectives_make_a_front(tmp_path: Path) -> None:
+    said = ("val_dice:max", "train_loss:min")
+    trials = opened(tmp_path / "night", objective=said)
+    assert run(trials, tmp_path) == [0, 1, 2, 3]
+    assert trials.study.metric_names == ["val_dice", "train_loss"]
+    assert [trial.number for trial in trials.study.best_trials] == [3]
+    missing = opened(tmp_path / "other", objective=("nothing:max", "train_loss:min"))
+    trial = missing.take()
+    assert trial is not None
+    train(missing, trial, tmp_path)
+    missing.end(trial, "finished")
+    assert (trial.state, trial.reason.partition(",")[0]) == ("failed", "it has no nothing")
+
+
+def room_sweep(**changes: Any) -> Any:
     given = {"trials": 8, "concurrent": None, "workers_per_trial": 1, "cpus_per_trial": 1,
              "gpus_per_trial": None}  # fmt: skip
     return SimpleNamespace(**given | changes)
@@ -99,81 +130,14 @@ def sweep_of(**changes: Any) -> Any:
 
 def test_room_is_counted_for_every_worker() -> None:
     cpus = {"CPU": 6.0}
-    assert room_of(sweep_of(), cpus) == Room(worker={"CPU": 1, "GPU": 0.0}, workers=1, concurrent=6)
-    assert room_of(sweep_of(workers_per_trial=2), cpus).concurrent == 3
-    assert room_of(sweep_of(workers_per_trial=2, cpus_per_trial=2), cpus).concurrent == 1
-    assert room_of(sweep_of(workers_per_trial=2, concurrent=1), cpus).concurrent == 1
+    assert room_of(room_sweep(), cpus) == Room(
+        worker={"CPU": 1, "GPU": 0.0}, workers=1, concurrent=6
+    )
+    assert room_of(room_sweep(workers_per_trial=2), cpus).concurrent == 3
+    assert room_of(room_sweep(workers_per_trial=2, cpus_per_trial=2), cpus).concurrent == 1
+    assert room_of(room_sweep(workers_per_trial=2, concurrent=1), cpus).concurrent == 1
     gpus = {"CPU": 64.0, "GPU": 4.0}
-    assert room_of(sweep_of(workers_per_trial=2), gpus).concurrent == 2
-    assert room_of(sweep_of(gpus_per_trial=0.25), gpus).concurrent == 8
+    assert room_of(room_sweep(workers_per_trial=2), gpus).concurrent == 2
+    assert room_of(room_sweep(gpus_per_trial=0.25), gpus).concurrent == 8
     with pytest.raises(InputError, match=r"a trial wants 8 gpu, the cluster has 4 \(lower --gpus"):
-        room_of(sweep_of(workers_per_trial=8), gpus)
-
-
-def test_a_state_of_the_version_before_names_its_own_modules() -> None:
-    moved = {
-        b"cplatform.sweep_callback\nSweepCallback\n.": SweepCallback,
-        b"cplatform.searching\nPrunedOptunaSearch\n.": PrunedOptunaSearch,
-        b"cplatform.tracking\nStore\n.": Store,
-        b"cplatform.tracking\nOutbox\n.": Outbox,
-    }
-    with read_as_before():
-        assert {said: pickle.loads(said) for said in moved} == moved
-    assert not {"platform.sweep_callback", "platform.searching"} & sys.modules.keys()
-    assert SweepCallback.merit == "dice", "which a callback of before does not say"
-
-
-def searcher() -> PrunedOptunaSearch:
-    system = Millimetres()
-    return PrunedOptunaSearch(
-        epochs=2, space=space_of(system, system.presets()["tiny"]()), metric="best_val_dice",
-        mode="max", study_name="any", seed=0,
-    )  # fmt: skip
-
-
-def test_a_count_that_a_kill_left_behind_is_mended(tmp_path: Path) -> None:
-    """One file of Tune's state is older than another: the searcher still waits for an ended trial,
-    and has not counted the one that runs.
-    """
-    trials = [{"trial_id": "a", "status": "TERMINATED"}, {"trial_id": "b", "status": "RUNNING"}]
-    state = {"trial_data": [[json.dumps(trial), "{}"] for trial in trials]}
-    (tmp_path / "experiment_state-2026.json").write_text(json.dumps(state))
-    limiter = ConcurrencyLimiter(searcher(), max_concurrent=1)
-    generator = SearchGenerator(limiter)
-    behind = {"live_trials": {"a"}, "num_unfinished_live_trials": 1}
-    place = SimpleNamespace(storage_fs_path="/gone", experiment_dir_name="before")
-    with counted_as_noted(tmp_path):
-        limiter.set_state(behind)
-        generator.set_state({"counter": 1, "total_samples": 3, "finished": False,
-                             "experiment": SimpleNamespace(spec={"storage": place})})  # fmt: skip
-    assert generator.get_state()["counter"] == 2
-    assert Path(place.storage_fs_path, place.experiment_dir_name) == tmp_path, "further trials' own"
-    limiter.on_trial_complete("b", {"best_val_dice": 0.5, "whole": 1.0})  # of whom it does not know
-    assert limiter.suggest("c") is not None
-    limiter.set_state(behind)
-    assert limiter.suggest("d") is None, "as Tune has it, it waits for ever"
-
-
-def test_a_running_trial_that_a_kill_left_uncounted_is_told_of(tmp_path: Path) -> None:
-    """The searcher has asked for it, and the limiter's state was written before that."""
-    trials = [{"trial_id": "a", "status": "TERMINATED"}, {"trial_id": "b", "status": "RUNNING"}]
-    state = {"trial_data": [[json.dumps(trial), "{}"] for trial in trials]}
-    (tmp_path / "experiment_state-2026.json").write_text(json.dumps(state))
-    search, whole = searcher(), {"best_val_dice": 0.5, "whole": 1.0}
-    assert search.suggest("a") is not None
-    search.on_trial_complete("a", whole)
-    assert search.suggest("b") is not None
-    limiter = ConcurrencyLimiter(search, max_concurrent=1)
-    with counted_as_noted(tmp_path):
-        limiter.set_state({"live_trials": {"a"}, "num_unfinished_live_trials": 1})
-    assert limiter.suggest("c") is None, "one at a time"
-    limiter.on_trial_complete("b", whole)
-    assert [trial.state for trial in search._ot_study.trials] == [TrialState.COMPLETE] * 2
-    assert limiter.suggest("c") is not None
-
-
-def test_a_trial_that_the_searcher_does_not_know_is_not_told_of() -> None:
-    search = searcher()
-    search.on_trial_result("lost", {"best_val_dice": 0.5, "training_iteration": 1})
-    search.on_trial_complete("lost", {"best_val_dice": 0.5, "whole": 1.0})
-    assert search.suggest("next") is not None
+        room_of(room_sweep(workers_per_trial=8), gpus)
