@@ -18,6 +18,8 @@ USER, PASSWORD, TOKEN = (f"MLFLOW_TRACKING_{name}" for name in ("USERNAME", "PAS
 _DATABASES = ("postgresql", "mysql", "mssql", "sqlite")
 _IN_ADDRESS = re.compile(r"(?<=://)[^\s/]*@")
 _PASSWORDS = (re.compile(r"://[^:/@?]*:([^@]*)@"), re.compile(r"://[^:/@?]*:(.*)@"))
+_SQL = re.compile(r"\n\[SQL:.*", re.DOTALL)  # SQLAlchemy's, after what the database said
+LONGEST = 600  # letters of an error
 _IN_WORDS = re.compile(r"(?i)\b(\w*(?:password|passwd|pwd|secret|token)\w*=)[^\s&;,'\")]+")
 
 
@@ -64,9 +66,16 @@ def whole_address(uri: str) -> str:
 
 
 def told(error: Exception) -> str:
-    """What a library says of an error: its first line, without credentials."""
-    first = str(error).strip().partition("\n")[0]
-    return scrubbed(first)[:300] or type(error).__name__
+    """What a library says of an error, on one line, without credentials.
+
+    Libraries name the cause last: what is too long loses its middle. SQL and its values, which
+    may be anybody's, are left out.
+    """
+    said = _SQL.sub("", str(error))
+    words = " ".join(scrubbed(said).split())
+    if len(words) > LONGEST:
+        words = f"{words[: LONGEST // 3]} … {words[-2 * LONGEST // 3 :]}"
+    return words or type(error).__name__
 
 
 def scrubbed(words: str) -> str:
@@ -100,4 +109,5 @@ class Scrubbing(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Every record passes."""
         record.msg, record.args = scrubbed(record.getMessage()), ()
+        record.exc_info = None  # a traceback's text is not ours to scrub
         return True

@@ -103,9 +103,12 @@ def train(training: Training, gpu: bool) -> Path:
 
 @contextmanager
 def followed(history: Path, system: System, store: Store, run_id: str) -> Iterator[None]:
-    """Print and record each epoch as the workers write it to `history`."""
+    """Print and record each epoch as the workers write it to `history`; say what was not recorded.
+
+    An epoch that MLflow did not take in an earlier run is recorded now.
+    """
     ended, outbox = threading.Event(), Outbox()
-    seen = _epochs_recorded(store, run_id)
+    recorded, seen = _epochs_recorded(store, run_id), 0
 
     def follow() -> None:
         nonlocal seen
@@ -113,8 +116,9 @@ def followed(history: Path, system: System, store: Store, run_id: str) -> Iterat
             last_look = ended.wait(0.5)
             for metrics in _news(history, seen):
                 seen += 1
-                say(_line(metrics, system))
-                outbox.send(_recording(store, run_id, metrics))
+                if metrics["epoch"] not in recorded:
+                    say(_line(metrics, system))
+                    outbox.send(_recording(store, run_id, metrics), f"epoch {metrics['epoch']:.0f}")
             if last_look:
                 return
 
@@ -125,6 +129,9 @@ def followed(history: Path, system: System, store: Store, run_id: str) -> Iterat
     finally:
         ended.set()
         thread.join()
+        outbox.flush()
+        for line in outbox.report():
+            say(line)
 
 
 def _news(history: Path, seen: int) -> list[dict[str, float]]:
@@ -146,8 +153,8 @@ def _recording(store: Store, run_id: str, metrics: dict[str, float]) -> Any:
     return lambda: log_metrics(store, run_id, metrics, int(metrics["epoch"]))
 
 
-def _epochs_recorded(store: Store, run_id: str) -> int:
-    return len({point.step for point in store.client.get_metric_history(run_id, "epoch")})
+def _epochs_recorded(store: Store, run_id: str) -> set[int]:
+    return {point.step for point in store.client.get_metric_history(run_id, "epoch")}
 
 
 def read_history(path: Path) -> list[dict[str, float]]:

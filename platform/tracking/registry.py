@@ -17,7 +17,8 @@ from lesions import InputError
 from lesions.errors import shown
 from lesions.files import replace_with
 from lesions.names import inside
-from platform.tracking.store import FAULTS, Store, reaching, tracking_uri
+from platform.tracking.faults import FAULTS
+from platform.tracking.store import Store, reaching, tracking_uri
 from trainables.checkpoint import BEST, MOST_RUN, RUN
 from trainables.parts import how_to_make
 from trainables.registry import SYSTEMS

@@ -20,14 +20,18 @@ NAME = "mlflow.runName"
 
 
 def find_run(store: Store, tags: Mapping[str, str]) -> str | None:
-    """The id of the run with all these tags, if there is one."""
+    """The id of the run with all these tags, if there is one: the first, where a server that
+    answered too late made two.
+    """
     runs = _runs_with(store, tags, most=1)
     return str(runs[0].info.run_id) if runs else None
 
 
 def _runs_with(store: Store, tags: Mapping[str, str], most: int) -> list[Run]:
     wanted = " and ".join(f"tags.`{name}` = {quoted(value)}" for name, value in tags.items())
-    return list(store.client.search_runs([store.experiment_id], wanted, max_results=most))
+    first = ["attributes.start_time ASC"]
+    found = store.client.search_runs([store.experiment_id], wanted, None, most, first)
+    return list(found)
 
 
 def find_or_create_run(
@@ -57,13 +61,17 @@ def log_metrics(
     store: Store, run_id: str, metrics: Mapping[str, Any], step: int = 0, at: float | None = None
 ) -> None:
     """Write every number of `metrics` in one call; `at` is when they came about (default: now)."""
+    store.client.log_batch(run_id, metrics=points_of(metrics, step, at))
+
+
+def points_of(metrics: Mapping[str, Any], step: int, at: float | None = None) -> list[Metric]:
+    """Every number of `metrics` at one step, as MLflow takes it."""
     milliseconds = int((at or time.time()) * 1000)
-    listed = [
+    return [
         Metric(name, float(value), milliseconds, step)
         for name, value in metrics.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     ]
-    store.client.log_batch(run_id, metrics=listed)
 
 
 def set_tags(store: Store, run_id: str, tags: Mapping[str, str]) -> None:

@@ -10,10 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from google.protobuf.json_format import Error as BadMessage  # type: ignore[import-untyped]
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from requests import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from dashboards.recorded.artifacts import check_place
@@ -21,8 +19,9 @@ from dashboards.recorded.baselines import log_baselines
 from dashboards.recorded.credentials import URI, Scrubbing, told, whole_address, without_credentials
 from lesions import InputError
 from lesions.files import locked
+from platform.tracking.database import check_file, driver_missing, hurry
+from platform.tracking.faults import FAULTS
 
-FAULTS = (MlflowException, RequestException, SQLAlchemyError, BadMessage)  # of the store
 _SCRUBBING = Scrubbing()
 
 
@@ -46,10 +45,17 @@ class Store:
 
     @property
     def client(self) -> MlflowClient:
-        """A client; made when asked for, because Tune pickles what holds the store."""
+        """A client; made when asked for, because Tune pickles what holds the store.
+
+        Raises:
+            InputError: the driver of the database that it names is not installed.
+        """
+        hurry(self.uri)
         try:
             return MlflowClient(tracking_uri=whole_address(self.uri))
-        except (ImportError, SQLAlchemyError) as error:  # of a database's driver
+        except ImportError as error:
+            raise driver_missing(self.uri, error) from None
+        except SQLAlchemyError as error:
             raise MlflowException(told(error)) from None
 
 
@@ -67,6 +73,7 @@ def open_store(storage: Path, system: str, paper: str) -> Store:
     try:
         # Two first uses of a store at once would corrupt its migration.
         with locked(storage / "mlflow.lock"):
+            check_file(store.uri)
             client = store.client
             found = client.get_experiment_by_name(system) or client.get_experiment(
                 client.create_experiment(system, artifacts)
@@ -90,6 +97,7 @@ def find_store(storage: Path, system: str) -> Store:
     uri, local = tracking_uri(storage)
     store = Store(uri=uri, experiment=system, experiment_id="")
     found = None
+    check_file(store.uri)
     if local is None or local.exists():  # a client would make one
         with reaching(store, "start it, or unset MLFLOW_TRACKING_URI to use a local file"):
             found = store.client.get_experiment_by_name(system)
@@ -108,8 +116,9 @@ def tracking_uri(storage: Path) -> tuple[str, Path | None]:
         logging.getLogger(name).setLevel(logging.WARNING)
     for handler in logging.getLogger("mlflow").handlers:
         handler.addFilter(_SCRUBBING)
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    # A server that takes calls and never answers is told of within half a minute.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "12")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     if given := os.environ.get(URI):

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,16 +16,13 @@ from mlflow import MlflowClient
 
 from dashboards.recorded.runs import runs_of_kind
 from dashboards.tables.papers import paper_rows
-from platform.tracking import outbox as tracking
-from platform.tracking.outbox import Outbox
-from platform.tracking.runs import log_metrics
 from platform.tracking.store import Store, open_store
 from tests.platform.conftest import TINY, Cluster, answers, command, free_port, wait_until
 
 
 @contextmanager
-def mlflow_server(folder: Path, port: int) -> Iterator[Callable[[], None]]:
-    """A real server over SQLite, and what kills it."""
+def mlflow_server(folder: Path, port: int) -> Iterator[Callable[[int], None]]:
+    """A real server over SQLite, and what sends its processes a signal."""
     words = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port),
              "--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/server.db",
              "--artifacts-destination", str(folder / "artifacts")]  # fmt: skip
@@ -34,16 +30,16 @@ def mlflow_server(folder: Path, port: int) -> Iterator[Callable[[], None]]:
     with (folder / "server.log").open("a") as log:
         server = subprocess.Popen(words, env=env, stdout=log, stderr=log, start_new_session=True)
 
-    def kill() -> None:
+    def send(number: int) -> None:
         if server.poll() is None:
-            os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
+            os.killpg(server.pid, number)
 
     try:
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/health"), 60, "the MLflow server")
-        yield kill
+        yield send
     finally:
-        kill()
+        send(signal.SIGKILL)
+        server.wait()
 
 
 @pytest.mark.parametrize("name", ["sweep", "train"])
@@ -63,29 +59,6 @@ def test_a_dead_server_is_told_within_seconds(
     assert len(said) == 1
     assert f"the MLflow server at {uri} does not answer" in said[0]
     assert "start it, or unset MLFLOW_TRACKING_URI to record in a local file" in said[0]
-
-
-def test_records_wait_for_a_server_that_is_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    port = free_port()
-    monkeypatch.setattr(tracking, "RETRY_S", 0.2)
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/server.db")
-    experiment = client.create_experiment("pdnet")
-    run_id = client.create_run(experiment).info.run_id
-    store = Store(uri=f"http://127.0.0.1:{port}", experiment="pdnet", experiment_id=experiment)
-    outbox = Outbox()
-    for step in (1, 2, 3):
-        outbox.send(partial(log_metrics, store, run_id, {"dice": step / 4}, step))
-    assert len(outbox.waiting) == 3
-    with mlflow_server(tmp_path, port):
-        time.sleep(0.3)
-        assert outbox.flush() == 0
-        told = store.client.get_metric_history(run_id, "dice")
-        assert [(point.step, point.value) for point in told] == [(1, 0.25), (2, 0.5), (3, 0.75)]
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2, "said once that it is away, once that it is back"
 
 
 def trials(store: Store) -> dict[str, tuple[str, list[int]]]:
@@ -119,11 +92,11 @@ def test_a_sweep_outlives_its_server(
     sweep = tmp_path / "sweeps" / "lonely"
     words = ["pdnet", "--storage", tmp_path, "--data", tiny_set, "--name", "lonely", "--trials", 3,
              "--concurrent", 1, "--config.training.epochs", 3, "--grace", 3, *TINY]  # fmt: skip
-    with mlflow_server(tmp_path, port) as kill:
+    with mlflow_server(tmp_path, port) as send:
 
         def kill_after_the_first_trial() -> None:
             wait_until(lambda: len([*sweep.glob("tune_trial_*_2_*")]) > 0, 120, "a second trial")
-            kill()
+            send(signal.SIGKILL)
 
         watcher = threading.Thread(target=kill_after_the_first_trial)
         watcher.start()
