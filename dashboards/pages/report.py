@@ -13,7 +13,8 @@ from markupsafe import Markup
 
 from dashboards.pages.view import LesionResult, SweepView
 from dashboards.plots.drawing import Plot
-from dashboards.plots.sweeps import plots, searched_names
+from dashboards.plots.searches import search_plots
+from dashboards.plots.sweeps import plots
 from dashboards.recorded.numbers import count_of, time_of
 from dashboards.tables.comparison import (
     best_validation,
@@ -29,6 +30,14 @@ from dashboards.tables.comparison import (
 )
 from dashboards.tables.metrics import columns_of, metric_of, reported_in
 from dashboards.tables.papers import PaperRow, title_of
+from dashboards.tables.trials import (
+    COSTS,
+    cost_in_all,
+    objective_cell,
+    objective_headings,
+    reason_of,
+    searched_names,
+)
 from lesions.errors import InputError
 from lesions.files import write_text
 
@@ -37,7 +46,7 @@ PACKAGES = ("lesion-platform", "mlflow", "optuna", "ray", "torch", "numpy", "mat
 # Tags shown elsewhere on the page, or in words of our own.
 SHOWN_TAGS = (
     "kind", "sweep", "system", "best_trial", "data", "truth", "state", "merit", "better",
-    "trained_on",
+    "trained_on", "objectives",
 )  # fmt: skip
 AXES = ("long", "short")
 MOST_FACTS = 5  # metrics at the top of the page
@@ -87,6 +96,7 @@ def render(view: SweepView, rows: list[PaperRow]) -> str:
     """The page's HTML."""
     lines = comparison(view, rows)
     columns = columns_shown(lines, view.merit.name)
+    search = search_plots(view)
     return fill(
         "report.html.j2",
         view=view,
@@ -101,7 +111,13 @@ def render(view: SweepView, rows: list[PaperRow]) -> str:
         plots=with_svg(plots(view)),
         pictures=_pictures(view),
         patients=len({lesion.patient for lesion in view.lesions}),
+        search=with_svg(search.plots),
+        missing=search.missing,
+        front=search.front,
         searched=searched_names(view.trials),
+        objectives=objective_headings(view),
+        costs=COSTS,
+        hours_known=bool(cost_in_all(view)),
         validated_on=validated_on(view.trials),
         intervals=any(trial.best_interval(view.merit) for trial in view.trials),
         provenance=_provenance(view),
@@ -128,7 +144,7 @@ def fill(template: str, **values: Any) -> str:
     )
     environment.filters |= {
         "short": short_number, "notes": line_notes, "patients": in_patients,
-        "best_validation": best_validation,
+        "best_validation": best_validation, "objective": objective_cell, "reason": reason_of,
     }  # fmt: skip
     page = environment.get_template(template).render(**values)
     return page.encode("utf-8", "replace").decode()
@@ -149,7 +165,7 @@ def _facts(view: SweepView) -> list[tuple[str, str]]:
         whose = "" if patients is None else f" of {in_patients(patients)}"
         facts.append((str(view.test_n), f"test lesions{whose}"))
     facts.append((str(len(view.trials)), "trials"))
-    return facts
+    return [*facts, *cost_in_all(view)]
 
 
 def _pictures(view: SweepView) -> list[Picture]:

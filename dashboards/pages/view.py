@@ -1,8 +1,8 @@
 """What the terminal table and the report show of one sweep."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from dashboards.recorded.numbers import count_of, number_of
@@ -18,11 +18,16 @@ class Trial:
 
     Attributes:
         number: 0, 1, … in the order of starting.
-        trial_id: Ray Tune's name for it.
-        state: "finished", "pruned", "failed" or "running".
+        trial_id: the sweep's own name for it.
+        state: "finished", "pruned", "failed", "interrupted" or "running".
         searched: the searched parameters, by name, as MLflow's text.
         history: (epoch, value) in order, by metric name.
         lesions, patients: what it was validated on; None where that is not known.
+        values: of the sweep's objectives that it has, by the metric's name.
+        started, ended: milliseconds since 1970; None where nobody said, or while it runs.
+        resources: what it held, all of its workers, by kind: "CPU", "GPU"; empty where not known.
+        busy_s: for how long it held them, in seconds.
+        reason: why it failed, in a line; else "".
     """
 
     number: int
@@ -32,6 +37,12 @@ class Trial:
     history: Mapping[str, list[tuple[int, float]]]
     lesions: int | None = None
     patients: int | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
+    started: float | None = None
+    ended: float | None = None
+    resources: Mapping[str, float] = field(default_factory=dict)
+    busy_s: float | None = None
+    reason: str = ""
 
     def best_value(self, merit: Merit) -> float | None:
         """The validation figure of the model that is kept: the best of the last phase's epochs.
@@ -51,6 +62,19 @@ class Trial:
         ends = [dict(self.history.get(name, ())).get(at[-1]) if at else None for name in merit.ends]
         low, high = ends
         return None if low is None or high is None else (low, high)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took: what it was busy; else from start to end, where both are known."""
+        if self.busy_s is not None or self.started is None or self.ended is None:
+            return self.busy_s
+        return max(0.0, self.ended - self.started) / 1000
+
+    def hours_of(self, kind: str) -> float | None:
+        """Core-hours ("CPU") or GPU-hours ("GPU") that it held; None where that is not known."""
+        if self.busy_s is None or not self.resources:
+            return None
+        return self.resources.get(kind, 0.0) * self.busy_s / 3600
 
     @property
     def epochs(self) -> int:
@@ -97,6 +121,7 @@ class SweepView:
         started, ended: milliseconds since 1970; None where nobody said, or while it runs.
         merit: what chose the best epochs and trial.
         lost: where its lesions and pictures should be, where they are gone; else "".
+        objectives: what was searched for, where that is more than the one merit.
     """
 
     experiment: str
@@ -113,6 +138,7 @@ class SweepView:
     overlays: Mapping[str, bytes]
     merit: Merit = DICE
     lost: str = ""
+    objectives: Sequence[Merit] = ()
 
     @property
     def name(self) -> str:

@@ -50,12 +50,17 @@ WIDEST = 32  # letters of an upright label
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
-    """One plot: inline SVG, what it is called, and what a reader who cannot see it is told."""
+    """One plot: inline SVG, what it is called, and what a reader who cannot see it is told.
+
+    Attributes:
+        wide: whether it takes the page's whole width.
+    """
 
     title: str
     caption: str
     description: str
     svg: str
+    wide: bool = False
 
 
 def figure_of(x: str, y: str, size: tuple[float, float] = (5.0, 3.5)) -> tuple[Figure, Axes]:

@@ -1,6 +1,6 @@
 """The plots of a sweep's report."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -9,14 +9,15 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from dashboards.pages.view import SweepView, Trial
 from dashboards.plots.drawing import FADED, OTHER, OURS, STYLE, Plot, figure_of, svg_of
 from dashboards.plots.histograms import AT_OR_ABOVE, draw_reached
+from dashboards.plots.scales import LOG_FROM
 from dashboards.recorded.numbers import number_of
 from dashboards.tables.comparison import short_number
 from dashboards.tables.metrics import metric_of
+from dashboards.tables.trials import searched_names
 from lesions.errors import shown
 
 MOST_SEARCHED = 30  # parameters that have a plot
 MOST_BINS = 20
-LOG_FROM = 30.0  # a searched range whose ends differ by this factor is drawn on a log axis
 
 
 def plots(view: SweepView) -> list[Plot]:
@@ -31,11 +32,6 @@ def plots(view: SweepView) -> list[Plot]:
             _axis_errors(view),
         ]
     return [plot for plot in drawn if plot is not None]
-
-
-def searched_names(trials: Sequence[Trial]) -> list[str]:
-    """The searched parameters of all trials, in order of appearance."""
-    return list(dict.fromkeys(name for trial in trials for name in trial.searched))
 
 
 def _learning_curves(view: SweepView, metric: str, label: str) -> Plot | None:

@@ -1,6 +1,6 @@
 """Reading a sweep from MLflow: the parent run, its trials, its references, its artifacts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlflow import MlflowClient
@@ -11,6 +11,15 @@ from dashboards.recorded.artifacts import at_the_store, files_of
 from dashboards.recorded.evidence import lost, read_evidence
 from dashboards.recorded.merits import merit_of
 from dashboards.recorded.numbers import count_of, number_of
+from dashboards.recorded.trials import (
+    BUSY,
+    OBJECTIVES,
+    REASON,
+    RESOURCES,
+    numbers_of,
+    objectives_of,
+    resources_of,
+)
 from lesions.errors import InputError, shown
 from lesions.metrics.merit import Merit
 
@@ -55,8 +64,10 @@ def _view(client: MlflowClient, experiment: str, parent: Run) -> SweepView:
         parent.info.experiment_id,
         f"tags.`mlflow.parentRunId` = {quoted(parent.info.run_id)}",
     )
-    trials = [run for run in children if words_of(run.data.tags).get("lesion.kind") == "trial"]
+    trials = _trials_of(children)
     merit = merit_of(words_of(parent.data.tags))
+    objectives = objectives_of(words_of(parent.data.tags).get(OBJECTIVES, ""))
+    numbers = numbers_of([run.info.run_name for run in trials])
     files = files_of(client, parent.info.run_id)
     lesions, config, overlays = read_evidence(files, merit)
     return SweepView(
@@ -68,7 +79,13 @@ def _view(client: MlflowClient, experiment: str, parent: Run) -> SweepView:
         tags=_lesion_tags(parent) | {"sweep": _sweep_name(parent)},
         config=config or words_of(parent.data.params),
         test=_numbers(parent),
-        trials=[_trial(client, number, run, merit) for number, run in enumerate(trials)],
+        trials=sorted(
+            (
+                _trial(client, number, run, merit, objectives)
+                for number, run in zip(numbers, trials, strict=True)
+            ),
+            key=lambda trial: trial.number,
+        ),
         references=[
             Reference(method=tags.get("lesion.method", "?"), metrics=_numbers(run))
             for run in children
@@ -79,7 +96,20 @@ def _view(client: MlflowClient, experiment: str, parent: Run) -> SweepView:
         overlays=overlays,
         merit=merit,
         lost="" if lesions else lost(parent, files),
+        objectives=[]
+        if [one.name for one in objectives] in ([merit.validated], [merit.best])
+        else objectives,
     )
+
+
+def _trials_of(children: list[Run]) -> list[Run]:
+    """The trials' runs; the first, where a server that answered too late made two of one trial."""
+    found: dict[str, Run] = {}
+    for run in children:
+        tags = words_of(run.data.tags)
+        if tags.get("lesion.kind") == "trial":
+            found.setdefault(tags.get("lesion.trial_id", run.info.run_id), run)
+    return list(found.values())
 
 
 def words_of(texts: Mapping[Any, Any]) -> dict[str, str]:
@@ -91,8 +121,11 @@ def words_of(texts: Mapping[Any, Any]) -> dict[str, str]:
     }
 
 
-def _trial(client: MlflowClient, number: int, run: Run, merit: Merit) -> Trial:
+def _trial(
+    client: MlflowClient, number: int, run: Run, merit: Merit, objectives: Sequence[Merit]
+) -> Trial:
     tags, params = words_of(run.data.tags), words_of(run.data.params)
+    measured, busy_s = _numbers(run), number_of(tags.get(BUSY))
     return Trial(
         number=number,
         trial_id=tags.get("lesion.trial_id", run.info.run_id),
@@ -109,6 +142,12 @@ def _trial(client: MlflowClient, number: int, run: Run, merit: Merit) -> Trial:
         },
         lesions=count_of(run.data.metrics.get("val_n")),
         patients=count_of(run.data.metrics.get("val_patients")),
+        values={one.name: measured[one.name] for one in objectives if one.name in measured},
+        started=number_of(run.info.start_time),
+        ended=number_of(run.info.end_time),
+        resources=resources_of(tags.get(RESOURCES, "")),
+        busy_s=busy_s if busy_s is None or busy_s >= 0 else None,
+        reason=" ".join(tags.get(REASON, "").split()),
     )
 
 

@@ -20,6 +20,14 @@ from dashboards.tables.comparison import (
 )
 from dashboards.tables.metrics import metric_of
 from dashboards.tables.papers import PaperRow
+from dashboards.tables.trials import (
+    COSTS,
+    costs_known,
+    objective_cell,
+    objective_headings,
+    searched_names,
+    trial_notes,
+)
 from lesions.errors import printable
 
 WIDE = 130  # columns from which a mean and its deviation fit on one line
@@ -56,6 +64,8 @@ def print_comparison(view: SweepView, rows: list[PaperRow], console: Console) ->
     console.print()
     if view.trials:
         console.print(_trials_table(view))
+        for words in trial_notes(view):
+            console.print(plain(words))
     else:
         console.print("The sweep has no trials yet.")
 
@@ -118,7 +128,8 @@ def text_table(
 
 
 def _trials_table(view: SweepView) -> Table:
-    searched = list(dict.fromkeys(name for trial in view.trials for name in trial.searched))
+    searched, costs = searched_names(view.trials), costs_known(view.trials)
+    objectives = objective_headings(view)
     on = validated_on(view.trials)
     table = Table(
         title=f"Trials{on and f', on {on}'}",
@@ -133,6 +144,8 @@ def _trials_table(view: SweepView) -> Table:
     metric = metric_of(view.merit.name)
     table.add_column(plain(f"Best validation {metric.measured}"), justify="right")
     table.add_column("Epochs", justify="right")
+    for heading in (*objectives.values(), *costs):
+        table.add_column(plain(heading), justify="right")
     for trial in view.trials:
         table.add_row(
             str(trial.number),
@@ -140,6 +153,8 @@ def _trials_table(view: SweepView) -> Table:
             *(plain(short_number(trial.searched.get(name, MISSING))) for name in searched),
             best_validation(trial, view.merit),
             str(trial.epochs),
+            *(objective_cell(trial, name) for name in objectives),
+            *(COSTS[name](trial) for name in costs),
             style="bold green" if trial is view.best else "",
         )
     return table
