@@ -14,12 +14,13 @@ from lesions.errors import shown
 
 # Stand-ins for the page's CSS variables: Matplotlib only knows fixed colours.
 INK, LINE, OURS, OTHER, FADED = "#010001", "#010002", "#010003", "#010004", "#010005"
-CARD = "#010006"
+CARD, SOFT = "#010006", "#010007"
 # Methods side by side; what is more than these takes them again, in another dash.
 SERIES = ("#010011", "#010012", "#010013", "#010014", "#010015", "#010016")
 DASHES = ("-", "--", "-.", (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5, 1, 1.5)))
 VARIABLES = {
     INK: "ink", LINE: "line", OURS: "ours", OTHER: "other", FADED: "faded", CARD: "card",
+    SOFT: "soft",
     **{colour: f"series-{number}" for number, colour in enumerate(SERIES, 1)},
 }  # fmt: skip
 STYLE: Any = {
@@ -72,11 +73,17 @@ def figure_of(x: str, y: str, size: tuple[float, float] = (5.0, 3.5)) -> tuple[F
     return figure, axes
 
 
-def svg_of(figure: Figure, axes: Axes, name: str) -> str:
-    """The figure for inlining in HTML: the page's colours, ids that no other plot has."""
+def svg_of(figure: Figure, axes: Axes, name: str, least: int = 2) -> str:
+    """The figure for inlining in HTML: the page's colours, ids that no other plot has.
+
+    Args:
+        figure, axes: what was drawn.
+        name: of the plot on its page.
+        least: how many kinds of marks there are before a legend tells them apart.
+    """
     handles, labels = axes.get_legend_handles_labels()
     once = dict(zip(labels, handles, strict=True))
-    if len(once) > 1:
+    if len(once) >= least:
         names = sorted(once, key=lambda label: not label.startswith("best: "))
         columns = 3 if len(names) == 3 else 2
         figure.legend([once[x] for x in names], names, loc="outside upper left", ncols=columns)

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.ticker import Locator, LogLocator, MaxNLocator
 
 from dashboards.recorded.numbers import number_of
 from dashboards.tables.comparison import short_number
 
 LOG_FROM = 30.0  # a searched range whose ends differ by this factor is drawn on a log axis
+MOST_STEPS = 4  # values that are all named on an axis
 LONGEST = 14  # letters of a choice on an axis
 
 
@@ -21,12 +22,14 @@ class Scale:
         low, high: the ends, of numbers.
         log: whether each step is a factor.
         choices: the values, where they are no numbers.
+        steps: the numbers, where they are few.
     """
 
     low: float = 0.0
     high: float = 0.0
     log: bool = False
     choices: Sequence[str] = ()
+    steps: Sequence[float] = ()
 
     @property
     def varies(self) -> bool:
@@ -46,12 +49,17 @@ class Scale:
             return [(self._between(n), _cut(one)) for n, one in enumerate(self.choices)]
         if not self.varies:
             return [(0.5, f"{self.low:.4g}")]
-        locator = LogLocator(numticks=most) if self.log else MaxNLocator(most)
-        found = [float(x) for x in locator.tick_values(self.low, self.high)]
-        inside = [x for x in found if self.low <= x <= self.high]
-        if len(inside) < 2:
-            inside = [self.low, self.high]
-        return [(self._between(x), f"{x:.4g}") for x in inside]
+        if self.steps:
+            return [(self._between(x), f"{x:.4g}") for x in self.steps]
+        tens, between = (LogLocator(subs=subs, numticks=most) for subs in ((1.0,), (1.0, 2.0, 5.0)))
+        locators = (tens, between) if self.log else (MaxNLocator(most),)
+        tried = (self._inside(locator) for locator in locators)
+        named = next((found for found in tried if len(found) > 1), [self.low, self.high])
+        return [(self._between(x), f"{x:.4g}") for x in named]
+
+    def _inside(self, locator: Locator) -> list[float]:
+        found = (float(x) for x in locator.tick_values(self.low, self.high))
+        return [x for x in found if self.low <= x <= self.high]
 
     def _between(self, number: float) -> float:
         if self.choices:
@@ -75,7 +83,10 @@ def scale_of(texts: Sequence[str]) -> Scale:
 def scale_of_numbers(numbers: Sequence[float], may_be_log: bool = True) -> Scale:
     """The scale from the lowest to the highest."""
     low, high = min(numbers), max(numbers)
-    return Scale(low=low, high=high, log=may_be_log and low > 0 and high / low >= LOG_FROM)
+    log = may_be_log and low > 0 and high / low >= LOG_FROM
+    steps = sorted(set(numbers))
+    few = len(steps) <= MOST_STEPS < len(numbers)
+    return Scale(low=low, high=high, log=log, steps=steps if few else ())
 
 
 def _cut(text: str) -> str:

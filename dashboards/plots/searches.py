@@ -13,16 +13,17 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from dashboards.pages.view import SweepView, Trial
-from dashboards.plots.drawing import FADED, LINE, OTHER, OURS, STYLE, Plot, figure_of, svg_of
+from dashboards.plots.drawing import CARD, FADED, LINE, OTHER, OURS, STYLE, Plot, figure_of, svg_of
 from dashboards.plots.heights import draw_heights
 from dashboards.plots.scales import Scale, scale_of_numbers
-from dashboards.plots.states import look_of, mark
+from dashboards.plots.states import in_order, look_of, mark
 from dashboards.plots.study import LEAST_FINISHED, Searched, Target
 from dashboards.plots.timeline import timeline
 from lesions.errors import shown
 
 MOST_AXES = 7  # parameters of the parallel coordinates
 MOST_FRONTS = 3  # pairs of objectives
+BEHIND: Any = {"facecolor": CARD, "edgecolor": "none", "alpha": 0.8, "pad": 0.6}  # words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +49,8 @@ def search_plots(view: SweepView) -> Search:
             *(_history(searched, target) for target in searched.targets),
             *(_front(searched, *pair) for pair in _pairs(searched.targets)),
             _importance(searched),
-            _parallel(searched),
             _contour(searched),
+            _parallel(searched),
             timeline(view),
         ]
     plots = [plot for plot in drawn if plot is not None]
@@ -79,19 +80,17 @@ def _pairs(targets: list[Target]) -> list[tuple[Target, Target]]:
 
 def _history(searched: Searched, target: Target) -> Plot | None:
     trials = searched.view.trials
-    if not trials:
+    if all(target.of(trial) is None for trial in trials):
         return None
     figure, axes = figure_of("trial", target.words)
-    best: list[tuple[int, float]] = []
-    for trial in trials:
+    for trial in in_order(trials, searched.view.best):
         value, (name, look) = target.of(trial), look_of(trial, searched.view.best)
-        if value is None:  # below all others: at the edge, where no value is
-            mark(axes, trial.number, 0.02, name, look, transform=axes.get_xaxis_transform())
-            continue
-        mark(axes, trial.number, value, name, look)
-        if trial.state == "finished":
-            better = not best or target.merit.beats(value, best[-1][1])
-            best.append((trial.number, value if better else best[-1][1]))
+        if value is None:  # at the edge, where no value is
+            edge = axes.get_xaxis_transform()
+            mark(axes, trial.number, 0.02, name, look, transform=edge, clip_on=False)
+        else:
+            mark(axes, trial.number, value, name, look)
+    best = _best_so_far(searched, target)
     if best:
         numbers, values = zip(*best, strict=True)
         axes.step(numbers, values, where="post", color=OURS, linewidth=1.6, label="best so far")
@@ -105,15 +104,25 @@ def _history(searched: Searched, target: Target) -> Plot | None:
         + (f" At the lower edge: {lacking} without a value." if lacking else ""),
         description=f"{target.words} of {len(trials) - lacking} trials in the order of starting; "
         f"{said}; {lacking} without a value.",
-        svg=svg_of(figure, axes, f"history-{target.merit.name}"),
+        svg=svg_of(figure, axes, f"history-{target.merit.name}", least=1),
     )
+
+
+def _best_so_far(searched: Searched, target: Target) -> list[tuple[int, float]]:
+    found: list[tuple[int, float]] = []
+    for trial in searched.finished:
+        value = target.of(trial)
+        if value is not None:
+            better = not found or target.merit.beats(value, found[-1][1])
+            found.append((trial.number, value if better else found[-1][1]))
+    return found
 
 
 def _importance(searched: Searched) -> Plot | None:
     found = dict(list(searched.importances.items())[:MOST_AXES])
     if not found:
         return None
-    figure, axes = figure_of("share of what decides", "", (5.0, 1.4 + 0.38 * len(found)))
+    figure, axes = figure_of("importance (all: 1)", "", (5.0, 1.4 + 0.38 * len(found)))
     for place, share in enumerate(found.values()):
         axes.barh(place, share, color=OURS, height=0.6)
         axes.annotate(f"{share:.2f}", (share, place), xytext=(4, 0), textcoords="offset points",
@@ -145,7 +154,7 @@ def _parallel(searched: Searched) -> Plot | None:
         return None
     values = scale_of_numbers([value for _, value in told], may_be_log=False)
     scales = [*(searched.scales[name] for name in names), values]
-    figure, axes = figure_of("", "", (10.0, 3.9))
+    figure, axes = figure_of("", "", (7.6, 3.6))
     good = _best_quarter(searched, target)
     for trial, value in sorted(told, key=lambda one: (one[0] in good, one[0].state == "finished")):
         places = [scales[x].place(trial.searched[name]) for x, name in enumerate(names)]
@@ -181,7 +190,7 @@ def _upright_axes(axes: Axes, names: list[str], scales: list[Scale]) -> None:
         axes.axvline(x, color=LINE, linewidth=1.2)
         for place, words in scale.ticks():
             axes.annotate(shown(words), (x, place), xytext=(4, 1), textcoords="offset points",
-                          fontsize=8.5)  # fmt: skip
+                          fontsize=8.5, zorder=5, bbox=BEHIND)  # fmt: skip
     axes.set_xticks(range(len(names)), [_broken(shown(name)) for name in names])
     axes.set_xlim(-0.1, len(names) - 0.6)
     axes.set_ylim(-0.05, 1.08)
@@ -198,7 +207,7 @@ def _broken(name: str) -> str:
 
 
 def _contour(searched: Searched) -> Plot | None:
-    names, target = searched.by_importance()[:2], searched.targets[0]
+    names, target = searched.numbers_by_importance()[:2], searched.targets[0]
     if len(names) < 2:
         return None
     (across, up), (x_scale, y_scale) = names, [searched.scales[name] for name in names]
@@ -214,14 +223,18 @@ def _contour(searched: Searched) -> Plot | None:
     figure, axes = figure_of(across, up)
     whole = np.array([one[1:] for one in told if one[0].state == "finished"]).reshape(-1, 3)
     filled = draw_heights(axes, whole)
-    for trial, x, y, _ in told:
-        mark(axes, x, y, *look_of(trial, searched.view.best), clip_on=False)
+    best = searched.view.best
+    spots = {one[0].number: one[1:3] for one in told}
+    for trial in in_order([one[0] for one in told], best):
+        mark(axes, *spots[trial.number], *look_of(trial, best), clip_on=False)
     for set_ticks, scale in ((axes.set_xticks, x_scale), (axes.set_yticks, y_scale)):
         places, words = zip(*scale.ticks(5), strict=True)
         set_ticks(places, [shown(word) for word in words])
     axes.set_xlim(-0.04, 1.04)
     axes.set_ylim(-0.04, 1.04)
-    which = "The two that mattered most" if searched.importances else "The first two searched"
+    which = (
+        "The two numbers that mattered most" if searched.importances else "The first two numbers"
+    )
     darker = "the darker, the higher; between trials it is only drawn straight"
     why = f"Filled: {target.words} of finished trials, {darker}." if filled else (
         "Too few finished trials lie apart for heights between them."
@@ -240,8 +253,9 @@ def _front(searched: Searched, across: Target, up: Target) -> Plot | None:
     if not told:
         return None
     figure, axes = figure_of(across.words, up.words)
-    for trial, x, y in told:
-        mark(axes, x, y, *look_of(trial, searched.view.best))
+    spots = {trial.number: (x, y) for trial, x, y in told}
+    for trial in in_order([one[0] for one in told], searched.view.best):
+        mark(axes, *spots[trial.number], *look_of(trial, searched.view.best))
     front = [(x, y) for trial, x, y in told if trial in searched.front]
     if front:
         xs, ys = zip(*sorted(front), strict=True)

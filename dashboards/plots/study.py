@@ -105,6 +105,10 @@ class Searched:
         varied = [name for name, scale in self.scales.items() if scale.varies]
         return sorted(varied, key=lambda name: -self.importances.get(name, 0.0))
 
+    def numbers_by_importance(self) -> list[str]:
+        """Those of them that are numbers: between choices there is nothing."""
+        return [name for name in self.by_importance() if not self.scales[name].choices]
+
     def _study(self, targets: Sequence[Target]) -> Any:
         directions = ["maximize" if one.merit.mode == "max" else "minimize" for one in targets]
         study = optuna.create_study(directions=directions)

@@ -2,7 +2,7 @@
 
 from html.parser import HTMLParser
 
-VOID = {"meta", "img", "link", "br", "rect", "path", "use"}
+VOID = {"meta", "img", "link", "br", "rect", "path", "use", "wbr"}
 
 
 class Page(HTMLParser):
