@@ -10,6 +10,7 @@ from dashboards.recorded.numbers import number_of
 from dashboards.tables.comparison import short_number
 
 LOG_FROM = 30.0  # a searched range whose ends differ by this factor is drawn on a log axis
+ROUNDED = 1e-9  # of the axis: what powers of ten may be off by
 MOST_STEPS = 4  # values that are all named on an axis
 LONGEST = 14  # letters of a choice on an axis
 
@@ -58,8 +59,8 @@ class Scale:
         return [(self._between(x), f"{x:.4g}") for x in named]
 
     def _inside(self, locator: Locator) -> list[float]:
-        found = (float(x) for x in locator.tick_values(self.low, self.high))
-        return [x for x in found if self.low <= x <= self.high]
+        places = {float(x): self.place(float(x)) for x in locator.tick_values(self.low, self.high)}
+        return [x for x, at in places.items() if at is not None and -ROUNDED < at < 1 + ROUNDED]
 
     def _between(self, number: float) -> float:
         if self.choices:

@@ -1,5 +1,6 @@
 """A sweep's trials as Optuna's study, made anew from what MLflow tells: who won, what mattered."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from optuna.distributions import (
     CategoricalDistribution,
     FloatDistribution,
 )
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState, create_trial
 
 from dashboards.pages.view import SweepView, Trial
@@ -79,12 +79,18 @@ class Searched:
     def importances(self) -> dict[str, float]:
         """How much each parameter decides of what is searched for first, of 1 in all.
 
-        By PED-ANOVA; empty where too few trials finished, or nothing was varied.
+        By PED-ANOVA; empty where too few trials finished, nothing was varied, or all came to the
+        same.
         """
         varied = [name for name, scale in self.scales.items() if scale.varies]
-        if len(self.finished) < LEAST_FINISHED or not varied:
+        values = {self.targets[0].of(trial) for trial in self.finished}
+        if len(self.finished) < LEAST_FINISHED or not varied or len(values) < 2:
             return {}
-        with _quiet():
+        # Only now: it imports scikit-learn, which takes longer than to draw all plots.
+        from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+        with _quiet(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Target and region quantiles")  # of equal values
             study = self._study(self.targets[:1])
             found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
         return {name: float(share) for name, share in found.items() if number_of(share) is not None}

@@ -70,6 +70,17 @@ def test_a_room_imports_what_it_may(room: str) -> None:
     assert found == []
 
 
+def test_dashboards_know_optuna_in_one_place() -> None:
+    """Where runs become a study; what is shown of a sweep needs no searcher."""
+    found = {
+        path
+        for path, tree in files("dashboards").items()
+        for _, module in everything_imported(tree)
+        if module.partition(".")[0] == "optuna"
+    }
+    assert found == {"dashboards/plots/study.py"}
+
+
 def everything_imported(tree: ast.Module) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -14,6 +14,7 @@ from dashboards.tables.papers import shown_rows
 from lesions.errors import InputError
 from lesions.metrics.merit import Merit
 from tests.dashboards.pages.html_page import Page
+from tests.dashboards.searched import DICE, SECONDS, searched_trials, sweep_of, trial_of
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>.png'
 
@@ -69,7 +70,7 @@ def test_tables_and_plots_can_be_read_aloud(html: str) -> None:
     assert len(page.named("caption")) == len(page.named("table")) == 3
     assert all(cell.get("scope") for cell in page.named("th"))
     drawings = [a for a in page.named("div") if a.get("role") == "img"]
-    assert len(drawings) == 6
+    assert len(drawings) == 10
     assert all(drawing["aria-label"] for drawing in drawings)
 
 
@@ -179,6 +180,11 @@ def test_a_system_that_is_judged_by_an_error(located: SweepView) -> None:
         "the lowest, 3.500, at 0.001.",
         "Long axis location error (pixel) of 4 test lesions; the lowest is 2.000, the highest "
         "31.250.",
+        "best validation long axis location error (pixel) of 3 trials in the order of starting; "
+        "the lowest of the finished, 3.5; 0 without a value.",
+        "Parallel coordinates of 3 trials over learning_rate and best validation long axis "
+        "location error (pixel).",
+        "3 trials: 3 finished, over 0.01 seconds.",
     ]
 
 
@@ -204,6 +210,29 @@ def test_a_metric_that_is_no_number_is_a_dash(view: SweepView) -> None:
     page = page_of(changed(view, test=lost, references=references))
     assert "nan" not in page.text
     assert f"{view.test['dice']:.3f}" in page.text
+
+
+def test_what_a_search_came_to(view: SweepView) -> None:
+    trials = searched_trials(12)
+    found = Page(render(sweep_of(trials, objectives=(DICE, SECONDS)), []))
+    words = " ".join(found.text.split())
+    assert "0.6 core-hours 0.15 GPU-hours" in words
+    assert "seconds, lower is better" in words
+    assert "1 min 30 s 0.05 0.0125" in words
+    assert words.count("Why: no memory") == 1
+    assert "Pareto front" in words
+    assert len(found.named("table")) == 3
+    before = page_of(view).text
+    assert "Core-hours" in before, "and a dash, of a sweep of before"
+    assert "core-hours" not in before
+
+
+def test_a_reason_is_text_on_one_line(view: SweepView) -> None:
+    trial = trial_of(0, None, "failed", reason=f"\x1b[2J{HOSTILE}{'x' * 9000}")
+    page = Page(render(sweep_of([trial]), []))
+    assert page.named("img", "script") == []
+    assert f"Why: ?[2J{HOSTILE}" in page.text
+    assert "x" * 400 not in page.text
 
 
 def test_a_file_is_written_whole(view: SweepView, html: str, tmp_path: Path) -> None:

@@ -1,0 +1,52 @@
+"""Trials as rows of text."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from dashboards.pages.view import SweepView
+from dashboards.tables.terminal import print_comparison
+from dashboards.tables.trials import cost_in_all, duration, hours
+from tests.dashboards.searched import DICE, SECONDS, searched_trials, sweep_of, trial_of
+
+
+def shown(view: SweepView, width: int) -> str:
+    text = io.StringIO()
+    print_comparison(view, [], Console(file=text, width=width))
+    return text.getvalue().partition("Trials")[2]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(None, "–"), (0.04, "0.0 s"), (59.94, "59.9 s"), (60, "1 min 00 s"), (3599.4, "59 min 59 s"),
+     (3599.9, "1 h 00 min"), (7500, "2 h 05 min"), (1e9, "277777 h 47 min"), (1e99, "–")],
+)  # fmt: skip
+def test_durations(seconds: float | None, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_hours() -> None:
+    assert [hours(x) for x in (None, 0.0, 0.01234, 12.345, 123456.7)] == [
+        "–", "0", "0.0123", "12.3", "123457",
+    ]  # fmt: skip
+
+
+def test_the_terminal_tells_cost_and_reason() -> None:
+    text = shown(sweep_of(searched_trials(12), objectives=(DICE, SECONDS)), 200)
+    first = next(line for line in text.splitlines() if line.strip().startswith("0 "))
+    assert first.split()[-5:] == ["min", "30", "s", "0.05", "0.0125"]
+    assert "Trial 8 failed: no memory" in text
+    assert "In all 0.6 core-hours, 0.15 GPU-hours." in text
+    assert "seconds, lower is better" in " ".join(text.split())
+
+
+def test_the_cost_of_some_says_of_how_many() -> None:
+    told = trial_of(0, 0.5, busy_s=3600.0, resources={"CPU": 2.0})
+    assert cost_in_all(sweep_of([told, trial_of(1, 0.5)])) == [("2", "core-hours of 1 trials")]
+    assert cost_in_all(sweep_of([trial_of(0, 0.5)])) == []
+
+
+def test_a_sweep_of_before_has_no_columns_of_cost(view: SweepView) -> None:
+    assert "hours" not in shown(view, 160)
+    assert "Duration" not in shown(view, 160)
