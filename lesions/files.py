@@ -50,6 +50,17 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
+def claim_folder(folder: Path) -> bool:
+    """Make a folder where nothing is; whether it was this call that made it."""
+    make_folder(folder.parent)
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    folder.chmod(_folder_mode())
+    return True
+
+
 @contextmanager
 def replace_with(path: Path) -> Iterator[BinaryIO]:
     """Give a new file to write; when the block ends well it becomes `path`, in one step.

@@ -2,27 +2,28 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from dashboards.tables.terminal import say
-from lesions.names import check_name
+from lesions.names import check_name, inside
 from platform.command_line.options import WhichRun, check_positive, parse_system, run
 from platform.compare import compare
 from platform.running.cluster import cluster, has_gpu
-from platform.running.plans import start
+from platform.running.plans import read_plan, start
 from platform.running.storage import default_storage, writable
 from platform.tracking.champions import register
 from platform.tracking.provenance import provenance
-from platform.tracking.runs import NAME, find_or_create_run, merit_tags
+from platform.tracking.runs import NAME, end_run, find_or_create_run, interruptible, merit_tags
 from platform.tracking.store import Store, open_store, reaching
 from platform.tuning.choices import grid, pruner, sampler
 from platform.tuning.finishing import finish, params_at_start
 from platform.tuning.opening import open_trials
+from platform.tuning.orders import duration
 from platform.tuning.spaces import space_of
 from platform.tuning.study import check_url
-from platform.tuning.sweeps import Sweep, room_of
+from platform.tuning.sweeps import PLACE, Sweep, room_of
 from platform.tuning.trials import Trials
 from trainables.parts import protocol
 
@@ -44,7 +45,8 @@ class SweepOptions(WhichRun, Generic[C]):
         cpus_per_trial: CPU cores a trial; of several workers, each.
         gpus_per_trial: GPUs a trial, fractions share one (memory is not enforced); of several
             workers, each. Without it 1 where there are GPUs.
-        grace: epochs that no trial is stopped before.
+        grace: epochs that no trial is stopped before; those of phases whose figure says nothing
+            of the whole do not count.
         seed: of the search; a trial's own seed is the config's.
         sampler: tpe, gp, cmaes, random, grid, or a class of Optuna's kind, package.module:Class.
         pruner: asha, hyperband, median, none, or a class of Optuna's kind.
@@ -57,6 +59,9 @@ class SweepOptions(WhichRun, Generic[C]):
             journal beside the sweep. Passwords come from the database's own variables.
         name: the sweep's name; without it one is made from the time.
         resume: the name of a sweep to go on with, as it was started.
+        budget: how long this command may search, as 90s, 30m, 8h, 2d; then running trials are
+            stopped and kept, and the best of those that have ended is measured.
+        extend: the name of a sweep to give --trials more.
         register: the best model's name in MLflow's registry; without it the system's, "" for none.
         pictures: of lesions in MLflow; `--no-pictures` records none.
         storage: where everything is kept; all nodes must see it.
@@ -77,6 +82,8 @@ class SweepOptions(WhichRun, Generic[C]):
     space: tuple[str, ...] = ()
     objective: tuple[str, ...] = ()
     study: str | None = None
+    budget: str | None = None
+    extend: str | None = None
     register: str | None = None
     pictures: bool = True
     storage: Path | None = None
@@ -110,8 +117,11 @@ def _parent(sweep: Sweep, store: Store, resources: dict[str, float]) -> str:
     return find_or_create_run(store, key, tags, params)
 
 
-def sweep_and_compare(sweep: Sweep, storage: Path) -> None:
-    """The whole of it: search, measure the best trial on the test lesions, compare."""
+def sweep_and_compare(sweep: Sweep, storage: Path, budget: float | None = None) -> None:
+    """The whole of it: search, measure the best trial on the test lesions, compare.
+
+    A search that the time, or another shell, ended early is measured where a trial has ended well.
+    """
     _check_words(sweep)
     store = open_store(storage, sweep.system.name, sweep.system.paper)
     again = f"the trials are kept: start it and go on with --resume {sweep.name}"
@@ -120,11 +130,16 @@ def sweep_and_compare(sweep: Sweep, storage: Path) -> None:
         sweep.write()
         parent = _parent(sweep, store, resources)
         trials = open_trials(sweep)
-        _say_start(trials, storage)
+        _say_start(trials)
         from platform.tuning.searching import run_trials  # Ray's doors are shut now
 
-        run_trials(trials, room, store, parent, None)
-        best = finish(store, parent, trials, resources)
+        with interruptible(store, parent), trials.marked():
+            whole = run_trials(trials, room, store, parent, budget)
+            if not whole and not any(one.state == "finished" for one in trials.all.values()):
+                say(f"no trial has ended: nothing is measured; go on with --resume {sweep.name}")
+                end_run(store, parent, "interrupted")
+                return
+            best = finish(store, parent, trials, resources)
         register(store, parent, best, sweep.register)
     with reaching(store, again):
         compare(store, sweep.name, storage)
@@ -139,7 +154,7 @@ def _check_words(sweep: Sweep) -> None:
         grid(sweep.distributions, sweep.trials)
 
 
-def _say_start(trials: Trials, storage: Path) -> None:
+def _say_start(trials: Trials) -> None:
     sweep, there = trials.sweep, trials.ended()
     so_far = f", {there} of them ended before" if there else ""
     say(f"sweep {sweep.name}: {sweep.trials} trials of at most {sweep.epochs} epochs on "
@@ -153,14 +168,17 @@ def main() -> None:
     system, preset, options = parse_system(
         SweepOptions, prog="python -m platform.sweep", has_gpu=has_gpu, make=make
     )
-    space_of(
-        system, options.config, options.space
-    )  # a system without one is told before lesions are prepared
+    budget = None if options.budget is None else duration(options.budget)
+    # Told before lesions are prepared.
+    space_of(system, options.config, options.space)
     storage = writable(options.storage or default_storage())
+    if options.extend is not None:
+        planned = read_plan(inside(storage / PLACE, options.extend) / Sweep.file, Sweep)
+        options = replace(options, resume=options.extend, trials=planned["trials"] + options.trials)
     if preset == "tiny":
         say("no GPU here or tiny asked for: the tiny preset, the same structure made small")
     with start(Sweep, system, preset, options, storage) as sweep:
-        sweep_and_compare(sweep, storage)
+        sweep_and_compare(sweep, storage, budget)
 
 
 if __name__ == "__main__":

@@ -275,6 +275,19 @@ def _counts_on(folder: Path, link: _Link) -> bool:
     return False
 
 
+def owner_of(folder: Path) -> str | None:
+    """Who drives the run in a folder, in words; None where nobody does, as far as this host sees.
+
+    Raises:
+        InputError: the lock cannot be read.
+    """
+    links = _chain(folder)
+    owner = links[-1].owner if links and not links[-1].is_copy else None
+    if owner is None or (owner.place == _place() and _lives(owner) is False):
+        return None
+    return owner.words
+
+
 def _lives(owner: Owner) -> bool | None:
     """Whether a process of this host lives; None where that cannot be seen."""
     state, begun = _process(owner.pid)

@@ -17,6 +17,7 @@ from platform.command_line.models import trained_parts
 from platform.running.datasets import Data, find_data
 from platform.running.driving import driving
 from platform.running.interrupted import going_on
+from platform.running.resumed import agreed, said_options
 from platform.running.storage import found_again, given_up_if_empty, unnamed
 from trainables.configs import blaming, edited, flatten, typed
 from trainables.registry import word_of
@@ -43,10 +44,14 @@ class Planned:
         data: on what.
         parts: checkpoints' folders of the system's other parts, by name, where phases take them
             over.
+        may_change: own fields that may be others when it is gone on with: they change no result.
+        may_come: those that its command itself puts together with what was planned.
     """
 
     place: ClassVar[str]
     file: ClassVar[str]
+    may_change: ClassVar[frozenset[str]] = frozenset({"register", "pictures"})
+    may_come: ClassVar[frozenset[str]] = frozenset()
 
     name: str
     folder: Path
@@ -108,7 +113,7 @@ def start(
     with given_up_if_empty(folder), going_on(again), driving(folder):
         _check_name(path, kind, options)
         if path.exists():
-            yield _as_planned(path, kind, system, options, storage)
+            yield _as_planned(path, kind, system, preset, options, storage)
         else:
             yield _as_asked(path, kind, system, preset, options, storage)
 
@@ -124,15 +129,22 @@ def _check_name(path: Path, kind: type[Planned], options: Any) -> None:
         )
 
 
-def _as_planned(path: Path, kind: type[P], system: System, options: Any, storage: Path) -> P:
-    """An old run; it may be told to show less than its plan says, never more."""
+def _as_planned(
+    path: Path, kind: type[P], system: System, asked: str, options: Any, storage: Path
+) -> P:
+    """An old run, see `agreed`; it may be told to show less than its plan says, never more."""
     plan = read_plan(path, kind)
     preset, data = plan.pop("preset"), found_again(plan.pop("data"), storage)
     plan["parts"] = {part: found_again(folder, storage)
                      for part, folder in plan.get("parts", {}).items()}  # fmt: skip
     with blaming(path):
         config = edited(system.presets()["paper"](), plan.pop("config"))
-    plan["pictures"] = plan.get("pictures", True) and options.pictures
+    own = {name: plan.get(name, _default(kind, name)) for name in _own_fields(kind)}
+    own = agreed(
+        own, options, kind.may_change, config=config, data=data, preset=preset, asked_preset=asked,
+        said=said_options() - kind.may_come, name=path.parent.name,
+    )  # fmt: skip
+    plan |= own | {"pictures": own["pictures"] and options.pictures}
     found = find_data(data, storage, config.pseudo_mask)
     return kind(
         name=path.parent.name, folder=path.parent, system=system, preset=preset, config=config,
@@ -151,6 +163,11 @@ def _as_asked(
         name=path.parent.name, folder=path.parent, system=system, preset=preset,
         config=options.config, data=found, **plan,
     )  # fmt: skip
+
+
+def _default(kind: type[Planned], name: str) -> Any:
+    """Of a field that a plan of a version before lacks; `read_plan` has seen that it has one."""
+    return next(one.default for one in fields(kind) if one.name == name)
 
 
 def _own_fields(kind: type[Planned]) -> list[str]:

@@ -24,6 +24,8 @@ class Reproducing(Planned):
 
     place = "reproductions"
     file = "reproduction.json"
+    may_change = Planned.may_change | {"cpus_per_worker"}
+    may_come = frozenset({"seeds", "external"})
 
     table: str
     workers: int

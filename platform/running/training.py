@@ -30,6 +30,7 @@ class Training(Planned):
 
     place = "trainings"
     file = "train.json"
+    may_change = Planned.may_change | {"cpus_per_worker"}
 
     workers: int
     cpus_per_worker: float

@@ -13,7 +13,8 @@ from dashboards.recorded.runs import quoted
 from dashboards.tables.terminal import say
 from lesions.metrics.merit import Merit
 from platform.running.interrupted import asked_to_stop, lost_to_another
-from platform.tracking.store import FAULTS, Store
+from platform.tracking.faults import FAULTS
+from platform.tracking.store import Store
 
 PARENT = "mlflow.parentRunId"
 NAME = "mlflow.runName"
@@ -29,8 +30,9 @@ def find_run(store: Store, tags: Mapping[str, str]) -> str | None:
 
 def _runs_with(store: Store, tags: Mapping[str, str], most: int) -> list[Run]:
     wanted = " and ".join(f"tags.`{name}` = {quoted(value)}" for name, value in tags.items())
-    first = ["attributes.start_time ASC"]
-    found = store.client.search_runs([store.experiment_id], wanted, None, most, first)
+    found = store.client.search_runs(
+        [store.experiment_id], wanted, max_results=most, order_by=["attributes.start_time ASC"]
+    )
     return list(found)
 
 

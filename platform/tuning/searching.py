@@ -38,6 +38,8 @@ LOGGERS = (
     "ray.tune.analysis.experiment_analysis",
 )
 
+MOST_WAIT_S = 8.0  # for MLflow, when the command is to end
+
 
 class _StoppedError(Exception):
     """The user, or a scheduler, wants the command to end."""
@@ -68,6 +70,7 @@ def run_trials(trials: Trials, room: Room, store: Store, parent: str, budget: fl
         _search_in_order(course, room, view, budget)
     for trial in trials.all.values():
         view.settle(trial)
+    view.close()
     return trials.ended() >= sweep.trials
 
 
@@ -94,8 +97,10 @@ def _search_in_order(course: Course, room: Room, view: View, budget: float | Non
                 names = ", ".join(str(one.number) for one in course.running.values())
                 say(f"stopped, and kept to be gone on with: trial {names}")
             for trial in course.running.values():
-                trial.state = "interrupted"
+                course.trials.interrupt(trial)
                 view.end(trial)
+            if course.running:  # whoever sent a signal kills before long
+                view.outbox.flush(MOST_WAIT_S)
 
 
 def _search(course: Course, room: Room, callback: SweepCallback) -> None:

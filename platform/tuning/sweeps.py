@@ -13,13 +13,16 @@ from platform.tuning.spaces import space_of
 from platform.tuning.study import Place
 from trainables.recipe import total_epochs
 
+PLACE = "sweeps"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep(Planned):
     """One sweep; its own fields are those of its options."""
 
-    place = "sweeps"
+    place = PLACE
     file = "sweep.json"
+    may_change = Planned.may_change | {"trials", "concurrent", "cpus_per_trial", "gpus_per_trial"}
 
     trials: int
     concurrent: int | None

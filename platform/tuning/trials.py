@@ -1,8 +1,10 @@
 """A sweep's trials as its study knows them: what is finished, what is left, what comes next."""
 
+import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +12,7 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from lesions.files import write_text
 from platform.tuning.study import (
     FAULTS,
     NUMBER,
@@ -32,6 +35,7 @@ STATES: dict[TrialState, State] = {
     TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed",
     TrialState.RUNNING: "running",
 }  # fmt: skip
+STATE, STATE_FILE = "lesion.state", "state.json"
 _OPTUNAS = {state: name.name for name, state in STATES.items()}
 LOST = "its process died"
 
@@ -161,6 +165,8 @@ class Trials:
         trial.last = history[-1] if history else {}
         frozen = self.study.trials[trial.told]
         asked = self.asked[trial.number] = optuna.Trial(self.study, frozen._trial_id)
+        if STATE in frozen.user_attrs:
+            asked.set_user_attr(STATE, "running")
         for step, metrics in enumerate(self._judged(trial, history), 1):
             if step not in frozen.intermediate_values:  # the study was cut off
                 self._tell(asked, step, metrics)
@@ -210,6 +216,28 @@ class Trials:
         except FAULTS as error:
             raise unreachable(self.place, error) from None
         trial.state, trial.objectives, trial.reason = state, objectives, reason
+
+    def interrupt(self, trial: Trial) -> None:
+        """Note that a trial was stopped where it is, to be gone on with."""
+        trial.state = "interrupted"
+        with suppress(*FAULTS):  # it is a word for people
+            self.asked[trial.number].set_user_attr(STATE, trial.state)
+
+    @contextmanager
+    def marked(self) -> Iterator[None]:
+        """The study and the folder say whether the sweep runs, is finished, or interrupted."""
+        self._mark("running")
+        try:
+            yield
+        except BaseException:
+            self._mark("interrupted")
+            raise
+        self._mark("finished" if self.ended() >= self.sweep.trials else "ended early")
+
+    def _mark(self, state: str) -> None:
+        with suppress(*FAULTS):
+            self.study.set_user_attr(STATE, state)
+            write_text(self.place.folder / STATE_FILE, json.dumps({"state": state}))
 
     def ended(self) -> int:
         """How many have ended, failed ones too."""

@@ -7,21 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dashboards.recorded.runs import SEARCH
+from dashboards.tables.terminal import say
+from platform.tracking.faults import is_passing
 from platform.tracking.outbox import Outbox
-from platform.tracking.runs import (
-    NAME,
-    PARENT,
-    end_run,
-    find_or_create_run,
-    log_metrics,
-    reopen_run,
-    set_tags,
-)
+from platform.tracking.runs import log_metrics
 from platform.tracking.store import Store
+from platform.tracking.view import record_trial
 from platform.tuning.trials import Trial
 from trainables.trial_folder import AT
 
-TRIAL = {"lesion.kind": "trial"}
 _NOT_SHOWN = {AT, "done"}
 
 
@@ -42,58 +36,64 @@ class View:
     resources: Mapping[str, float]
     outbox: Outbox = field(default_factory=Outbox)
     runs: dict[int, str] = field(default_factory=dict)
+    recorded: dict[int, str] = field(default_factory=dict)  # states
 
     def begin(self, trial: Trial) -> None:
-        """Open a trial's run."""
-        self.outbox.send(lambda: reopen_run(self.store, self._run(trial)))
+        """Open a trial's run, or open it again."""
+        began = time.time()
+        self._send(trial, lambda: self._record(trial, "running", 0.0, started=began))
 
     def epoch(self, trial: Trial, metrics: Mapping[str, float], at: float) -> None:
         """Record an epoch."""
-        self.outbox.send(
-            lambda: log_metrics(
-                self.store, self._run(trial), shown(metrics), int(metrics["epoch"]), at
-            )
-        )
+        self._send(trial, lambda: self._log(trial, metrics, at))
 
     def end(self, trial: Trial) -> None:
-        """Close a trial's run."""
-        now, busy = time.time(), busy_seconds(trial)
-        self.outbox.send(lambda: self._close(trial, now, busy))
-
-    def _close(self, trial: Trial, at: float, busy: float) -> None:
-        tags = {
-            "lesion.busy_s": f"{busy:.1f}",
-            "lesion.resources": json.dumps(dict(self.resources)),
-        }
-        if trial.reason:
-            tags["lesion.reason"] = trial.reason
-        set_tags(self.store, self._run(trial), tags)
-        end_run(self.store, self._run(trial), trial.state, at)
+        """Close a trial's run, with whatever it lacks."""
+        ended, busy, state = time.time(), busy_seconds(trial), trial.state
+        self._send(trial, lambda: self._record(trial, state, busy, ended=ended))
 
     def settle(self, trial: Trial) -> None:
         """Record what MLflow missed: it was away, or a driver was killed before it told."""
-        self.outbox.send(lambda: self._settle(trial))
+        if trial.state != "running" and self.recorded.get(trial.number) != trial.state:
+            busy, state = busy_seconds(trial), trial.state
+            self._send(trial, lambda: self._record(trial, state, busy))
 
-    def _settle(self, trial: Trial) -> None:
-        run_id, client = self._run(trial), self.store.client
-        told = {point.step for point in client.get_metric_history(run_id, "epoch")}
+    def close(self) -> None:
+        """Wait for MLflow a while, and say what it did not take."""
+        self.outbox.flush()
+        for line in self.outbox.report():
+            say(line)
+
+    def _send(self, trial: Trial, call: Any) -> None:
+        self.outbox.send(call, of=f"trial {trial.number}")
+
+    def _log(self, trial: Trial, metrics: Mapping[str, float], at: float) -> None:
+        try:
+            run_id = self.runs[trial.number]
+            log_metrics(self.store, run_id, shown(metrics), int(metrics["epoch"]), at)
+        except Exception as error:
+            if is_passing(error):
+                raise
+            # It would fail for ever, as of a deleted run: the trial's end records it whole.
+
+    def _record(
+        self, trial: Trial, state: str, busy: float, started: float | None = None,
+        ended: float | None = None,
+    ) -> None:  # fmt: skip
         history = trial.folder.history()
-        for metrics in history:
-            if int(metrics["epoch"]) not in told:
-                at = metrics.get(AT)
-                log_metrics(self.store, run_id, shown(metrics), int(metrics["epoch"]), at)
-        if client.get_run(run_id).data.tags.get("lesion.state") != trial.state:
-            ended = max([metrics[AT] for metrics in history if AT in metrics], default=time.time())
-            self._close(trial, ended, busy_seconds(trial))
-
-    def _run(self, trial: Trial) -> str:
-        if trial.number not in self.runs:
-            key = {PARENT: self.parent, "lesion.trial_id": f"{trial.number:04d}"}
-            tags = {**TRIAL, "lesion.state": "running", NAME: f"trial {trial.number}"}
-            params = {**self.config, **trial.values}
-            params |= {f"{SEARCH}{name}": value for name, value in trial.values.items()}
-            self.runs[trial.number] = find_or_create_run(self.store, key, tags, params)
-        return self.runs[trial.number]
+        times = [metrics[AT] for metrics in history if AT in metrics]
+        params = {**self.config, **trial.values}
+        params |= {f"{SEARCH}{name}": value for name, value in trial.values.items()}
+        resources = json.dumps(dict(self.resources))
+        tags = {"lesion.resources": resources, "lesion.busy_s": f"{busy:.1f}"}
+        if trial.reason:
+            tags["lesion.reason"] = trial.reason
+        self.runs[trial.number] = record_trial(
+            self.store, self.parent, f"{trial.number:04d}", f"trial {trial.number}", params, tags,
+            [{**shown(metrics), AT: metrics.get(AT, time.time())} for metrics in history], state,
+            started=started or min(times, default=None), ended=ended or max(times, default=None),
+        )  # fmt: skip
+        self.recorded[trial.number] = state
 
 
 def shown(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -102,8 +102,8 @@ def shown(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def busy_seconds(trial: Trial) -> float:
-    """How long a trial has held its share of the cluster: by this driver's clock, and what the
-    epochs before it took.
+    """How long a trial has held its share of the cluster: by this driver's clock, and at least
+    what its epochs took.
     """
     here = time.monotonic() - trial.began if trial.began else 0.0
     epochs = sum(metrics.get("epoch_seconds", 0.0) for metrics in trial.folder.history())
