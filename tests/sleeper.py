@@ -30,10 +30,12 @@ class SleeperConfig:
     Attributes:
         x: half the side of the square that it answers, pixels.
         seconds: that an epoch sleeps.
+        log: a file to which every epoch adds the time and x.
     """
 
     x: float = 3.0
     seconds: float = 0.2
+    log: str = ""
     pseudo_mask: str = "snakes"
     training: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(
@@ -76,8 +78,11 @@ class Sleeper(System):
     def terms(
         self, config: SleeperConfig, model: nn.Module, batch: Batch, objective: Objective
     ) -> Mapping[str, Tensor]:
-        """Sleeps."""
+        """Sleeps, and says so."""
         time.sleep(config.seconds)
+        if config.log:
+            with open(config.log, "a") as file:
+                file.write(f"{time.time()} {config.x!r}\n")
         return {"steps": model.steps.sum()}
 
     def predict(

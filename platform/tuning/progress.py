@@ -33,12 +33,13 @@ class Progress:
 
     def ended(self, trial: Trial) -> None:
         """A trial has ended; after the first whole one the cost of all is estimated."""
-        self.took[trial.number] = time.monotonic() - trial.began
+        # Without the start of its process, which later trials take over.
+        each = sum(one.get("epoch_seconds", 0.0) for one in trial.folder.history())
+        self.took[trial.number] = each
         if trial.state == "finished" and not self.estimated:
             self.estimated = True
-            each, left = self.took[trial.number], self._left()
-            if left:
-                say(f"  a whole trial took {in_words(each)}: with none stopped early, "
+            if left := self._left():
+                say(f"  a whole trial trains {in_words(each)}: with none stopped early, "
                     f"{self._cost(each * left)} more for {left} trials, "
                     f"{in_words(self._time(each))} at {self.course.concurrent} a time")  # fmt: skip
 

@@ -95,7 +95,9 @@ def test_a_sweep_outlives_its_server(
     with mlflow_server(tmp_path, port) as send:
 
         def kill_after_the_first_trial() -> None:
-            wait_until(lambda: len([*sweep.glob("tune_trial_*_2_*")]) > 0, 120, "a second trial")
+            wait_until(
+                lambda: len([*sweep.glob("trials/0001/trial.json")]) > 0, 120, "a second trial"
+            )
             send(signal.SIGKILL)
 
         watcher = threading.Thread(target=kill_after_the_first_trial)

@@ -1,17 +1,13 @@
 """kill -9 of a sweep's driver, then --resume: nothing is run twice, nothing is recorded twice."""
 
-import json
 import os
-import pickle
 import re
 import shutil
 import signal
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import optuna
 import psutil
 import pytest
 from mlflow import MlflowClient
@@ -19,9 +15,7 @@ from mlflow.entities import Run
 from optuna.trial import TrialState
 
 from dashboards.recorded.runs import runs_of_kind
-from lesions import InputError
-from platform.tuning.searcher import PrunedOptunaSearch
-from platform.tuning.state import mend_state, note_scratch
+from tests.platform.agreement import check_agree, study_at
 from tests.platform.conftest import (
     TINY,
     Cluster,
@@ -33,7 +27,7 @@ from tests.platform.conftest import (
 )
 
 pytestmark = pytest.mark.ray
-SECOND = "sweeps/killed/tune_trial_*_2_loss*/checkpoint_*"
+SECOND = "sweeps/killed/trials/0001/checkpoint-*"
 
 
 def trials_of(storage: Path) -> dict[str, Run]:
@@ -52,25 +46,9 @@ def recorded(storage: Path, run: Run) -> Any:
     return times, [(point.step, point.value, point.timestamp) for point in points]
 
 
-def state_of(storage: Path) -> str:
-    """Tune's state of the sweep, as far as it is written."""
-    return "".join(path.read_text() for path in storage.glob("sweeps/killed/experiment_state-*"))
-
-
-def noted_as_ended(storage: Path) -> set[str]:
-    """The trials that have ended by Tune's state, by their ids."""
-    folder = storage / "sweeps" / "killed"
-    mend_state(folder)
-    state = json.loads(max(folder.glob("experiment_state-*.json")).read_text())
-    trials = [json.loads(trial) for trial, _ in state["trial_data"]]
-    return {trial["trial_id"] for trial in trials if trial["status"] == "TERMINATED"}
-
-
-def study_of(folder: Path) -> optuna.Study:
-    searcher = PrunedOptunaSearch(epochs=1)
-    searcher.restore_from_dir(str(folder))
-    study: optuna.Study = searcher._ot_study
-    return study
+def ended(storage: Path) -> set[str]:
+    """The trials that have ended, by their ids."""
+    return {path.parent.name for path in storage.glob("sweeps/killed/trials/*/end.json")}
 
 
 def test_a_killed_sweep_goes_on_where_it_was(
@@ -83,19 +61,15 @@ def test_a_killed_sweep_goes_on_where_it_was(
              "--concurrent", 1, "--config.training.epochs", 6, "--grace", 6, *TINY)  # fmt: skip
     with started(log, "sweep", *words, address=ray_cluster.address) as driver:
         wait_for_line(driver, log, "[1/3]", 90)
-        wait_until(lambda: "TERMINATED" in state_of(begun), 60, "Tune's note of it")
         wait_until(lambda: any(begun.glob(SECOND)), 60, "the second trial's first checkpoint")
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
     wait_until(lambda: not ray_workers(ray_cluster, "ImplicitFunc"), 60, "the trial's process")
     begun.rename(storage)
-    before, finished = trials_of(storage), noted_as_ended(storage)
-    assert len(finished) >= 1
+    before, finished = trials_of(storage), ended(storage)
+    assert finished >= {"0000"}
     kept = {name: recorded(storage, before[name]) for name in finished}
 
-    # As if killed after Tune had deleted the checkpoint that its state names.
-    for number, checkpoint in enumerate(sorted(storage.glob(SECOND)), start=10):
-        checkpoint.rename(checkpoint.with_name(f"checkpoint_{number:06d}"))
     assert command("sweep", "pdnet", "--storage", storage, "--resume", "killed") == 0
     after = trials_of(storage)
     assert len(after) == 3
@@ -108,8 +82,10 @@ def test_a_killed_sweep_goes_on_where_it_was(
     assert [int(done) for done, _ in lines] == list(range(4 - len(lines), 4))
     assert len(lines) <= 3 - len(finished)
     assert "Measured on" in shown
-    study = study_of(storage / "sweeps" / "killed")
-    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 3
+    assert set(check_agree(storage, "pdnet", "killed").values()) == {"finished"}
+    assert [trial.state for trial in study_at(storage / "sweeps" / "killed").trials] == [
+        TrialState.COMPLETE
+    ] * 3
     assert "best validation Dice" in shown
     assert not begun.exists(), "nothing is written to the old place"
 
@@ -123,7 +99,7 @@ def test_a_sweep_killed_before_its_first_trial_ends(
     words = ("pdnet", "--storage", storage, "--data", tiny_set, "--name", "early", "--trials", 2,
              "--config.training.epochs", 2, *TINY)  # fmt: skip
     with started(log, "sweep", *words, address="local") as driver:
-        wait_until(lambda: (storage / "sweeps" / "early" / "tuner.pkl").exists(), 60, "the start")
+        wait_until(lambda: (storage / "sweeps" / "early" / "study.log").exists(), 60, "the start")
         time.sleep(0.5)
         own = psutil.Process(driver.pid).children(recursive=True)
         assert any("raylet" in process.name() for process in own)
@@ -148,61 +124,3 @@ def test_resuming_a_finished_sweep_changes_nothing(
     kept = {name: recorded(tmp_path, run) for name, run in trials_of(tmp_path).items()}
     assert command("sweep", "pdnet", "--storage", tmp_path, "--resume", "done") == 0
     assert {name: recorded(tmp_path, run) for name, run in trials_of(tmp_path).items()} == kept
-
-
-def state_in(folder: Path, text: str) -> Path:
-    folder.mkdir(parents=True)
-    path = folder / "experiment_state-2026.json"
-    path.write_text(text)
-    return path
-
-
-def test_a_state_cut_off_by_a_kill_is_mended(tmp_path: Path) -> None:
-    cut = state_in(tmp_path / "sweep", '{"trial_data": [')
-    state_in(tmp_path / "scratch", '{"trial_data": []}')
-    with pytest.raises(InputError, match="cut off by a kill"):
-        mend_state(tmp_path / "sweep")
-    note_scratch(tmp_path / "sweep", str(tmp_path / "scratch"))
-    mend_state(tmp_path / "sweep")
-    assert cut.read_text() == '{"trial_data": []}'
-    (tmp_path / "scratch" / cut.name).write_text("")
-    mend_state(tmp_path / "sweep")
-    assert cut.read_text() == '{"trial_data": []}', "a whole state is left alone"
-
-
-@pytest.mark.parametrize("name", ["search_gen_state-2026.json", "searcher-state-2026.pkl"])
-@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
-def test_a_searchers_state_cut_off_by_a_kill_is_mended(
-    tmp_path: Path, name: str, share: float
-) -> None:
-    """Tune copies its three files one by one, and in place: any of them may be the one."""
-    whole = pickle.dumps({"counter": 2, "words": "x" * 300})
-    for folder in ("sweep", "scratch"):
-        state_in(tmp_path / folder, '{"trial_data": []}')
-        (tmp_path / folder / name).write_bytes(whole)
-    note_scratch(tmp_path / "sweep", str(tmp_path / "scratch"))
-    cut = tmp_path / "sweep" / name
-    cut.write_bytes(whole[: int(share * len(whole))])
-    mend_state(tmp_path / "sweep")
-    assert cut.read_bytes() == whole
-    (tmp_path / "scratch" / name).write_bytes(b"")
-    mend_state(tmp_path / "sweep")
-    cut.write_bytes(b"")
-    with pytest.raises(InputError, match="cut off by a kill"):
-        mend_state(tmp_path / "sweep")
-
-
-def test_a_report_that_a_kill_cut_off_costs_itself_alone(tmp_path: Path) -> None:
-    from platform.tuning.callback import _results
-
-    trial = SimpleNamespace(storage=SimpleNamespace(trial_fs_path=str(tmp_path)))
-    assert _results(trial) == {}
-    lines = (
-        '{"epoch": 1}',
-        '{"epoch": 2, "val',
-        '{"epoch": 3}{"epoch": 4}',
-        "\xff",
-        '{"epoch": 5}',
-    )
-    (tmp_path / "result.json").write_text("\n".join(lines), encoding="latin-1")
-    assert _results(trial) == {1: {"epoch": 1}, 5: {"epoch": 5}}

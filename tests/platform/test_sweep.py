@@ -1,10 +1,9 @@
 """A sweep in full: what MLflow and Optuna hold afterwards, also of pruned and failed trials."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
-import optuna
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -14,9 +13,9 @@ from optuna.trial import TrialState
 from dashboards.recorded.evidence import lesion_records
 from dashboards.recorded.runs import runs_of_kind
 from dashboards.tables.papers import paper_rows
-from platform.tuning.searcher import PrunedOptunaSearch
-from platform.tuning.spaces import first_trials, space_of
+from platform.tuning.spaces import first_trials
 from search_spaces import SPACES
+from tests.platform.agreement import check_agree, study_at
 from tests.platform.conftest import QUICK, TINY, Cluster, command, open_to
 from trainables.pdnet.config import tiny
 from trainables.registry import SYSTEMS
@@ -103,6 +102,10 @@ def test_the_best_trials_evidence_is_kept(storage: Path) -> None:
     assert float(version.tags[f"config.{rate}"]) == float(best.data.params[rate])
     assert parent.data.params == best.data.params, "the winner's, beside its metrics"
     assert (storage / "reports" / "first.html").stat().st_size > 10_000
+    assert check_agree(storage, "pdnet", "first") == {0: "finished", 1: "finished"}
+    assert json.loads((storage / "sweeps" / "first" / "state.json").read_text()) == {
+        "state": "finished"
+    }
 
 
 def test_nobody_else_may_read_it(storage: Path) -> None:
@@ -186,6 +189,12 @@ def test_pruned_and_failed_trials_do_not_end_the_sweep(
     assert "data:image/png" in (storage / "reports" / "first.html").read_text()
     assert "data:image/png" not in (storage / "reports" / "hard.html").read_text()
     assert "the loss is not finite" in capsys.readouterr().out
+    assert set(check_agree(storage, "pdnet", "hard").values()) == {"finished", "pruned", "failed"}
+    (failed,) = (run for run in children(client, experiment, parent)
+                 if run.data.tags["lesion.state"] == "failed")  # fmt: skip
+    assert "the loss is not finite" in failed.data.tags["lesion.reason"]
+    error = storage / "sweeps" / "hard" / "trials" / "0003" / "error.txt"
+    assert "Traceback" in error.read_text()
     assert told(storage / "sweeps" / "hard") == {
         PAPERS: TrialState.COMPLETE, GOOD: TrialState.COMPLETE, STUCK: TrialState.PRUNED,
         BROKEN: TrialState.FAIL,
@@ -194,47 +203,6 @@ def test_pruned_and_failed_trials_do_not_end_the_sweep(
 
 
 def told(folder: Path) -> dict[float, TrialState]:
-    """What the sweep's own study was told of each learning rate, first trials last."""
-    searcher = PrunedOptunaSearch(epochs=1)
-    searcher.restore_from_dir(str(folder))
-    study: optuna.Study = searcher._ot_study
-    return {trial.params["training.learning_rate"]: trial.state for trial in study.trials[::-1]}
-
-
-def searcher() -> tuple[PrunedOptunaSearch, optuna.Study]:
-    search = PrunedOptunaSearch(
-        epochs=3, space=space_of(SYSTEMS["pdnet"], tiny()), metric="dice", mode="max",
-        study_name="direct", seed=0,
-    )  # fmt: skip
-    study: optuna.Study = search._ot_study
-    return search, study
-
-
-def result(epoch: int, dice: float) -> dict[str, Any]:
-    return {"epoch": epoch, "training_iteration": epoch, "dice": dice}
-
-
-def test_optuna_is_told_the_truth() -> None:
-    search, study = searcher()
-    for name in ("whole", "stopped", "failed"):
-        search.suggest(name)
-        search.on_trial_result(name, result(1, 0.4))
-    search.on_trial_complete("whole", result(3, 0.6))
-    search.on_trial_complete("stopped", result(2, 0.5))
-    search.on_trial_complete("failed", error=True)
-    states = [trial.state for trial in study.trials]
-    assert states == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]
-    assert study.trials[0].value == 0.6
-    assert study.best_value == 0.6
-
-
-def test_a_failed_trial_that_is_resumed_counts() -> None:
-    search, study = searcher()
-    search.suggest("trial")
-    search.on_trial_complete("trial", error=True)
-    search.on_trial_result("trial", result(1, 0.1))
-    search.on_trial_complete("trial", result(3, 0.7))
-    failed, again = study.trials
-    assert (failed.state, again.state) == (TrialState.FAIL, TrialState.COMPLETE)
-    assert again.params == failed.params
-    assert again.value == 0.7
+    """What the sweep's own study was told of each learning rate."""
+    trials = study_at(folder).trials
+    return {trial.params["training.learning_rate"]: trial.state for trial in trials}

@@ -117,7 +117,7 @@ def test_a_killed_sweep_of_two_workers_goes_on(
     storage, log, epochs = tmp_path / "store", tmp_path / "log", 12
     words = words_for(storage, tiny_set, 2, epochs)
     with started(log, "sweep", *words, address=ray_cluster.address) as driver:
-        wait_until(lambda: any(storage.glob("sweeps/killed/tune_trial_*_1_*/checkpoint_*")), 90,
+        wait_until(lambda: any(storage.glob("sweeps/killed/trials/0000/checkpoint-*")), 90,
                    "the first trial's first checkpoint")  # fmt: skip
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
@@ -136,7 +136,7 @@ def test_a_trial_that_loses_a_worker_is_taken_up_again(
     words = words_for(storage, tiny_set, 1, epochs)
     with started(log, "sweep", *words, address=ray_cluster.address) as driver:
         wait_for_line(driver, log, "go on after a kill", 90)
-        wait_until(lambda: any(storage.glob("sweeps/killed/tune_trial_*/checkpoint_*")), 90,
+        wait_until(lambda: any(storage.glob("sweeps/killed/trials/*/checkpoint-*")), 90,
                    "a checkpoint")  # fmt: skip
         (worker,) = ray_workers(ray_cluster, "_Worker")
         worker.kill()
