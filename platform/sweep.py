@@ -1,10 +1,12 @@
 """Search hyper-parameters: Ray Tune with Optuna, every trial in MLflow beside the paper's rows."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
+
+import tyro
 
 from dashboards.tables.terminal import say
 from lesions.names import check_name, inside
@@ -12,6 +14,7 @@ from platform.command_line.options import WhichRun, check_positive, parse_system
 from platform.compare import compare
 from platform.running.cluster import cluster, has_gpu
 from platform.running.plans import read_plan, start
+from platform.running.resumed import said_options
 from platform.running.storage import default_storage, writable
 from platform.tracking.champions import register
 from platform.tracking.provenance import provenance
@@ -19,6 +22,7 @@ from platform.tracking.runs import NAME, end_run, find_or_create_run, interrupti
 from platform.tracking.store import Store, open_store, reaching
 from platform.tuning.choices import grid, pruner, sampler
 from platform.tuning.finishing import finish, params_at_start
+from platform.tuning.learning import forked, keep_start
 from platform.tuning.opening import open_trials
 from platform.tuning.orders import duration
 from platform.tuning.spaces import space_of
@@ -55,6 +59,11 @@ class SweepOptions(WhichRun, Generic[C]):
             one out.
         objective: metrics of an epoch with their directions, as val_dice:max epoch_seconds:min;
             without it the system's figure of merit. Of several no trial is stopped early.
+        constraint: what a trial has to keep to be the best, as val_long_axis_error<=8.
+        from_sweep: other sweeps here, whose trials are told as points where they lie in what is
+            searched.
+        fork: NAME:NUMBER, a trial of another sweep: its config is what every trial starts from,
+            its own values come first, and its best weights are what every trial begins with.
         study: an Optuna storage that holds the study, as postgresql://user@host/name; without it a
             journal beside the sweep. Passwords come from the database's own variables.
         name: the sweep's name; without it one is made from the time.
@@ -81,6 +90,9 @@ class SweepOptions(WhichRun, Generic[C]):
     pruner: str = "asha"
     space: tuple[str, ...] = ()
     objective: tuple[str, ...] = ()
+    constraint: tuple[str, ...] = ()
+    from_sweep: Annotated[tuple[str, ...], tyro.conf.arg(name="from")] = ()
+    fork: str | None = None
     study: str | None = None
     budget: str | None = None
     extend: str | None = None
@@ -117,7 +129,9 @@ def _parent(sweep: Sweep, store: Store, resources: dict[str, float]) -> str:
     return find_or_create_run(store, key, tags, params)
 
 
-def sweep_and_compare(sweep: Sweep, storage: Path, budget: float | None = None) -> None:
+def sweep_and_compare(
+    sweep: Sweep, storage: Path, budget: float | None = None, learn_from: Sequence[str] = ()
+) -> None:
     """The whole of it: search, measure the best trial on the test lesions, compare.
 
     A search that the time, or another shell, ended early is measured where a trial has ended well.
@@ -127,9 +141,10 @@ def sweep_and_compare(sweep: Sweep, storage: Path, budget: float | None = None) 
     again = f"the trials are kept: start it and go on with --resume {sweep.name}"
     with cluster() as resources, reaching(store, again):
         room = room_of(sweep, resources)
+        keep_start(sweep)
         sweep.write()
         parent = _parent(sweep, store, resources)
-        trials = open_trials(sweep)
+        trials = open_trials(sweep, learn_from)
         _say_start(trials)
         from platform.tuning.searching import run_trials  # Ray's doors are shut now
 
@@ -148,6 +163,7 @@ def sweep_and_compare(sweep: Sweep, storage: Path, budget: float | None = None) 
 def _check_words(sweep: Sweep) -> None:
     """InputError for a goal, a sampler, a pruner that is none: now, before lesions are prepared."""
     assert sweep.goals
+    assert sweep.bounds is not None
     sampler(sweep.sampler, sweep.seed, sweep.trials, 0)
     pruner(sweep.pruner, sweep.grace, sweep.judged_epochs)
     if sweep.sampler == "grid":
@@ -169,16 +185,19 @@ def main() -> None:
         SweepOptions, prog="python -m platform.sweep", has_gpu=has_gpu, make=make
     )
     budget = None if options.budget is None else duration(options.budget)
+    storage = writable(options.storage or default_storage())
+    if options.fork is not None and options.resume is None:
+        config = forked(system, options.config, said_options(), storage / PLACE, options.fork)
+        options = replace(options, config=config)
     # Told before lesions are prepared.
     space_of(system, options.config, options.space)
-    storage = writable(options.storage or default_storage())
     if options.extend is not None:
         planned = read_plan(inside(storage / PLACE, options.extend) / Sweep.file, Sweep)
         options = replace(options, resume=options.extend, trials=planned["trials"] + options.trials)
     if preset == "tiny":
         say("no GPU here or tiny asked for: the tiny preset, the same structure made small")
     with start(Sweep, system, preset, options, storage) as sweep:
-        sweep_and_compare(sweep, storage, budget)
+        sweep_and_compare(sweep, storage, budget, options.from_sweep)
 
 
 if __name__ == "__main__":

@@ -58,6 +58,14 @@ def load_best(directory: Path, device: torch.device) -> tuple[System, Any, nn.Mo
     return system, config, model.eval()
 
 
+def take_best(directory: Path, model: nn.Module) -> None:
+    """Put a checkpoint's best weights into a network; InputError where it is another's."""
+    weights = read_best(directory)["model"]
+    with blaming(directory / BEST):
+        check_fit(weights, model)
+    model.load_state_dict(weights)
+
+
 @contextmanager
 def _no_more_parameters(stored: int, directory: Path) -> Iterator[None]:
     """Stop making a network that has far more parameters than were stored, before it has them all.

@@ -14,6 +14,7 @@ from torch import nn
 from lesions import InputError, Lesion
 from lesions.metrics.merit import Merit
 from lesions.seen import Seen
+from trainables.checkpoint import take_best
 from trainables.evaluate import measure, summarise
 from trainables.kept import MOST_BYTES, Kept
 from trainables.loader import Share, TrainingLoader
@@ -56,6 +57,7 @@ class Run:
         scratch: where phases put masks that they make anew; every worker sees it.
         parts: checkpoints' folders of the system's other parts, for phases that take them over.
         seen: what its checkpoints say that they were trained on; None where that is not known.
+        start: a checkpoint's folder whose best weights the first network begins with.
     """
 
     system: System
@@ -71,6 +73,7 @@ class Run:
     scratch: Path | None = None
     parts: Mapping[str, Path] = field(default_factory=dict)
     seen: Seen | None = None
+    start: Path | None = None
 
     @property
     def training(self) -> TrainingConfig:
@@ -167,7 +170,10 @@ class _Course:
             self.loader = None
         if self.model is None or number == 0 or phase.begins == "fresh":
             torch.manual_seed(run.training.seed)
-            self.model = self._network(pretrained=True)
+            start = run.start if number == 0 else None
+            self.model = self._network(pretrained=start is None)
+            if start is not None:
+                take_best(start, self.model)
         elif phase.begins == "best" and before:
             self.model.load_state_dict(before)
         for part in phase.takes:

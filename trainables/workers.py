@@ -44,6 +44,7 @@ class Job:
         scratch: the folder for masks that the phases make anew; all nodes see it.
         parts: checkpoints' folders of the system's other parts, by name.
         seen: what is in the data to be seen, for the checkpoints to say.
+        start: a checkpoint's folder whose best weights the first network begins with.
     """
 
     system: str
@@ -55,6 +56,7 @@ class Job:
     scratch: Path | None = None
     parts: Mapping[str, Path] = field(default_factory=dict)
     seen: Seen | None = None
+    start: Path | None = None
 
 
 def train_worker(settings: dict[str, Any]) -> None:
@@ -162,9 +164,15 @@ def fit_job(job: Job, device: torch.device, report: Report, resume: Path | None)
                 begin=job.begin,
                 scratch=job.scratch,
                 parts=job.parts,
-                seen=together([job.seen, *map(read_seen, job.parts.values())]),
+                seen=together([job.seen, *map(read_seen, _learned_from(job))]),
+                start=job.start,
             )
         )
+
+
+def _learned_from(job: Job) -> list[Path]:
+    """The checkpoints whose weights it takes over: what they were trained on, this one was too."""
+    return [*job.parts.values(), *([] if job.start is None else [job.start])]
 
 
 @contextmanager

@@ -17,14 +17,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
-from lesions import InputError
 from platform.running.interrupted import gone_at_the_end
 
 # Sockets' paths must be short; the folder made here has a random name and is closed.
 _BASE = "/tmp"  # nosec B108
 _PREFIX = "lesion-ray-"
 _LOCK = "lock"
-_LEFT_BEHIND_S = 7 * 86400.0  # a killed sweep's state may be there: --resume wants it
+_LEFT_BEHIND_S = 600.0  # one that is being made has no lock yet
 
 
 def lock_doors() -> None:
@@ -47,10 +46,10 @@ def without_agent() -> Iterator[None]:
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """A folder for Ray's sockets, objects and logs; it goes with the cluster.
+    """A folder for Ray's sockets, objects and logs, or Tune's; it goes with the block.
 
     Ray opens its own folders to everybody, so they lie in one that is the user's alone. What a
-    killed command left behind goes after a week.
+    killed command left behind goes with the next command, ten minutes later or more.
     """
     base = Path(os.environ.get("RAY_TMPDIR", _BASE))
     for folder in base.glob(f"{_PREFIX}*"):
@@ -72,32 +71,3 @@ def _remove_left_behind(folder: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
     except OSError:  # it is in use, or gone already
         return
-
-
-def check_ours(folder: Path) -> None:
-    """InputError unless this user alone can have written what is in a folder.
-
-    What is unpickled runs: a file that somebody else put there would run as this user.
-    """
-    for place in (folder, *sorted(folder.rglob("*"))):
-        found = place.lstat()
-        if place.is_symlink():
-            raise _not_ours(place, "is a link")
-        if found.st_uid != os.geteuid():
-            raise _not_ours(place, f"belongs to another user ({found.st_uid})")
-        if found.st_mode & 0o022:
-            raise _not_ours(place, "may be written by others")
-    for above in folder.absolute().parents:
-        found = above.stat()
-        if found.st_uid == os.geteuid() and not found.st_mode & 0o077:
-            return  # nobody else comes further down
-        if found.st_mode & 0o002 and not found.st_mode & 0o1000:
-            raise _not_ours(above, "may be written by others")
-
-
-def _not_ours(place: Path, reason: str) -> InputError:
-    return InputError(
-        f"{reason}, and a sweep's state is a program to whoever reads it", file=place,
-        remedy="start a new sweep; or, if you trust all that is there, make it yours: "
-        "chown, chmod -R go-w",
-    )  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
+from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.errors import shown
 from lesions.files import write_text
@@ -25,6 +26,7 @@ from trainables.system import System
 from trainables.workers import Job
 
 P = TypeVar("P", bound="Planned")
+COPY = ".copy"  # after a plan's name
 _MOST_PLAN = 1 << 20  # bytes; real ones have 2 kB
 _SHARED: dict[str, Any] = {
     "preset": str, "config": dict[str, Any], "data": Path, "parts": dict[str, Path],
@@ -75,7 +77,9 @@ class Planned:
         own = {name: getattr(self, name) for name in _own_fields(type(self))}
         plan = {"preset": self.preset, "config": flatten(self.config),
                 "data": str(self.data.root), "parts": dict(self.parts)}  # fmt: skip
-        write_text(self.folder / self.file, json.dumps(plan | own, indent=1, default=str))
+        text = json.dumps(plan | own, indent=1, default=str)
+        for name in (self.file + COPY, self.file):
+            write_text(self.folder / name, text)
 
 
 @contextmanager
@@ -179,7 +183,7 @@ def read_plan(path: Path, kind: type[Planned]) -> dict[str, Any]:
     """A plan as it was written; InputError where there is none, or it is damaged."""
     name, runs = path.parent.name, path.parent.parent
     try:
-        plan = _upgraded(read_json(path, dict, _MOST_PLAN))
+        plan = _upgraded(_read(path))
     except FileNotFoundError:
         if path.parent.is_dir():
             raise InputError(
@@ -203,6 +207,19 @@ def read_plan(path: Path, kind: type[Planned]) -> dict[str, Any]:
         if foreign := sorted(plan.keys() - wanted.keys()):
             raise InputError(f"has {shown(foreign[0])!r}, which is no part of such a plan")
         return {name: typed(wanted[name], value, name) for name, value in plan.items()}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The plan's file, or its copy where it is damaged."""
+    try:
+        return read_json(path, dict, _MOST_PLAN)
+    except InputError as error:
+        try:
+            found = read_json(path.with_name(path.name + COPY), dict, _MOST_PLAN)
+        except (InputError, OSError):
+            raise error from None
+        say(f"{path} is damaged: its copy beside it is taken")
+        return found
 
 
 def _upgraded(plan: dict[str, Any]) -> dict[str, Any]:

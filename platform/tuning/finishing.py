@@ -90,7 +90,8 @@ def record_winner(store: Store, parent: str, checkpoint: Path, searched: Collect
 def best_of(trials: Trials) -> tuple[Trial, Path]:
     """The trial that the system's merit calls best, and its checkpoint.
 
-    A whole trial goes before one that was stopped early; of trials whose objectives are several,
+    A whole trial goes before one that was stopped early, and one that keeps every constraint before
+    one that does not; of trials whose objectives are several,
     too, the merit chooses. One whose checkpoint is damaged is passed over, and that is said.
 
     Raises:
@@ -99,8 +100,13 @@ def best_of(trials: Trials) -> tuple[Trial, Path]:
     merit = trials.sweep.system.merit
     there = [trial for trial in trials.all.values() if trial.last]
     ranked = sorted(
-        there, key=lambda one: (one.state != "finished", merit.rank(one.last.get(merit.best)))
-    )
+        there,
+        key=lambda one: (
+            one.state != "finished", not one.keeps_bounds, merit.rank(one.last.get(merit.best))
+        ),
+    )  # fmt: skip
+    if ranked and not ranked[0].keeps_bounds:
+        say("no trial keeps every constraint: the best of those that break one is measured")
     for trial in ranked:
         if (checkpoint := trial.folder.checkpoint()) is not None:
             return trial, checkpoint

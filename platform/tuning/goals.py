@@ -10,6 +10,7 @@ from lesions import InputError
 from lesions.metrics.merit import Merit
 
 _WORDS = re.compile(r"(\w+):(max|min)")
+_BOUND = re.compile(r"(\w+)(<=|>=)(.+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,24 +53,62 @@ def goals_of(merit: Merit, said: Sequence[str]) -> list[Goal]:
     return found
 
 
-def values_at_best(
-    goals: Sequence[Goal], merit: Merit, history: Sequence[Mapping[str, float]]
-) -> tuple[list[float], str]:
-    """A whole trial's values of the goals; and why it has none, where it has none.
+@dataclass(frozen=True, kw_only=True)
+class Constraint:
+    """A bound that a trial's figure has to keep, to be the best.
 
-    Of several goals they are those of the epoch whose model is kept: the last phase's best by the
-    merit.
+    Attributes:
+        metric: of an epoch's metrics.
+        bound: the most that it may be, or the least.
+        least: whether it is the least.
+    """
+
+    metric: str
+    bound: float
+    least: bool
+
+    def excess(self, value: float) -> float:
+        """By how much it is broken; 0 or less where it is kept."""
+        return self.bound - value if self.least else value - self.bound
+
+
+def constraints_of(said: Sequence[str]) -> list[Constraint]:
+    """What `--constraint` says, as METRIC<=NUMBER; InputError for a word that is none."""
+    found = []
+    for word in said:
+        match = _BOUND.fullmatch(word)
+        try:
+            bound = math.nan if match is None else float(match[3])
+        except ValueError:
+            bound = math.nan
+        if match is None or not math.isfinite(bound):
+            raise InputError(f"--constraint {word!r} is not METRIC<=NUMBER or METRIC>=NUMBER")
+        found.append(Constraint(metric=match[1], bound=bound, least=match[2] == ">="))
+    return found
+
+
+def judged_epoch(
+    goals: Sequence[Goal], merit: Merit, history: Sequence[Mapping[str, float]]
+) -> Mapping[str, float]:
+    """The metrics that a whole trial is judged by.
+
+    By the merit alone they are the last's, which have its best value; else those of the epoch whose
+    model is kept: the last phase's best by the merit.
     """
     last = history[-1]
-    epoch: Mapping[str, float] = last
-    if [goal.metric for goal in goals] != [merit.best]:
-        of_phase = [one for one in history if one.get("phase") == last.get("phase")]
-        epoch = min(of_phase, key=lambda one: merit.rank(one.get(merit.validated)))
+    if [goal.metric for goal in goals] == [merit.best]:
+        return last
+    of_phase = [one for one in history if one.get("phase") == last.get("phase")]
+    return min(of_phase, key=lambda one: merit.rank(one.get(merit.validated)))
+
+
+def values_of(metrics: Sequence[str], epoch: Mapping[str, float]) -> tuple[list[float], str]:
+    """A trial's values of these metrics; and why it has none, where it has none."""
     found = []
-    for goal in goals:
-        value = epoch.get(goal.metric, math.nan)
+    for name in metrics:
+        value = epoch.get(name, math.nan)
         if not math.isfinite(value):
             known = ", ".join(sorted(epoch))
-            return [], f"it has no {goal.metric}, which is an objective; it has {known}"
+            return [], f"it has no {name}, by which it is judged; it has {known}"
         found.append(float(value))
     return found, ""

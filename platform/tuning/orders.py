@@ -5,6 +5,7 @@ when it has read it.
 """
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -55,7 +56,8 @@ class Order:
             value = getattr(order, name)
             if value is not None and type(value) not in kinds:
                 raise InputError(f"its {name} is none")
-        if (order.concurrent is not None and order.concurrent < 1) or (order.seconds or 0) < 0:
+        seconds = order.seconds or 0.0
+        if (order.concurrent is not None and order.concurrent < 1) or not 0 <= seconds < math.inf:
             raise InputError("its numbers must be above 0")
         return order
 

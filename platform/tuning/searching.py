@@ -5,13 +5,13 @@ It imports Ray, whose doors must be shut before: commands import it when they ha
 
 import logging
 import os
-import tempfile
 import time
 from unittest.mock import patch
 
 from ray import tune
 
 from dashboards.tables.terminal import say
+from platform.running.doors import private_folder
 from platform.running.interrupted import stopping_in_order
 from platform.tracking.store import Store
 from platform.tuning.asking import StudyPruning, StudySearch
@@ -108,7 +108,7 @@ def _search(course: Course, room: Room, callback: SweepCallback) -> None:
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     sweep = course.trials.sweep
     with (
-        tempfile.TemporaryDirectory(prefix="lesion-tune-") as scratch,
+        private_folder() as scratch,
         patch.dict(
             os.environ, _WITHOUT_STATE | {"TUNE_MAX_PENDING_TRIALS_PG": str(room.concurrent)}
         ),
@@ -116,7 +116,7 @@ def _search(course: Course, room: Room, callback: SweepCallback) -> None:
         tune.run(
             tune.with_parameters(tune_trial, job=sweep.job, shared=sweep.folder),
             name="tune",
-            storage_path=scratch,
+            storage_path=str(scratch),
             num_samples=-1,
             search_alg=StudySearch(course),
             scheduler=StudyPruning(course),

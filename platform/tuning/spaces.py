@@ -89,11 +89,12 @@ def _distribution(word: str, form: str, default: Any) -> BaseDistribution:
     try:
         if kind == "choice" and rest:
             return CategoricalDistribution([_value(one, default) for one in rest.split(",")])
-        low, high = rest.split(":")
         if kind in ("int", "intlog"):
-            return IntDistribution(int(low), int(high), log=kind == "intlog")
+            low, high = map(int, rest.split(":"))
+            return IntDistribution(low, high, log=kind == "intlog")
         if kind in ("log", "uniform"):
-            return FloatDistribution(float(low), float(high), log=kind == "log")
+            least, most = map(float, rest.split(":"))
+            return FloatDistribution(least, most, log=kind == "log")
     except ValueError as error:
         raise InputError(f"--space {word!r}: {error}", remedy=f"write {FORMS}") from None
     raise InputError(f"--space {word!r} has no form that is known", remedy=f"write {FORMS}")

@@ -107,6 +107,17 @@ def open_study(place: Place, directions: Directions, names: Sequence[str]) -> op
     return study
 
 
+def read_study(place: Place) -> optuna.Study:
+    """Another sweep's study, to be read alone; InputError where there is none."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if place.url is None and not (place.folder / JOURNAL).exists():
+        raise InputError("the sweep has no study", file=place.folder)
+    try:
+        return optuna.load_study(study_name=place.name, storage=_storage(place))
+    except (KeyError, ValueError, *FAULTS) as error:
+        raise unreachable(place, error) from None
+
+
 def unreachable(place: Place, error: Exception) -> InputError:
     """What is said of a study's storage that does not take what it is told."""
     return InputError(
@@ -203,15 +214,18 @@ def _as_it_was(number: int, was: Mapping[str, Any], end: Mapping[str, Any] | Non
         distributions=read_distributions(was["distributions"]),
         user_attrs={NUMBER: number} | ({REASON: end["reason"]} if end.get("reason") else {}),
         intermediate_values={int(step): x for step, x in end.get("curve", {}).items()},
+        constraints=end.get("constraints") or None,
     )  # fmt: skip
 
 
 def tell(study: optuna.Study, number: int, end: Mapping[str, Any]) -> None:
     """Close one of Optuna's trials as a trial's `end.json` says."""
     state = TrialState[end["state"]]
+    asked = optuna.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
     if end.get("reason"):
-        trial = study.trials[number]
-        study._storage.set_trial_user_attr(trial._trial_id, REASON, end["reason"])
+        asked.set_user_attr(REASON, end["reason"])
+    for name, excess in end.get("constraints", {}).items():
+        asked.set_constraint(name, excess)
     values = end["values"] if state == TrialState.COMPLETE else None
     study.tell(number, values=values, state=state, skip_if_finished=True)
 

@@ -1,19 +1,28 @@
 """A sweep's plan, and what its trials take of a cluster."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from optuna.distributions import BaseDistribution
 
 from lesions import InputError
 from platform.running.plans import Planned
-from platform.tuning.goals import Goal, goals_of, values_at_best
+from platform.tuning.goals import (
+    Constraint,
+    Goal,
+    constraints_of,
+    goals_of,
+    judged_epoch,
+    values_of,
+)
 from platform.tuning.spaces import space_of
 from platform.tuning.study import Place
 from trainables.recipe import total_epochs
+from trainables.workers import Job
 
 PLACE = "sweeps"
+FORK = "fork"  # in the folder of one that began as another's trial: its checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +47,8 @@ class Sweep(Planned):
     pruner: str = "asha"
     space: tuple[str, ...] = ()
     objective: tuple[str, ...] = ()
+    constraint: tuple[str, ...] = ()
+    fork: str | None = None
 
     @property
     def epochs(self) -> int:
@@ -64,9 +75,26 @@ class Sweep(Planned):
         """What is searched: the system's space, with what `--space` says."""
         return space_of(self.system, self.config, self.space)
 
-    def objectives_of(self, history: Sequence[Mapping[str, float]]) -> tuple[list[float], str]:
-        """A whole trial's values of the goals, or why it has none."""
-        return values_at_best(self.goals, self.system.merit, history)
+    @property
+    def bounds(self) -> list[Constraint]:
+        """What a trial has to keep, to be the best."""
+        return constraints_of(self.constraint)
+
+    @property
+    def job(self) -> Job:
+        """What a trial trains; that of a fork begins with the weights of the trial that it left."""
+        start = self.folder / FORK
+        return replace(super().job, start=start if start.exists() else None)
+
+    def judged(
+        self, history: Sequence[Mapping[str, float]]
+    ) -> tuple[list[float], list[float], str]:
+        """A whole trial's values of the goals, and by how much it breaks each bound; or why not."""
+        epoch = judged_epoch(self.goals, self.system.merit, history)
+        values, why = values_of([goal.metric for goal in self.goals], epoch)
+        bounded, why_not = values_of([one.metric for one in self.bounds], epoch)
+        excess = [one.excess(value) for one, value in zip(self.bounds, bounded, strict=False)]
+        return values, excess, why or why_not
 
 
 @dataclass(frozen=True, kw_only=True)

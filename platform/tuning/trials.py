@@ -51,6 +51,7 @@ class Trial:
         folder: its own.
         state: where it is.
         objectives: its values of them, where it was trained to its end.
+        keeps_bounds: whether it keeps every constraint.
         reason: why it failed, in a line.
         judged: epochs so far whose merit says something, see `Phase.answers`.
         last: its last epoch's metrics.
@@ -63,6 +64,7 @@ class Trial:
     folder: TrialFolder
     state: State = "running"
     objectives: list[float] = field(default_factory=list)
+    keeps_bounds: bool = True
     reason: str = ""
     judged: int = 0
     last: Mapping[str, float] = field(default_factory=dict)
@@ -107,6 +109,7 @@ class Trials:
             number=number, told=frozen.number, values=dict(was.get("values", frozen.params)),
             folder=folder, state=STATES[frozen.state],
             objectives=list(frozen.values or ()) if frozen.state == TrialState.COMPLETE else [],
+            keeps_bounds=all(one <= 0 for one in frozen.constraints.values()),
             reason=str(frozen.user_attrs.get(REASON, "")), last=history[-1] if history else {},
         )  # fmt: skip
         trial.judged = len(self._judged(trial, history))
@@ -204,18 +207,25 @@ class Trials:
     def end(self, trial: Trial, state: State, reason: str = "") -> None:
         """Note how a trial ended: in its folder, then in the study."""
         objectives: list[float] = []
+        excess: list[float] = []
         if state == "finished":
-            objectives, reason = self.sweep.objectives_of(trial.folder.history() or [trial.last])
-            if reason:
-                state = "failed"
+            objectives, excess, reason = self.sweep.judged(trial.folder.history() or [trial.last])
+            state = "failed" if reason else state
         try:
             curve = self.study.get_trials(deepcopy=False)[trial.told].intermediate_values
-            end = {"state": _OPTUNAS[state], "values": objectives, "reason": reason, "curve": curve}
+            end = {
+                "state": _OPTUNAS[state],
+                "values": objectives,
+                "reason": reason,
+                "curve": curve,
+                "constraints": dict(zip(self.sweep.constraint, excess, strict=False)),
+            }
             trial.folder.write(END, {**end, "ended": time.time()})
             tell(self.study, trial.told, end)
         except FAULTS as error:
             raise unreachable(self.place, error) from None
         trial.state, trial.objectives, trial.reason = state, objectives, reason
+        trial.keeps_bounds = all(one <= 0 for one in excess)
 
     def interrupt(self, trial: Trial) -> None:
         """Note that a trial was stopped where it is, to be gone on with."""

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import pickle
 import socket
 import stat
 import subprocess
@@ -18,8 +17,7 @@ import grpc
 import psutil
 import pytest
 
-from lesions import InputError
-from platform.running.doors import check_ours, private_folder
+from platform.running.doors import private_folder
 from platform.running.storage import ROOT
 from tests.platform.conftest import TINY, started, wait_for_line, wait_until
 
@@ -215,46 +213,3 @@ def test_a_folder_goes_with_its_cluster(tmp_path: Path, monkeypatch: pytest.Monk
             assert not left.exists()
             assert folder.parent.exists()
     assert list(tmp_path.iterdir()) == []
-
-
-class Evil:
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return os.system, ("touch /tmp/owned",)
-
-
-def foreign(folder: Path) -> None:
-    for place in (folder, *folder.rglob("*")):
-        os.chown(place, 12345, 12345)
-
-
-def writable(folder: Path) -> None:
-    (folder / "trial" / "searcher-state-1.pkl").chmod(0o666)
-
-
-def linked(folder: Path) -> None:
-    (folder / "tuner.pkl").symlink_to("/etc/passwd")
-
-
-def beside(folder: Path) -> None:
-    folder.parent.chmod(0o777)
-
-
-INTRUSIONS = {
-    foreign: "belongs to another user",
-    writable: "may be written by others",
-    linked: "is a link",
-    beside: "may be written by others",
-}
-
-
-@pytest.mark.parametrize("intrude", INTRUSIONS)
-def test_only_our_own_state_is_unpickled(tmp_path: Path, intrude: "type[object]") -> None:
-    folder = tmp_path / "sweeps" / "mine"
-    (folder / "trial").mkdir(parents=True)
-    (folder / "trial" / "searcher-state-1.pkl").write_bytes(pickle.dumps(Evil()))
-    check_ours(folder)
-    if intrude is foreign and os.geteuid() != 0:
-        pytest.skip("only root gives files away")
-    intrude(folder)
-    with pytest.raises(InputError, match=INTRUSIONS[intrude]):
-        check_ours(folder)

@@ -12,6 +12,7 @@ from lesions import InputError
 from platform.running.plans import read_plan
 from platform.running.training import Training, read_history
 from tests.platform.conftest import command
+from tests.platform.driven import sweep_of
 from trainables.configs import edited, flatten
 from trainables.pdnet.config import paper, tiny
 
@@ -127,6 +128,22 @@ def test_a_damaged_line_is_named(line: str, tmp_path: Path) -> None:
 
 def test_no_history_yet(tmp_path: Path) -> None:
     assert read_history(tmp_path / "history.jsonl") == []
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_a_plan_that_was_cut_off_is_read_from_its_copy(
+    share: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = sweep_of(tmp_path / "night")
+    sweep.write()
+    path = sweep.folder / sweep.file
+    whole = read_plan(path, type(sweep))
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    assert read_plan(path, type(sweep)) == whole
+    assert "is damaged: its copy beside it is taken" in capsys.readouterr().out
+    path.with_name("sweep.json.copy").write_text("{")
+    with pytest.raises(InputError, match=r"sweep\.json"):
+        read_plan(path, type(sweep))
 
 
 def test_a_plan_of_before_says_its_rounds_in_the_config(tmp_path: Path) -> None:
