@@ -24,7 +24,8 @@ def sweep_of(folder: Path, **changes: Any) -> Sweep:
     config = changes.pop("config", None) or edited(
         system.presets()["tiny"](), {"training.epochs": EPOCHS}
     )
-    data = Data(root=folder, fingerprint="f", description="made", truth="human masks")
+    root = changes.pop("root", folder)
+    data = Data(root=root, fingerprint="f", description="made", truth="human masks")
     given: dict[str, Any] = {
         "trials": 4, "concurrent": 1, "cpus_per_trial": 1, "gpus_per_trial": None, "grace": 1,
         "seed": 0, "pruner": "none",

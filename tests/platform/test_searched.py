@@ -162,7 +162,9 @@ def test_another_sweeps_trials_are_points(
         open_trials(second, ["never"])
 
 
-def test_a_fork_begins_where_a_trial_was(tmp_path: Path, two_checkpoints: Checkpoints) -> None:
+def test_a_fork_begins_where_a_trial_was(
+    tmp_path: Path, two_checkpoints: Checkpoints, tiny_set: Path
+) -> None:
     first = sweep_of(tmp_path / "first")
     first.write()
     trials = open_trials(first)
@@ -177,7 +179,7 @@ def test_a_fork_begins_where_a_trial_was(tmp_path: Path, two_checkpoints: Checkp
     assert flatten(config)["training.epochs"] == flatten(asked)["training.epochs"]
     size = "samples.input_size"
     assert flatten(config)[size] == theirs[size] != flatten(asked)[size]
-    second = sweep_of(tmp_path / "second", config=config, fork="first:0")
+    second = sweep_of(tmp_path / "second", config=config, fork="first:0", root=tiny_set)
     keep_start(second)
     shutil.rmtree(first.folder)
     keep_start(second)
