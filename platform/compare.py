@@ -14,7 +14,7 @@ from dashboards.tables.papers import shown_rows
 from dashboards.tables.terminal import print_comparison, say
 from lesions.names import inside
 from platform.command_line.options import Outputs, parse, run
-from platform.running.storage import default_storage
+from platform.running.storage import default_storage, local
 from platform.tracking.store import Store, find_store, reaching
 from trainables.registry import find_system, named_system
 
@@ -34,7 +34,7 @@ def compare(store: Store, sweep: str | None, storage: Path) -> Path:
         say("the report that there is stays as it was written before")
     else:
         write_report(view, rows, path)
-    say(f"report: {path}\nall runs: mlflow ui --backend-store-uri {store.uri}")
+    say(f"report: {path}\nall runs: {store.browsed_by}")
     return path
 
 
@@ -57,7 +57,7 @@ def main() -> None:
     """Parse the command line and compare."""
     options = parse(CompareOptions, prog="python -m platform.compare")
     system = named_system(options.system)
-    storage = (options.storage or default_storage()).expanduser().absolute()
+    storage = local(options.storage or default_storage()).expanduser().absolute()
     store = find_store(storage, system.name)
     with reaching(store, "start it, or unset MLFLOW_TRACKING_URI to use a local file"):
         compare(store, options.sweep, storage)

@@ -257,7 +257,7 @@ def evaluate_and_record(options: EvaluateOptions, storage: Path, result: NewResu
     say(f"report: {result.report}\nevery lesion: {result.rows}")
     with reaching(store, "the report is written; evaluate again to record it"):
         record(store, plan, view, result.files(options.pictures))
-    say(f"all runs: mlflow ui --backend-store-uri {store.uri}")
+    say(f"all runs: {store.browsed_by}")
 
 
 def main() -> None:

@@ -284,7 +284,7 @@ def judge_and_record(
     say(f"report: {result.report}\nevery lesion: {result.rows}")
     with reaching(store, "the report is written; measure again to record it"):
         record(store, table, options, result.files(options.pictures))
-    say(f"all runs: mlflow ui --backend-store-uri {store.uri}")
+    say(f"all runs: {store.browsed_by}")
 
 
 def main() -> None:

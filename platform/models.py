@@ -17,7 +17,7 @@ from dashboards.tables.terminal import say, text_table
 from lesions import InputError
 from lesions.errors import shown
 from platform.command_line.options import Outputs, parse, run
-from platform.running.storage import default_storage
+from platform.running.storage import default_storage, local
 from platform.tracking.champions import DATA, in_words
 from platform.tracking.registry import (
     CHAMPION,
@@ -93,7 +93,7 @@ def main() -> None:
     options = parse(ModelsOptions, prog="python -m platform.models")
     if options.champion is not None and split(options.champion)[1] != ":":
         raise InputError(f"--champion is {options.champion!r}", remedy="say NAME:VERSION")
-    store = connect((options.storage or default_storage()).expanduser().absolute())
+    store = connect(local(options.storage or default_storage()).expanduser().absolute())
     with reaching(store, "start it, or unset MLFLOW_TRACKING_URI to use a local file"):
         if options.champion is not None:
             crown(store.client, options.champion)

@@ -240,7 +240,7 @@ def reproduce_and_say(
     store = open_store(storage, plan.system.name, plan.system.paper)
     page = storage / "reports" / f"{plan.name}-{plan.table}.html"
     reproduce(plan, external, store, page)
-    say(f"report: {page}\nall runs: mlflow ui --backend-store-uri {store.uri}")
+    say(f"report: {page}\nall runs: {store.browsed_by}")
 
 
 def main() -> None:

@@ -93,10 +93,10 @@ def _local(uri: str, scheme: str) -> Path | None:
         parts = urlsplit(uri)
     except ValueError:
         return None
-    if parts.scheme != scheme or parts.netloc or not parts.path:
+    if parts.scheme.partition("+")[0] != scheme or parts.netloc or not parts.path:
         return None
-    # SQLAlchemy's sqlite:///a.db is a.db, and sqlite:////a.db is /a.db, as they are written.
-    return Path(unquote(parts.path) if scheme == "file" else parts.path[1:])
+    # SQLAlchemy's sqlite:///a.db is a.db, and sqlite:////a.db is /a.db.
+    return Path(unquote(parts.path if scheme == "file" else parts.path[1:]))
 
 
 def _address(uri: str) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from signal import SIGHUP
@@ -11,6 +10,7 @@ from unittest.mock import patch
 
 from lesions import InputError
 from lesions.files import READABLE_BY
+from platform.running.addresses import named_address, reachable
 from platform.running.doors import lock_doors, private_folder, without_agent
 from platform.running.interrupted import SIGNALS, held_back
 from platform.running.storage import ROOT
@@ -26,10 +26,10 @@ def cluster() -> Iterator[dict[str, float]]:
     `trainables`.
 
     Raises:
-        InputError: the cluster that RAY_ADDRESS names does not answer.
+        InputError: the cluster that RAY_ADDRESS names does not answer, or does not let us in.
     """
     _set_defaults()
-    address = _named_address()
+    address = named_address()
     if address is None:
         lock_doors()
     import ray
@@ -43,16 +43,20 @@ def cluster() -> Iterator[dict[str, float]]:
             with without_agent():
                 _init("local", include_dashboard=False, _temp_dir=str(folder))
         else:
-            _check_reachable(address)
-            _init(address)
+            _join(reachable(address))
         stack.callback(ray.shutdown)
         yield ray.cluster_resources()
 
 
-def _named_address() -> str | None:
-    """RAY_ADDRESS; None where it is unset, empty or "local"."""
-    address = os.environ.get("RAY_ADDRESS", "")
-    return None if address in ("", "local") else address
+def _join(address: str) -> None:
+    try:
+        _init(address)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(
+            f"the Ray cluster at {address} cannot be joined: "
+            f"{str(error).strip().partition(chr(10))[0]}",
+            remedy="its Python and Ray must be of the same versions as here, and its token known",
+        ) from None
 
 
 def _init(address: str, **options: Any) -> None:
@@ -94,20 +98,6 @@ def _keeping_our_signals() -> Iterator[None]:
         yield
 
 
-def _check_reachable(address: str) -> None:
-    """Ray itself would try a dead address for ten minutes."""
-    host, _, port = address.rpartition(":")
-    if not host or "/" in host or not port.isdigit():
-        return
-    try:
-        socket.create_connection((host, int(port)), timeout=10).close()
-    except OSError as error:
-        raise InputError(
-            f"the Ray cluster at {address} does not answer: {error.strerror or error}",
-            remedy="start it, or unset RAY_ADDRESS to run on this machine",
-        ) from None
-
-
 def _set_defaults() -> None:
     """What Ray reads from the environment; a user's own settings stay."""
     # Else every kill -9 within 10 s of a trial's end would lose that trial.
@@ -129,7 +119,7 @@ def has_gpu() -> bool:
 
     if torch.cuda.is_available():
         return True
-    if _named_address() is None:
+    if named_address() is None:
         return False
     with cluster() as resources:
         return resources.get("GPU", 0) > 0

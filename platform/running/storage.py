@@ -1,5 +1,6 @@
 """Where runs, prepared sets and reports live."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,10 +9,12 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from lesions import InputError
+from lesions.errors import shown
 from lesions.files import claim_folder, make_folder
 from lesions.names import inside
 
 FOLDERS = ("prepared", "models", "trainings", "sweeps", "reproductions")  # that plans name
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(/|$)")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -23,7 +26,7 @@ def default_storage() -> Path:
 
 def writable(folder: Path) -> Path:
     """The folder, made if need be, as an absolute path; InputError when nothing can be written."""
-    folder = folder.expanduser().absolute()
+    folder = local(folder).expanduser().absolute()
     try:
         with TemporaryFile(dir=make_folder(folder)):
             pass
@@ -31,6 +34,16 @@ def writable(folder: Path) -> Path:
         raise InputError(
             f"cannot be written: {error.strerror}", file=folder, remedy="name another folder"
         ) from None
+    return folder
+
+
+def local(folder: Path) -> Path:
+    """The folder as it is; InputError where it is the address of another kind of storage."""
+    if _ADDRESS.match(str(folder)):  # "s3://a" is s3:/a to a Path
+        raise InputError(
+            f"{shown(str(folder))} is an address, and nothing is kept at one", remedy="name a "
+            "folder, which may be on a file system that all nodes share",
+        )  # fmt: skip
     return folder
 
 

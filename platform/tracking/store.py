@@ -5,6 +5,8 @@ One experiment a system; the tags and metric names are those of `dashboards`.
 
 import logging
 import os
+import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -42,6 +44,11 @@ class Store:
     def __post_init__(self) -> None:
         """Credentials that came with the URI stay in the environment, where they came from."""
         self.uri = without_credentials(self.uri)
+
+    @property
+    def browsed_by(self) -> str:
+        """The command that shows all of it."""
+        return f"mlflow ui --backend-store-uri {shlex.quote(self.uri)}"
 
     @property
     def client(self) -> MlflowClient:
@@ -124,7 +131,14 @@ def tracking_uri(storage: Path) -> tuple[str, Path | None]:
     if given := os.environ.get(URI):
         return without_credentials(given), None
     file = storage / "mlflow.db"
-    return f"sqlite:///{file}", file
+    return sqlite_uri(file), file
+
+
+def sqlite_uri(file: Path) -> str:
+    """The tracking URI of a SQLite file: as its path, but for what would end or change a URI."""
+    path, odd = re.subn("[%?#]", lambda found: f"%{ord(found[0]):02X}", str(file))
+    # Where no driver is named MLflow would make a folder that is called as the URI is written.
+    return f"sqlite{'+pysqlite' if odd else ''}:///{path}"
 
 
 @contextmanager
