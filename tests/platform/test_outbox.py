@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import pytest
 from mlflow.exceptions import MlflowException
@@ -18,7 +19,7 @@ from platform.tracking import outbox as tracking
 from platform.tracking.faults import is_passing
 from platform.tracking.outbox import Outbox
 from platform.tracking.runs import log_metrics
-from platform.tracking.store import Store
+from platform.tracking.store import Store, open_store
 from platform.tracking.view import record_trial
 from tests.platform.conftest import free_port
 from tests.platform.test_mlflow import mlflow_server
@@ -94,6 +95,21 @@ def test_a_server_that_takes_calls_and_never_answers_holds_nobody_up(
         server.send(signal.SIGCONT)
     assert outbox.flush(20) == 0
     assert server.told(run_id) == [(step, step / 4) for step in range(1, 101)]
+
+
+@pytest.mark.slow
+def test_a_server_that_never_answers_is_told_of_within_half_a_minute(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.store.uri)
+    server.send(signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        with pytest.raises(InputError, match="Read timed out"):
+            open_store(tmp_path, "pdnet", "pdnet")
+    finally:
+        server.send(signal.SIGCONT)
+    assert time.monotonic() - began < 30
 
 
 def test_what_will_never_be_taken_is_put_aside_and_named(
