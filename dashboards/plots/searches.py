@@ -104,7 +104,7 @@ def _history(searched: Searched, target: Target) -> Plot | None:
         + (f" At the lower edge: {lacking} without a value." if lacking else ""),
         description=f"{target.words} of {len(trials) - lacking} trials in the order of starting; "
         f"{said}; {lacking} without a value.",
-        svg=svg_of(figure, axes, f"history-{target.merit.name}", least=1),
+        svg=svg_of(figure, axes, f"history-{searched.targets.index(target)}", least=1),
     )
 
 
@@ -133,11 +133,12 @@ def _importance(searched: Searched) -> Plot | None:
     axes.grid(axis="y", visible=False)
     first, share = next(iter(found.items()))
     left = len(searched.importances) - len(found)
+    more = f"; {left} less important ones are left out" if left else ""
     return Plot(
         title="Which parameter mattered",
-        caption=f"PED-ANOVA over {len(searched.finished)} finished trials, within the values that "
-        "were tried: how far the best tenth's values differ from all trials'. Few trials tell "
-        f"little{f'; {left} less important ones are left out' if left else ''}.",
+        caption=f"PED-ANOVA of {searched.targets[0].words} over {len(searched.finished)} finished "
+        "trials, within the values that were tried: how far the best tenth's values differ from "
+        f"all trials'. Few trials tell little{more}.",
         description=f"Shares of importance of {len(found)} parameters; first {shown(first)}, "
         f"{share:.2f}.",
         svg=svg_of(figure, axes, "importance"),
@@ -235,8 +236,8 @@ def _contour(searched: Searched) -> Plot | None:
     which = (
         "The two numbers that mattered most" if searched.importances else "The first two numbers"
     )
-    darker = "the darker, the higher; between trials it is only drawn straight"
-    why = f"Filled: {target.words} of finished trials, {darker}." if filled else (
+    stronger = "the stronger the colour, the higher; between trials it is only drawn straight"
+    why = f"Filled: {target.words} of finished trials, {stronger}." if filled else (
         "Too few finished trials lie apart for heights between them."
     )  # fmt: skip
     return Plot(
@@ -265,13 +266,14 @@ def _front(searched: Searched, across: Target, up: Target) -> Plot | None:
             markersize=12, markerfacecolor="none", label="Pareto front", zorder=1,
         )  # fmt: skip
     axes.margins(0.1)
+    places = [searched.targets.index(one) for one in (across, up)]
     return Plot(
         title=f"{across.words} against {up.words}",
         caption=f"Each mark is a trial. Ringed: the {len(front)} finished ones that no other beats "
         f"in every objective; better are {_way(across, 'right')} and {_way(up, 'up')}.",
         description=f"{len(told)} trials by {across.words} and {up.words}; {len(front)} on the "
         "Pareto front.",
-        svg=svg_of(figure, axes, f"front-{across.merit.name}-{up.merit.name}"),
+        svg=svg_of(figure, axes, f"front-{places[0]}-{places[1]}"),
     )
 
 
