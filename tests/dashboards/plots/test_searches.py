@@ -148,10 +148,7 @@ def test_a_trial_that_runs_reaches_to_what_was_heard_last() -> None:
     assert times == "2 trials: 1 running, 1 finished, over 60 minutes."
 
 
-@pytest.mark.parametrize(
-    "texts",
-    [["1e13", "-1e13"], ["nan", "1"], ["<b>", "$\\frac{1}{0"], ["x" * 5000, ""], ["5", "5.0"]],
-)
+@pytest.mark.parametrize("texts", [["1e13", "-1e13"], ["<b>" * 999, "$\\frac{1}{0"]])
 def test_any_values_can_be_drawn(texts: list[str]) -> None:
     trials = [
         trial_of(n, 0.5, searched={"$a_{<b>": texts[n % 2], "b": str(n)},
@@ -161,12 +158,20 @@ def test_any_values_can_be_drawn(texts: list[str]) -> None:
     found = search_plots(sweep_of(trials, objectives=(DICE, SECONDS)))
     assert all("<b>" not in plot.svg for plot in found.plots)
     assert all("nan" not in plot.description for plot in found.plots)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [["1e13", "-1e13"], ["nan", "1"], ["0", "0"], ["1e-300", "1"], ["True", "False"], ["", "1"],
+     ["-5", "5000"], ["5", "5.0"], ["1e-5", "3e-5", "0.1"]],
+)  # fmt: skip
+def test_any_value_has_a_place(texts: list[str]) -> None:
     scale = scale_of(texts)
     for text in texts:
         place = scale.place(text)
         assert place is not None
         assert 0 <= place <= 1
-    assert all(0 <= place <= 1 for place, _ in scale.ticks())
+    assert all(-1e-6 < place < 1 + 1e-6 for place, _ in scale.ticks())
 
 
 def test_ticks() -> None:
