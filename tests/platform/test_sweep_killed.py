@@ -36,6 +36,7 @@ def ends(storage: Path) -> dict[str, tuple[str, float]]:
     return found
 
 
+@pytest.mark.timeout(3000)
 def test_thirty_kills_lose_nothing_and_double_nothing(tiny_set: Path, tmp_path: Path) -> None:
     """kill -9 of the driver within 14 s after it said that it begins; then it is let end."""
     storage, chance = tmp_path / "store", random.Random(0)
