@@ -39,16 +39,18 @@ def sampler(name: str, seed: int, trials: int, begun: int) -> BaseSampler:
         begun: how many have begun: a sweep that goes on must not draw the same again.
 
     Raises:
-        InputError: there is no such, or what it needs is not installed.
+        InputError: there is no such.
     """
     seed = int(np.random.SeedSequence([seed, begun]).generate_state(1)[0]) if begun else seed
     random = max(2, min(10, trials // 2))
     if name == "tpe":
         return TPESampler(seed=seed, n_startup_trials=random, constant_liar=True)
     if name == "gp":
-        return _needing("gp", lambda: GPSampler(seed=seed, n_startup_trials=random))
+        return GPSampler(seed=seed, n_startup_trials=random)
     if name == "cmaes":
-        return _needing("cmaes", lambda: CmaEsSampler(seed=seed, n_startup_trials=random))
+        return CmaEsSampler(
+            seed=seed, n_startup_trials=random, warn_independent_sampling=False
+        )  # fmt: skip
     if name in ("random", "grid"):  # a grid's points are told to the study beforehand
         return RandomSampler(seed=seed)
     found = _imported("--sampler", name, SAMPLERS, BaseSampler)
@@ -114,14 +116,6 @@ def _steps(one: BaseDistribution, count: int) -> list[Any]:
         step = one.step
         return sorted({one.low + round((value - one.low) / step) * step for value in found})
     return [min(one.high, max(one.low, value)) for value in found]
-
-
-def _needing(name: str, make: Any) -> BaseSampler:
-    try:
-        made: BaseSampler = make()
-    except ImportError as error:
-        raise InputError(f"--sampler {name} is not installed: {error}") from None
-    return made
 
 
 def _imported(option: str, name: str, known: tuple[str, ...], kind: type) -> Any:

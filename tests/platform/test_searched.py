@@ -93,6 +93,16 @@ def test_samplers_and_pruners_have_names() -> None:
             pruner(wrong, 1, 8)
 
 
+@pytest.mark.parametrize("name", ["tpe", "gp", "cmaes", "random", "optuna.samplers:QMCSampler"])
+def test_every_sampler_searches_numbers_and_choices(tmp_path: Path, name: str) -> None:
+    said = (f"{BATCH}=choice:4,8", "training.warmup=int:0:4")
+    trials = opened(tmp_path / "night", sampler=name, space=said, trials=6)
+    assert run(trials, tmp_path, {1: "pruned", 2: "failed"}) == [*range(6)]
+    tried = {tuple(trial.values.values()) for trial in trials.all.values()}
+    assert len(tried) == 6
+    assert {trial.values[BATCH] for trial in trials.all.values()} <= {4, 8}
+
+
 def test_a_grid_is_even_and_no_larger_than_the_trials() -> None:
     space = {"a": FloatDistribution(1e-4, 1e-2, log=True), "b": CategoricalDistribution((1, 2)),
              "c": IntDistribution(0, 10)}  # fmt: skip
