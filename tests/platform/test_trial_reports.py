@@ -9,7 +9,7 @@ import pytest
 from lesions import InputError
 from platform.tuning.asking import metrics_of
 from platform.tuning.finishing import best_of
-from platform.tuning.goals import Goal, goals_of, values_at_best
+from platform.tuning.goals import Goal, goals_of, judged_epoch, values_of
 from platform.tuning.sweeps import Room, room_of
 from platform.tuning.trials import is_whole
 from tests.platform.driven import opened, run, train, write_checkpoint
@@ -97,15 +97,18 @@ def test_goals_are_the_merit_or_what_is_said() -> None:
 
 
 def test_values_of_several_goals_are_those_of_the_model_that_is_kept() -> None:
-    goals = goals_of(Millimetres().merit, ("val_dice:max", "epoch_seconds:min"))
+    merit = Millimetres().merit
+    goals = goals_of(merit, ("val_dice:max", "epoch_seconds:min"))
     history = [
         {"phase": 1.0, "val_long_axis_error": 0.1, "val_dice": 0.9, "epoch_seconds": 9.0},
         {"phase": 2.0, "val_long_axis_error": 3.0, "val_dice": 0.5, "epoch_seconds": 2.0},
         {"phase": 2.0, "val_long_axis_error": 4.0, "val_dice": 0.6, "epoch_seconds": 1.0},
     ]
-    assert values_at_best(goals, Millimetres().merit, history) == ([0.5, 2.0], "")
-    values, why = values_at_best(goals, Millimetres().merit, [{"phase": 1.0, "epoch_seconds": 1.0}])
-    assert (values, why.partition(";")[0]) == ([], "it has no val_dice, which is an objective")
+    kept = judged_epoch(goals, merit, history)
+    assert values_of(["val_dice", "epoch_seconds"], kept) == ([0.5, 2.0], "")
+    assert judged_epoch(goals_of(merit, ()), merit, history) is history[-1]
+    values, why = values_of(["val_dice"], {"phase": 1.0, "epoch_seconds": 1.0})
+    assert (values, why.partition(",")[0]) == ([], "it has no val_dice")
 
 
 def test_several_objectives_make_a_front(tmp_path: Path) -> None:
