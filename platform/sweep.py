@@ -122,6 +122,7 @@ def _parent(sweep: Sweep, store: Store, resources: dict[str, float]) -> str:
         **merit_tags(sweep.system.merit),
         "lesion.seed": str(sweep.config.training.seed),
         "lesion.resources": json.dumps(shown),
+        "lesion.objectives": json.dumps([[goal.metric, goal.mode] for goal in sweep.goals]),
         **sweep.data.tags(),
         **provenance(),
     }

@@ -16,9 +16,11 @@ from dashboards.recorded.trials import (
     OBJECTIVES,
     REASON,
     RESOURCES,
+    VALUES,
     numbers_of,
     objectives_of,
     resources_of,
+    values_of,
 )
 from lesions.errors import InputError, shown
 from lesions.metrics.merit import Merit
@@ -125,7 +127,8 @@ def _trial(
     client: MlflowClient, number: int, run: Run, merit: Merit, objectives: Sequence[Merit]
 ) -> Trial:
     tags, params = words_of(run.data.tags), words_of(run.data.params)
-    measured, busy_s = _numbers(run), number_of(tags.get(BUSY))
+    measured = _numbers(run) | values_of(tags.get(VALUES, ""))
+    busy_s = number_of(tags.get(BUSY))
     return Trial(
         number=number,
         trial_id=tags.get("lesion.trial_id", run.info.run_id),

@@ -11,7 +11,7 @@ from lesions.metrics.merit import Merit
 from lesions.readers.bounded import parse_json
 
 OBJECTIVES, RESOURCES, BUSY = "lesion.objectives", "lesion.resources", "lesion.busy_s"
-REASON = "lesion.reason"
+REASON, VALUES = "lesion.reason", "lesion.values"
 MOST_OBJECTIVES = 8
 _DIRECTIONS: Mapping[Any, Literal["higher", "lower"]] = {
     "max": "higher", "maximize": "higher", "higher": "higher",
@@ -31,10 +31,21 @@ def objectives_of(text: str) -> list[Merit]:
 
 def resources_of(text: str) -> dict[str, float]:
     """What a trial held, all of its workers, of a JSON object: {"CPU": 2, "GPU": 0.5}."""
+    return {kind: x for kind, x in _numbers(text, RESOURCES).items() if x >= 0}
+
+
+def values_of(text: str) -> dict[str, float]:
+    """A trial's values of the objectives, of a JSON object: {"val_dice": 0.7}.
+
+    They are of the epoch whose model is kept; the run's metrics are the last epoch's.
+    """
+    return _numbers(text, VALUES)
+
+
+def _numbers(text: str, tag: str) -> dict[str, float]:
     with suppress(InputError):
-        found = parse_json(text, dict, RESOURCES)
-        amounts = {kind: number_of(amount) for kind, amount in found.items()}
-        return {kind: x for kind, x in amounts.items() if x is not None and x >= 0}
+        found = {name: number_of(value) for name, value in parse_json(text, dict, tag).items()}
+        return {name: x for name, x in found.items() if x is not None}
     return {}
 
 

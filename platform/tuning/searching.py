@@ -65,7 +65,10 @@ def run_trials(trials: Trials, room: Room, store: Store, parent: str, budget: fl
     """
     sweep = trials.sweep
     course = Course(trials=trials, concurrent=room.concurrent)
-    view = View(store=store, parent=parent, config=flatten(sweep.config), resources=room.trial)
+    view = View(
+        store=store, parent=parent, config=flatten(sweep.config), resources=room.trial,
+        goals=[goal.metric for goal in sweep.goals],
+    )  # fmt: skip
     if trials.left or len(trials.all) < sweep.trials:
         _search_in_order(course, room, view, budget)
     for trial in trials.all.values():

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,12 +28,14 @@ class View:
         parent: the sweep's run.
         config: the job's config, flat; a trial's params are this with its own values.
         resources: what a trial takes of the cluster.
+        goals: the metrics that trials are judged by.
     """
 
     store: Store
     parent: str
     config: Mapping[str, Any]
     resources: Mapping[str, float]
+    goals: Sequence[str]
     outbox: Outbox = field(default_factory=Outbox)
     runs: dict[int, str] = field(default_factory=dict)
     recorded: dict[int, str] = field(default_factory=dict)  # states
@@ -88,6 +90,8 @@ class View:
         tags = {"lesion.resources": resources, "lesion.busy_s": f"{busy:.1f}"}
         if trial.reason:
             tags["lesion.reason"] = trial.reason
+        if trial.objectives:
+            tags["lesion.values"] = json.dumps(dict(zip(self.goals, trial.objectives, strict=True)))
         self.runs[trial.number] = record_trial(
             self.store, self.parent, f"{trial.number:04d}", f"trial {trial.number}", params, tags,
             [{**shown(metrics), AT: metrics.get(AT, time.time())} for metrics in history], state,
