@@ -1,18 +1,14 @@
 """One driver a run: real processes that are killed, suspended, elsewhere, and many at once."""
 
 import json
-import multiprocessing
 import os
 import re
 import resource
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +17,8 @@ import pytest
 from lesions import InputError
 from platform.running import driving as module
 from platform.running.driving import LOCK, driving
+from tests.forks import FORK, forked, told
 from tests.platform.conftest import wait_until
-
-FORK = multiprocessing.get_context("fork")  # a start of its own takes seconds
 
 
 @pytest.fixture(autouse=True)
@@ -31,20 +26,6 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Count and watch thirty times as fast."""
     monkeypatch.setattr(module, "BEAT_S", 0.1)
     monkeypatch.setattr(module, "LOOK_S", 0.5 / 30)
-
-
-@contextmanager
-def forked(work: Callable[..., None], *given: Any) -> Iterator[tuple[BaseProcess, Connection]]:
-    """`work(connection, *given)` in a process, which is killed at the end."""
-    ours, theirs = FORK.Pipe()
-    process = FORK.Process(target=work, args=(theirs, *given), daemon=True)
-    process.start()
-    theirs.close()
-    try:
-        yield process, ours
-    finally:
-        process.kill()
-        process.join()
 
 
 def drive(connection: Connection, folder: Path, elsewhere: bool = False) -> None:
@@ -58,12 +39,6 @@ def drive(connection: Connection, folder: Path, elsewhere: bool = False) -> None
         connection.send("ended")
     except InputError as error:
         connection.send(str(error))
-
-
-def told(connection: Connection, seconds: float = 10) -> str:
-    assert connection.poll(seconds)
-    words: str = connection.recv()
-    return words
 
 
 def tried(folder: Path) -> str:
