@@ -36,7 +36,7 @@ from platform.running.readings import readers_of, readings_of
 from platform.running.storage import default_storage, writable
 from platform.tracking.provenance import provenance
 from platform.tracking.results import TRAINED_ON, UNITS
-from platform.tracking.runs import NAME, end_run, interruptible, log_metrics, log_params
+from platform.tracking.runs import NAME, end_run, interruptible, log_metrics, log_params, new_run
 from platform.tracking.store import Store, open_store, reaching
 from trainables.answering.evaluating import Evaluator, items_of, rows_of
 from trainables.answering.identity import WHOLE, Identity, identify
@@ -237,7 +237,7 @@ def record(store: Store, plan: Evaluating, view: Evaluation, files: Sequence[Pat
     tags = {NAME: plan.name, "lesion.kind": "evaluate", "lesion.evaluate": plan.name,
             "lesion.system": plan.system.name, TRAINED_ON: " ".join(leak_notes(view.rows)),
             UNITS: units_of(plan.system.reported), **plan.tags()}  # fmt: skip
-    run_id = str(store.client.create_run(store.experiment_id, tags=tags).info.run_id)
+    run_id = new_run(store, tags)
     with interruptible(store, run_id):
         log_params(store, run_id, plan.params())
         log_metrics(store, run_id, view.metrics())

@@ -34,7 +34,15 @@ from platform.running.judging import measure_all, pictures_of
 from platform.running.new_results import NewResult, new_result
 from platform.running.storage import default_storage, writable
 from platform.tracking.provenance import provenance
-from platform.tracking.runs import NAME, PARENT, end_run, interruptible, log_metrics, log_params
+from platform.tracking.runs import (
+    NAME,
+    PARENT,
+    end_run,
+    interruptible,
+    log_metrics,
+    log_params,
+    new_run,
+)
 from platform.tracking.store import Store, open_store, reaching
 
 EXPERIMENT = "masks"
@@ -240,7 +248,7 @@ def record(store: Store, table: MaskTable, options: MasksOptions, files: Sequenc
     """One parent run with the options and files, and a child run a method with its metrics."""
     tags = {f"lesion.{name}": text for name, text in table.tags.items()}
     tags |= {"lesion.kind": "masks", "lesion.masks": table.name, "lesion.data": table.data}
-    parent = _new_run(store, {NAME: table.name, **tags})
+    parent = new_run(store, {NAME: table.name, **tags})
     with interruptible(store, parent):
         log_params(store, parent, params_of(options))
         log_metrics(store, parent, {"n": len(table.lesions), "set_aside": len(table.aside)})
@@ -248,7 +256,7 @@ def record(store: Store, table: MaskTable, options: MasksOptions, files: Sequenc
             files_of(store.client, parent).write(path)
         for method in table.methods:
             tags = {PARENT: parent, NAME: method, "lesion.kind": "mask", "lesion.method": method}
-            run_id = _new_run(store, tags)
+            run_id = new_run(store, tags)
             log_metrics(store, run_id, table.metrics(method))
             end_run(store, run_id, "finished")
         end_run(store, parent, "finished")
@@ -267,14 +275,11 @@ def params_of(options: MasksOptions) -> dict[str, Any]:
     return given
 
 
-def _new_run(store: Store, tags: dict[str, str]) -> str:
-    return str(store.client.create_run(store.experiment_id, tags=tags).info.run_id)
-
-
-def judge_and_record(
-    options: MasksOptions, methods: Sequence[str], storage: Path, result: NewResult
-) -> None:
+def judge_and_record(options: MasksOptions, storage: Path, result: NewResult) -> None:
     """Measure, print, write the report and the table, and record."""
+    methods = in_paper_order(_listed(options.methods, PSEUDO_MASKS, "pseudo mask"))
+    if options.against is not None:
+        _listed(options.against, methods, "measured pseudo mask")
     subject = subject_of(options)
     store = open_store(storage, EXPERIMENT, masks_table()[0])
     table, pictures = judge(subject, methods, result.name, options.against)
@@ -291,12 +296,9 @@ def main() -> None:
     """Parse the command line, measure, print, write the report and record."""
     options = parse(MasksOptions, prog="python -m platform.masks")
     options.check()
-    methods = in_paper_order(_listed(options.methods, PSEUDO_MASKS, "pseudo mask"))
-    if options.against is not None:
-        _listed(options.against, methods, "measured pseudo mask")
     storage = writable(options.storage or default_storage())
     with new_result(storage / "masks", options.name, "masks") as result:
-        judge_and_record(options, methods, storage, result)
+        judge_and_record(options, storage, result)
 
 
 if __name__ == "__main__":

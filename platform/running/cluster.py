@@ -11,7 +11,7 @@ from unittest.mock import patch
 from lesions import InputError
 from lesions.files import READABLE_BY
 from platform.running.addresses import named_address, reachable
-from platform.running.doors import lock_doors, private_folder, without_agent
+from platform.running.doors import check_short, lock_doors, private_folder, without_agent
 from platform.running.interrupted import SIGNALS, held_back
 from platform.running.storage import ROOT
 
@@ -40,6 +40,7 @@ def cluster() -> Iterator[dict[str, float]]:
     with ExitStack() as stack:
         if address is None:
             folder = stack.enter_context(private_folder())
+            check_short(folder)
             with without_agent():
                 _init("local", include_dashboard=False, _temp_dir=str(folder))
         else:

@@ -23,6 +23,7 @@ from platform.running.interrupted import gone_at_the_end
 _BASE = "/tmp"  # nosec B108
 _PREFIX = "lesion-ray-"
 _LOCK = "lock"
+_MOST_BYTES = 39  # of a socket's 107: Ray's own folders, their times and its process take the rest
 _LEFT_BEHIND_S = 600.0  # one that is being made has no lock yet
 
 
@@ -58,6 +59,15 @@ def private_folder() -> Iterator[Path]:
     with gone_at_the_end(folder), (folder / _LOCK).open("x") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder / "ray"
+
+
+def check_short(folder: Path) -> None:
+    """InputError for a folder of `private_folder` whose path is too long for sockets."""
+    if len(os.fsencode(folder.parent)) > _MOST_BYTES:
+        raise InputError(
+            f"RAY_TMPDIR is {folder.parent.parent}, too long a path for Ray's sockets",
+            remedy="name a folder with a short path, or unset it",
+        )
 
 
 def _remove_left_behind(folder: Path) -> None:

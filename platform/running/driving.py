@@ -10,9 +10,6 @@ import errno
 import hashlib
 import json
 import os
-import re
-import secrets
-import socket
 import stat
 import threading
 import time
@@ -20,49 +17,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from dashboards.tables.terminal import say
 from lesions import InputError
-from lesions.errors import shown
 from lesions.files import make_folder
 from platform.running.interrupted import end_with
+from platform.running.owners import Owner, lives, place, read_owner, this_process
 
 LOCK = "driver.lock"
 BEAT_S = 3.0  # from one count to the next
 LOOK_S = 0.5
 LOOKS = 40  # without a new count, until an owner elsewhere is dead: seven counts were due
 _MOST_BYTES = 1 << 12
-_TOKEN = re.compile(r"[0-9a-f]{32}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Owner:
-    """A process, as a lock names it.
-
-    Attributes:
-        host: its name, for people.
-        place: what tells whether its process can be seen from here: boot and process namespace.
-        pid: its number there.
-        begun: when the kernel began it, in ticks since the boot; a later process with its number
-            is no owner.
-        since: when it took the lock by its own clock, for people.
-        token: nobody else's.
-        inode: of its file: a copied folder's lock is nobody's.
-    """
-
-    host: str
-    place: str
-    pid: int
-    begun: int
-    since: str
-    token: str
-    inode: int
-
-    @property
-    def words(self) -> str:
-        """Who it is."""
-        return f"process {self.pid} on {shown(self.host)} since {shown(self.since)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,11 +150,7 @@ def _create(path: Path) -> tuple[str, int] | None:
     except FileExistsError:
         return None
     try:
-        owner = Owner(
-            host=socket.gethostname(), place=_place(), pid=os.getpid(),
-            begun=_process(os.getpid())[1], since=time.strftime("%d %B %Y %H:%M:%S"),
-            token=secrets.token_hex(16), inode=os.fstat(descriptor).st_ino,
-        )  # fmt: skip
+        owner = this_process(inode=os.fstat(descriptor).st_ino)
         # The count comes first: it is written over in place.
         whole = b"%020d\n" % 0 + json.dumps(asdict(owner)).encode()
         if os.write(descriptor, whole) < len(whole):
@@ -231,30 +193,19 @@ def _read(path: Path) -> _Link | None:
     finally:
         os.close(descriptor)
     content = whole, found.st_ino, found.st_mtime_ns
-    owner = _owner(whole)
+    owner = read_owner(whole.partition(b"\n")[2])
     token = hashlib.sha256(repr(content).encode()).hexdigest()[:32]
     return _Link(path=path, token=owner.token if owner else token, content=content, owner=owner)
 
 
-def _owner(whole: bytes) -> Owner | None:
-    """Whom a lock names; None where it is damaged, or not yet written whole."""
-    try:
-        found: Any = json.loads(whole.partition(b"\n")[2])
-        owner = Owner(**found)
-        right = all(type(found[name]) is kind for name, kind in Owner.__annotations__.items())
-    except (ValueError, TypeError, RecursionError):
-        return None
-    return owner if right and _TOKEN.fullmatch(owner.token) else None
-
-
 def _check_dead(folder: Path, link: _Link) -> None:
     """InputError where a lock's owner lives."""
-    owner, lives = link.owner, None
-    if owner is not None and not link.is_copy and owner.place == _place():
-        lives = _lives(owner)
-    if lives is None:
-        lives = _counts_on(folder, link)
-    if lives:
+    owner, alive = link.owner, None
+    if owner is not None and not link.is_copy and owner.place == place():
+        alive = lives(owner)
+    if alive is None:
+        alive = _counts_on(folder, link)
+    if alive:
         raise InputError(
             f"is driven by {owner.words if owner else 'another process'}", file=folder,
             remedy="wait until it has ended, or stop it there with Ctrl-C or kill",
@@ -283,40 +234,9 @@ def owner_of(folder: Path) -> str | None:
     """
     links = _chain(folder)
     owner = links[-1].owner if links and not links[-1].is_copy else None
-    if owner is None or (owner.place == _place() and _lives(owner) is False):
+    if owner is None or (owner.place == place() and lives(owner) is False):
         return None
     return owner.words
-
-
-def _lives(owner: Owner) -> bool | None:
-    """Whether a process of this host lives; None where that cannot be seen."""
-    state, begun = _process(owner.pid)
-    if state:
-        return begun == owner.begun and state not in "ZX"
-    try:
-        os.kill(owner.pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass
-    return None  # another user's, on a host that hides them
-
-
-def _place() -> str:
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return secrets.token_hex(16)  # no two processes see each other
-
-
-def _process(pid: int) -> tuple[str, int]:
-    """A process' state and when it began; ("", 0) where there is none to be seen."""
-    try:
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return after_name[0], int(after_name[19])
-    except (OSError, ValueError, IndexError):
-        return "", 0
 
 
 def _taken(folder: Path) -> InputError:

@@ -47,9 +47,14 @@ def find_or_create_run(
         if run.data.tags.get("lesion.state") == "interrupted":
             reopen_run(store, run.info.run_id)
         return str(run.info.run_id)
-    run_id = str(store.client.create_run(store.experiment_id, tags={**key, **tags}).info.run_id)
+    run_id = new_run(store, {**key, **tags})
     log_params(store, run_id, params)
     return run_id
+
+
+def new_run(store: Store, tags: Mapping[str, str]) -> str:
+    """The id of a new run."""
+    return str(store.client.create_run(store.experiment_id, tags=dict(tags)).info.run_id)
 
 
 def log_params(store: Store, run_id: str, params: Mapping[str, Any]) -> None:

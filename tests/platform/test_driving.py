@@ -16,6 +16,7 @@ import pytest
 
 from lesions import InputError
 from platform.running import driving as module
+from platform.running import owners
 from platform.running.driving import LOCK, driving
 from tests.forks import FORK, forked, told
 from tests.platform.conftest import wait_until
@@ -31,7 +32,8 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 def drive(connection: Connection, folder: Path, elsewhere: bool = False) -> None:
     """Drive until told to end; tell of it, and of what is lost."""
     if elsewhere:
-        module._place = lambda: "another host"
+        module.place = lambda: "another host"
+        owners.place = module.place
     try:
         with driving(folder, tell=lambda error: connection.send(f"lost: {error}")):
             connection.send("drives")
@@ -254,7 +256,7 @@ def test_a_process_that_ends_by_itself_is_told_why(tmp_path: Path) -> None:
 
 
 def test_an_owner_is_said_without_control_characters() -> None:
-    owner = module.Owner(
+    owner = owners.Owner(
         host="a\x1b[2Jb", place="", pid=1, begun=2, since="now", token="0" * 32, inode=3
     )
     assert "\x1b" not in owner.words
