@@ -34,15 +34,8 @@ from platform.running.judging import measure_all, pictures_of
 from platform.running.new_results import NewResult, new_result
 from platform.running.storage import default_storage, writable
 from platform.tracking.provenance import provenance
-from platform.tracking.runs import (
-    NAME,
-    PARENT,
-    end_run,
-    interruptible,
-    log_metrics,
-    log_params,
-    new_run,
-)
+from platform.tracking.runs import NAME, PARENT, end_run, interruptible, log_metrics, log_params
+from platform.tracking.runs import new_run as _new_run
 from platform.tracking.store import Store, open_store, reaching
 
 EXPERIMENT = "masks"
@@ -248,7 +241,7 @@ def record(store: Store, table: MaskTable, options: MasksOptions, files: Sequenc
     """One parent run with the options and files, and a child run a method with its metrics."""
     tags = {f"lesion.{name}": text for name, text in table.tags.items()}
     tags |= {"lesion.kind": "masks", "lesion.masks": table.name, "lesion.data": table.data}
-    parent = new_run(store, {NAME: table.name, **tags})
+    parent = _new_run(store, {NAME: table.name, **tags})
     with interruptible(store, parent):
         log_params(store, parent, params_of(options))
         log_metrics(store, parent, {"n": len(table.lesions), "set_aside": len(table.aside)})
@@ -256,7 +249,7 @@ def record(store: Store, table: MaskTable, options: MasksOptions, files: Sequenc
             files_of(store.client, parent).write(path)
         for method in table.methods:
             tags = {PARENT: parent, NAME: method, "lesion.kind": "mask", "lesion.method": method}
-            run_id = new_run(store, tags)
+            run_id = _new_run(store, tags)
             log_metrics(store, run_id, table.metrics(method))
             end_run(store, run_id, "finished")
         end_run(store, parent, "finished")

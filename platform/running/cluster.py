@@ -40,12 +40,14 @@ def cluster() -> Iterator[dict[str, float]]:
     with ExitStack() as stack:
         if address is None:
             folder = stack.enter_context(private_folder())
+            stack.callback(ray.shutdown)  # of a start that was interrupted, too
             check_short(folder)
             with without_agent():
                 _init("local", include_dashboard=False, _temp_dir=str(folder))
         else:
-            _join(reachable(address))
-        stack.callback(ray.shutdown)
+            found = reachable(address)
+            stack.callback(ray.shutdown)
+            _join(found)
         yield ray.cluster_resources()
 
 

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
+from lesions import InputError
 from platform.running.interrupted import gone_at_the_end
 
 # Sockets' paths must be short; the folder made here has a random name and is closed.

@@ -2,10 +2,12 @@
 
 import json
 import os
+import shlex
 import signal
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +15,18 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 
+from dashboards.recorded.artifacts import files_of
 from lesions import InputError
+from lesions.sample import ROOT as SAMPLE
 from platform.running.doors import check_short
 from platform.running.driving import LOCK
 from platform.running.plans import start
 from platform.running.storage import unnamed
 from platform.running.training import Training, read_history
 from platform.tracking.runs import end_run, find_or_create_run, interruptible
-from platform.tracking.store import Store, find_store
+from platform.tracking.store import Store, find_store, open_store
 from platform.train import TrainOptions
-from tests.platform.conftest import TINY, Cluster, command, started, wait_for_line
+from tests.platform.conftest import TINY, Cluster, command, started, wait_for_line, wait_until
 from trainables.pdnet import PDNetSystem
 from trainables.pdnet.config import tiny
 
@@ -127,6 +131,48 @@ def short_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+def test_a_storage_with_an_odd_name(tmp_path: Path) -> None:
+    """A database's address ends at ?, and artifacts' at #; nothing may be made beside it."""
+    (tmp_path / ODD).mkdir()
+    made = open_store(tmp_path / ODD, "pdnet", "pdnet")
+    run_id = find_or_create_run(made, {"lesion.kind": "train"}, {"lesion.state": "x"}, {})
+    (tmp_path / "picture").write_text("here")
+    files_of(made.client, run_id).write(tmp_path / "picture")
+    found = find_store(tmp_path / ODD, "pdnet")
+    assert found.uri == made.uri
+    assert state_of(tmp_path / ODD) == [("RUNNING", "x")]
+    assert [file.path for file in found.client.list_artifacts(run_id)] == ["picture"]
+    assert len(list((tmp_path / ODD / "artifacts").rglob("picture"))) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([ODD, "picture"])
+    assert shlex.split(found.browsed_by)[-1] == found.uri
+
+
+@pytest.mark.ray
+def test_a_signal_leaves_nothing_of_ray(tmp_path: Path, short_folder: Path) -> None:
+    """In the midst of Ray's own start or of the work, sent to all processes."""
+    log, out = tmp_path / "log", tmp_path / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_TMPDIR", str(short_folder))
+        words = ("--source", SAMPLE, "--out", out, "--masks", "snakes,ellipse")
+        with started(log, "prepare", *words, address="local") as driver:
+            own = psutil.Process(driver.pid)
+            wait_until(
+                lambda: any("raylet" in one.name() for one in own.children()), 60, "Ray's start"
+            )
+            children = own.children(recursive=True)
+            for process in (own, *children):
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(signal.SIGHUP)
+            assert driver.wait(30) == 129
+    said = log.read_text().splitlines()[-1]
+    assert said == "interrupted; go on with the same command: what is done is kept"
+    assert "Traceback" not in log.read_text()
+    assert "***" not in log.read_text()
+    assert psutil.wait_procs(children, timeout=10)[1] == []
+    assert list(short_folder.iterdir()) == []
+
+
+@pytest.mark.slow
 @pytest.mark.ray
 def test_sigterm_of_a_scheduler_and_the_same_command_again(
     ray_cluster: Cluster, tiny_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
