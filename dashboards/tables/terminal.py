@@ -63,7 +63,7 @@ def print_comparison(view: SweepView, rows: list[PaperRow], console: Console) ->
     print_notes(sweep_notes(view, rows, lines), console)
     console.print()
     if view.trials:
-        console.print(_trials_table(view))
+        console.print(_trials_table(view, console.width >= WIDE))
         for words in trial_notes(view):
             console.print(plain(words))
     else:
@@ -127,8 +127,9 @@ def text_table(
     return table
 
 
-def _trials_table(view: SweepView) -> Table:
-    searched, costs = searched_names(view.trials), costs_known(view.trials)
+def _trials_table(view: SweepView, wide: bool) -> Table:
+    """A row a trial; what each took where there is room, the sum of all stands below anyhow."""
+    searched, costs = searched_names(view.trials), costs_known(view.trials) if wide else []
     objectives = objective_headings(view)
     on = validated_on(view.trials)
     table = Table(

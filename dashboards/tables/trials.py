@@ -38,8 +38,12 @@ COSTS: Mapping[str, Callable[[Trial], str]] = {
 
 
 def costs_known(trials: Sequence[Trial]) -> list[str]:
-    """The headings of `COSTS` that any trial has something for."""
-    return [name for name, cell in COSTS.items() if any(cell(one) != MISSING for one in trials)]
+    """The headings of `COSTS` that any trial has something for: no GPU's where none was held."""
+    return [
+        name
+        for name, cell in COSTS.items()
+        if any(cell(one) not in (MISSING, "0") for one in trials)
+    ]
 
 
 def cost_in_all(view: SweepView) -> list[tuple[str, str]]:
