@@ -18,10 +18,18 @@ from platform.running.resumed import said_options
 from platform.running.storage import default_storage, writable
 from platform.tracking.champions import register
 from platform.tracking.provenance import provenance
-from platform.tracking.runs import NAME, end_run, find_or_create_run, interruptible, merit_tags
+from platform.tracking.runs import (
+    NAME,
+    end_run,
+    find_or_create_run,
+    interruptible,
+    merit_tags,
+    set_tags,
+)
 from platform.tracking.store import Store, open_store, reaching
 from platform.tuning.choices import grid, pruner, sampler
 from platform.tuning.finishing import finish, params_at_start
+from platform.tuning.goals import constraints_of, goals_of
 from platform.tuning.learning import forked, keep_start
 from platform.tuning.opening import open_trials
 from platform.tuning.orders import duration
@@ -30,6 +38,7 @@ from platform.tuning.study import check_url
 from platform.tuning.sweeps import PLACE, Sweep, room_of
 from platform.tuning.trials import Trials
 from trainables.parts import protocol
+from trainables.system import System
 
 C = TypeVar("C")
 
@@ -66,8 +75,6 @@ class SweepOptions(WhichRun, Generic[C]):
             its own values come first, and its best weights are what every trial begins with.
         study: an Optuna storage that holds the study, as postgresql://user@host/name; without it a
             journal beside the sweep. Passwords come from the database's own variables.
-        name: the sweep's name; without it one is made from the time.
-        resume: the name of a sweep to go on with, as it was started.
         budget: how long this command may search, as 90s, 30m, 8h, 2d; then running trials are
             stopped and kept, and the best of those that have ended is measured.
         extend: the name of a sweep to give --trials more.
@@ -137,7 +144,6 @@ def sweep_and_compare(
 
     A search that the time, or another shell, ended early is measured where a trial has ended well.
     """
-    _check_words(sweep)
     store = open_store(storage, sweep.system.name, sweep.system.paper)
     again = f"the trials are kept: start it and go on with --resume {sweep.name}"
     with cluster() as resources, reaching(store, again):
@@ -155,20 +161,23 @@ def sweep_and_compare(
                 say(f"no trial has ended: nothing is measured; go on with --resume {sweep.name}")
                 end_run(store, parent, "interrupted")
                 return
+            early = "" if whole else f"{trials.ended()} of {sweep.trials} trials have ended"
+            set_tags(store, parent, {"lesion.ended_early": early})
             best = finish(store, parent, trials, resources)
         register(store, parent, best, sweep.register)
     with reaching(store, again):
         compare(store, sweep.name, storage)
 
 
-def _check_words(sweep: Sweep) -> None:
-    """InputError for a goal, a sampler, a pruner that is none: now, before lesions are prepared."""
-    assert sweep.goals
-    assert sweep.bounds is not None
-    sampler(sweep.sampler, sweep.seed, sweep.trials, 0)
-    pruner(sweep.pruner, sweep.grace, sweep.judged_epochs)
-    if sweep.sampler == "grid":
-        grid(sweep.distributions, sweep.trials)
+def _check_words(system: System, options: SweepOptions[Any]) -> None:
+    """InputError for a space, a goal, a sampler that is none: now, before lesions are prepared."""
+    space = space_of(system, options.config, options.space)
+    goals_of(system.merit, options.objective)
+    constraints_of(options.constraint)
+    sampler(options.sampler, options.seed, options.trials, 0)
+    pruner(options.pruner, options.grace, options.grace)
+    if options.sampler == "grid":
+        grid(space, options.trials)
 
 
 def _say_start(trials: Trials) -> None:
@@ -190,8 +199,7 @@ def main() -> None:
     if options.fork is not None and options.resume is None:
         config = forked(system, options.config, said_options(), storage / PLACE, options.fork)
         options = replace(options, config=config)
-    # Told before lesions are prepared.
-    space_of(system, options.config, options.space)
+    _check_words(system, options)
     if options.extend is not None:
         planned = read_plan(inside(storage / PLACE, options.extend) / Sweep.file, Sweep)
         options = replace(options, resume=options.extend, trials=planned["trials"] + options.trials)

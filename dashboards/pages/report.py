@@ -46,7 +46,7 @@ PACKAGES = ("lesion-platform", "mlflow", "optuna", "ray", "torch", "numpy", "mat
 # Tags shown elsewhere on the page, or in words of our own.
 SHOWN_TAGS = (
     "kind", "sweep", "system", "best_trial", "data", "truth", "state", "merit", "better",
-    "trained_on", "objectives",
+    "trained_on", "objectives", "measured", "ended_early",
 )  # fmt: skip
 AXES = ("long", "short")
 MOST_FACTS = 5  # metrics at the top of the page

@@ -192,7 +192,10 @@ def caution(view: SweepView, rows: list[PaperRow]) -> str:
 
 def sweep_notes(view: SweepView, rows: list[PaperRow], lines: Sequence[Line]) -> list[str]:
     """What a reader has to know of a sweep's table; first why it is no ranking."""
-    return [caution(view, rows), *filter(None, [view.tags.get("trained_on")]), *line_notes(lines)]
+    notes = [caution(view, rows)]
+    if early := view.tags.get("ended_early"):
+        notes.append(f"The sweep was ended early: {early}.")
+    return [*notes, *filter(None, [view.tags.get("trained_on")]), *line_notes(lines)]
 
 
 def short_number(text: str) -> str:
