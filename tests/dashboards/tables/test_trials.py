@@ -1,11 +1,13 @@
 """Trials as rows of text."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from dashboards.pages.view import SweepView
+from dashboards.tables.comparison import sweep_notes
 from dashboards.tables.terminal import print_comparison
 from dashboards.tables.trials import cost_in_all, duration, hours
 from tests.dashboards.searched import DICE, SECONDS, searched_trials, sweep_of, trial_of
@@ -39,6 +41,20 @@ def test_the_terminal_tells_cost_and_reason() -> None:
     assert "Trial 8 failed: no memory" in text
     assert "In all 0.6 core-hours, 0.15 GPU-hours." in text
     assert "seconds, lower is better" in " ".join(text.split())
+
+
+def test_a_narrow_terminal_leaves_each_trials_cost_out() -> None:
+    text = shown(sweep_of(searched_trials(12)), 100)
+    assert "finished" in text
+    assert "Core-hours" not in text
+    assert "In all 0.6 core-hours" in text
+
+
+def test_a_sweep_that_was_ended_early_says_so() -> None:
+    view = sweep_of(searched_trials(3))
+    early = replace(view, tags={**view.tags, "ended_early": "3 of 8 trials have ended"})
+    assert "The sweep was ended early: 3 of 8 trials have ended." in sweep_notes(early, [], [])
+    assert not any("early" in note for note in sweep_notes(view, [], []))
 
 
 def test_the_cost_of_some_says_of_how_many() -> None:
