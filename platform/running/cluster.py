@@ -12,7 +12,7 @@ from lesions import InputError
 from lesions.files import READABLE_BY
 from platform.running.addresses import named_address, reachable
 from platform.running.doors import check_short, lock_doors, private_folder, without_agent
-from platform.running.interrupted import SIGNALS, held_back
+from platform.running.interrupted import SIGNALS, held_back, stopping_in_order
 from platform.running.storage import ROOT
 
 
@@ -69,7 +69,8 @@ def _init(address: str, **options: Any) -> None:
     readers = {READABLE_BY: os.environ[READABLE_BY]} if READABLE_BY in os.environ else {}
     umask = os.umask(0o077)  # to ask for it is to set it
     os.umask(umask)
-    with _keeping_our_signals():
+    # A start that is cut off would leave processes that nobody knows: it is ended when it is whole.
+    with stopping_in_order(), _keeping_our_signals():
         ray.init(
             address=address,
             runtime_env={

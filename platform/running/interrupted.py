@@ -5,7 +5,6 @@ The first of them raises KeyboardInterrupt in the main thread, or sets a flag wh
 ended from outside after MOST_S seconds.
 """
 
-import atexit
 import os
 import shutil
 import signal
@@ -16,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -176,15 +174,10 @@ def going_on(words: Callable[[], str]) -> Iterator[None]:
 def gone_at_the_end(folder: Path) -> Iterator[None]:
     """A folder of this process' own goes with the block, and where the block's end hangs."""
     _ending.folders.append(folder)
-    # Registered before what Ray registers, it runs after Ray has ended a half started cluster.
-    again = partial(_remove, folder)
-    atexit.register(again)
     try:
         yield
     finally:
         _remove(folder)
-        if not asked_to_stop():
-            atexit.unregister(again)
         with suppress(ValueError):
             _ending.folders.remove(folder)
 
