@@ -9,15 +9,16 @@ The trial's process writes its epochs and checkpoints, the driver the rest. What
 is told by what is left: a checkpoint comes to be in one step, before its epoch's line is written.
 """
 
+import errno
 import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 from lesions.errors import InputError
@@ -80,8 +81,7 @@ class TrialFolder:
     def go_on(self) -> Path | None:
         """Be where the newest whole checkpoint is, which is returned; what came after is undone."""
         make_folder(self.path)
-        for left in self.path.glob(f"{NEW}*"):
-            shutil.rmtree(left, ignore_errors=True)
+        self.tidy()
         newest = self.checkpoint()
         last = 0 if newest is None else _epoch_of(newest)
         kept = [metrics for metrics in self.history() if metrics["epoch"] <= last]
@@ -89,13 +89,15 @@ class TrialFolder:
         return newest
 
     def keep(self, checkpoint: Path, epoch: int) -> None:
-        """Copy a checkpoint's folder; those before it are taken away when it is whole."""
+        """Keep what is in a checkpoint's folder; what was kept before goes when that is whole.
+
+        Files that lie in `working` are linked: they are only ever replaced, never changed.
+        """
         target = self.path / f"{CHECKPOINT}{epoch:06d}"
         new = Path(mkdtemp(prefix=NEW, dir=self.path))
         try:
-            shutil.copytree(checkpoint, new, dirs_exist_ok=True)
-            for file in new.iterdir():
-                _settle(file)
+            for file in checkpoint.iterdir():
+                _link(file, new / file.name)
             shutil.rmtree(target, ignore_errors=True)
             new.rename(target)
         finally:
@@ -103,6 +105,17 @@ class TrialFolder:
         for old in self.checkpoints():
             if old != target:
                 shutil.rmtree(old, ignore_errors=True)
+
+    @contextmanager
+    def working(self) -> Iterator[Path]:
+        """A folder to work in, which goes with the block; a kill's goes with `go_on`."""
+        with TemporaryDirectory(prefix=NEW, dir=self.path) as folder:
+            yield Path(folder)
+
+    def tidy(self) -> None:
+        """Take away what nobody works in any more."""
+        for left in self.path.glob(f"{NEW}*"):
+            shutil.rmtree(left, ignore_errors=True)
 
     def add(self, metrics: Mapping[str, float]) -> None:
         """Note an epoch down."""
@@ -124,10 +137,15 @@ def _epoch_of(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix(CHECKPOINT))
 
 
-def _settle(file: Path) -> None:
-    """Have a file on the disk before its folder gets its name."""
-    descriptor = os.open(file, os.O_RDONLY)
+def _link(file: Path, target: Path) -> None:
+    """Have a file under another name as well; a copy of it where the disks or the system know no
+    links.
+    """
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        target.hardlink_to(file)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        shutil.copyfile(file, target)
+        with target.open("r+b") as copy:  # on the disk before its folder gets its name
+            os.fsync(copy.fileno())

@@ -22,7 +22,7 @@ import torch.distributed as dist
 from trainables.configs import edited
 from trainables.loop import Report
 from trainables.trial_folder import TrialFolder
-from trainables.workers import Job, fit_job, use_assigned_resources
+from trainables.workers import Job, fit_job, use_assigned_resources, working
 
 WHOLE = "whole"  # of a report: 1 at the recipe's last epoch; Tune has a `done` of its own
 PATIENCE_S = 1800.0  # for the other workers, at the start and in every step, as Ray Train has it
@@ -68,12 +68,13 @@ def tune_trial(told: dict[str, Any], job: Job, shared: Path) -> None:
         folder.add(metrics)
         tune.report(for_tune(metrics))
 
-    if size == 1:
-        fit_job(own, use_assigned_resources(), report, resume)
-        return
-    team = Team(file=shared / f"team-{uuid.uuid4().hex}", size=size)
-    with others(own, resume, team, group):
-        train_together(own, 0, team, report, resume)
+    with folder.working() as directory:
+        if size == 1:
+            fit_job(own, use_assigned_resources(), report, resume, directory)
+            return
+        team = Team(file=shared / f"team-{uuid.uuid4().hex}", size=size)
+        with others(own, resume, team, group):
+            train_together(own, 0, team, report, resume, directory)
 
 
 def for_tune(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -87,7 +88,9 @@ def of_trial(job: Job, values: Mapping[str, Any], folder: Path) -> Job:
     return replace(job, config=edited(job.config, values), scratch=folder / "masks")
 
 
-def train_together(job: Job, rank: int, team: Team, report: Report, resume: Path | None) -> None:
+def train_together(
+    job: Job, rank: int, team: Team, report: Report, resume: Path | None, directory: Path
+) -> None:
     """Train as one worker of a team."""
     device = use_assigned_resources()
     if device.type == "cuda":
@@ -101,7 +104,7 @@ def train_together(job: Job, rank: int, team: Team, report: Report, resume: Path
         timeout=timedelta(seconds=PATIENCE_S),
     )
     try:
-        fit_job(job, device, report, resume)
+        fit_job(job, device, report, resume, directory)
     finally:
         dist.destroy_process_group()
 
@@ -144,7 +147,8 @@ class _Worker:
     """A process that does what the first does, without reports."""
 
     def follow(self, job: Job, rank: int, team: Team, resume: Path | None) -> None:
-        train_together(job, rank, team, lambda metrics, checkpoint: None, resume)
+        with working() as directory:
+            train_together(job, rank, team, lambda metrics, checkpoint: None, resume, directory)
 
 
 def _raise_theirs(running: list[Any]) -> None:

@@ -75,10 +75,10 @@ def train_worker(settings: dict[str, Any]) -> None:
         kept = train.Checkpoint.from_directory(checkpoint) if checkpoint else None
         train.report(metrics, checkpoint=kept)
 
-    with opened(train.get_checkpoint()) as resume:
+    with opened(train.get_checkpoint()) as resume, working() as directory:
         if resume is not None:
             seen += read_history(resume)
-        fit_job(job, get_device(), report, resume)
+        fit_job(job, get_device(), report, resume, directory)
 
 
 def evaluate(
@@ -147,32 +147,40 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
     write_text(path, "".join(json.dumps(metrics) + "\n" for metrics in history))
 
 
-def fit_job(job: Job, device: torch.device, report: Report, resume: Path | None) -> None:
-    """Train what a job says, in a worker."""
-    with tempfile.TemporaryDirectory(prefix="lesion-run-") as directory:
-        fit(
-            Run(
-                system=named_system(job.system),
-                config=job.config,
-                train=relabelled(PreparedSet(job.data, "train"), *job.masks),
-                validation=PreparedSet(job.data, "validation"),
-                directory=Path(directory),
-                device=device,
-                report=report,
-                resume=resume,
-                phases=None if job.phases is None else range(*job.phases),
-                begin=job.begin,
-                scratch=job.scratch,
-                parts=job.parts,
-                seen=together([job.seen, *map(read_seen, _learned_from(job))]),
-                start=job.start,
-            )
+def fit_job(
+    job: Job, device: torch.device, report: Report, resume: Path | None, directory: Path
+) -> None:
+    """Train what a job says, in a worker; `directory` is where its checkpoints come to be."""
+    fit(
+        Run(
+            system=named_system(job.system),
+            config=job.config,
+            train=relabelled(PreparedSet(job.data, "train"), *job.masks),
+            validation=PreparedSet(job.data, "validation"),
+            directory=directory,
+            device=device,
+            report=report,
+            resume=resume,
+            phases=None if job.phases is None else range(*job.phases),
+            begin=job.begin,
+            scratch=job.scratch,
+            parts=job.parts,
+            seen=together([job.seen, *map(read_seen, _learned_from(job))]),
+            start=job.start,
         )
+    )
 
 
 def _learned_from(job: Job) -> list[Path]:
     """The checkpoints whose weights it takes over: what they were trained on, this one was too."""
     return [*job.parts.values(), *([] if job.start is None else [job.start])]
+
+
+@contextmanager
+def working() -> Iterator[Path]:
+    """A folder of a worker's own, which goes with the block."""
+    with tempfile.TemporaryDirectory(prefix="lesion-run-") as directory:
+        yield Path(directory)
 
 
 @contextmanager

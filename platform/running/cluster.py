@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from signal import SIGHUP
 from typing import Any
@@ -42,8 +42,11 @@ def cluster() -> Iterator[dict[str, float]]:
             folder = stack.enter_context(private_folder())
             stack.callback(ray.shutdown)  # of a start that was interrupted, too
             check_short(folder)
-            with without_agent():
-                _init("local", include_dashboard=False, _temp_dir=str(folder))
+            scratch = folder.parent / "tmp"
+            scratch.mkdir()
+            with without_agent():  # and what a killed worker leaves goes with the cluster
+                _init("local", {"TMPDIR": str(scratch)}, include_dashboard=False,
+                      _temp_dir=str(folder))  # fmt: skip
         else:
             found = reachable(address)
             stack.callback(ray.shutdown)
@@ -53,7 +56,7 @@ def cluster() -> Iterator[dict[str, float]]:
 
 def _join(address: str) -> None:
     try:
-        _init(address)
+        _init(address, {})
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(
             f"the Ray cluster at {address} cannot be joined: "
@@ -62,7 +65,7 @@ def _join(address: str) -> None:
         ) from None
 
 
-def _init(address: str, **options: Any) -> None:
+def _init(address: str, env: Mapping[str, str], **options: Any) -> None:
     import ray
 
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -74,7 +77,7 @@ def _init(address: str, **options: Any) -> None:
         ray.init(
             address=address,
             runtime_env={
-                "env_vars": {"PYTHONPATH": path} | readers,
+                "env_vars": {"PYTHONPATH": path, **readers, **env},
                 # Ray's workers have the cluster's umask: what Ray writes there is for ours too.
                 "worker_process_setup_hook": lambda: os.umask(umask),
             },

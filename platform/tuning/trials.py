@@ -221,6 +221,7 @@ class Trials:
                 "constraints": dict(zip(self.sweep.constraint, excess, strict=False)),
             }
             trial.folder.write(END, {**end, "ended": time.time()})
+            trial.folder.tidy()
             tell(self.study, trial.told, end)
         except FAULTS as error:
             raise unreachable(self.place, error) from None

@@ -58,7 +58,7 @@ def test_every_row_says_whether_it_was_trained_on() -> None:
     ]  # fmt: skip
 
 
-def test_what_a_job_says_is_seen_reaches_its_checkpoints(tiny_set: Path) -> None:
+def test_what_a_job_says_is_seen_reaches_its_checkpoints(tiny_set: Path, tmp_path: Path) -> None:
     """As a worker trains it."""
     found: list[Seen | None] = []
 
@@ -67,5 +67,5 @@ def test_what_a_job_says_is_seen_reaches_its_checkpoints(tiny_set: Path) -> None
             found.append(read_seen(checkpoint))
 
     job = Job(system="pdnet", config=CONFIG, data=tiny_set, seen=SEEN)
-    fit_job(job, CPU, report, None)
+    fit_job(job, CPU, report, None, tmp_path)
     assert set(found) == {SEEN}
