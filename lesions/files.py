@@ -3,6 +3,7 @@
 What is written is its owner's alone, unless LESION_READABLE_BY says `group` or `all`.
 """
 
+import errno
 import fcntl
 import os
 import secrets
@@ -13,6 +14,7 @@ from typing import BinaryIO
 
 from lesions.errors import InputError, shown
 
+FULL = (errno.ENOSPC, errno.EDQUOT)  # of a disk, or of a user's share of it
 READABLE_BY = "LESION_READABLE_BY"
 _MODES = {"owner": 0o700, "group": 0o750, "all": 0o755}  # of a folder
 
@@ -79,6 +81,10 @@ def replace_with(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+    except OSError as error:
+        if error.filename in (None, str(partial)):  # a full disk's names none
+            error.filename = str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

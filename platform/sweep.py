@@ -35,7 +35,7 @@ from platform.tuning.opening import open_trials
 from platform.tuning.orders import duration
 from platform.tuning.spaces import space_of
 from platform.tuning.study import check_url
-from platform.tuning.sweeps import PLACE, Sweep, room_of
+from platform.tuning.sweeps import PLACE, Sweep, check_version, room_of
 from platform.tuning.trials import Trials
 from trainables.parts import protocol
 from trainables.system import System
@@ -144,6 +144,7 @@ def sweep_and_compare(
 
     A search that the time, or another shell, ended early is measured where a trial has ended well.
     """
+    check_version(sweep)
     store = open_store(storage, sweep.system.name, sweep.system.paper)
     again = f"the trials are kept: start it and go on with --resume {sweep.name}"
     with cluster() as resources, reaching(store, again):

@@ -4,9 +4,11 @@ Named as `tests.sleeper:Sleeper`. Its figures are those of its config, whatever 
 a trial that went wrong anywhere is told by them.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,11 +33,14 @@ class SleeperConfig:
         x: half the side of the square that it answers, pixels.
         seconds: that an epoch sleeps.
         log: a file to which every epoch adds the time and x.
+        trouble: a file; while it is there, trials fail whose x is above the number in it, after
+            the word: "raise 15", or "exit 15" for a process that dies.
     """
 
     x: float = 3.0
     seconds: float = 0.2
     log: str = ""
+    trouble: str = ""
     pseudo_mask: str = "snakes"
     training: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(
@@ -83,6 +88,8 @@ class Sleeper(System):
         if config.log:
             with open(config.log, "a") as file:
                 file.write(f"{time.time()} {config.x!r}\n")
+        if config.trouble and Path(config.trouble).exists():
+            _make(Path(config.trouble).read_text(), config.x)
         return {"steps": model.steps.sum()}
 
     def predict(
@@ -99,3 +106,11 @@ class Sleeper(System):
     def space(self, config: Any) -> Mapping[str, BaseDistribution]:
         """How wide it is."""
         return {"x": FloatDistribution(0.0, 30.0)}
+
+
+def _make(trouble: str, x: float) -> None:
+    word, above = trouble.split()
+    if x > float(above):
+        if word == "exit":
+            os._exit(1)
+        raise ValueError(f"x is above {above}")

@@ -4,12 +4,12 @@ trial.json          what it is, written before it begins
 history.jsonl       one line an epoch: its metrics, and when it ended
 checkpoint-000007/  after epoch 7; the newest alone is kept
 end.json            how it ended
+error.txt           what it failed with, in full
 
 The trial's process writes its epochs and checkpoints, the driver the rest. Whatever a kill cuts off
 is told by what is left: a checkpoint comes to be in one step, before its epoch's line is written.
 """
 
-import errno
 import json
 import os
 import shutil
@@ -22,11 +22,11 @@ from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 from lesions.errors import InputError
-from lesions.files import make_folder, write_text
+from lesions.files import FULL, make_folder, write_text
 from lesions.readers.bounded import parse_json, read_bytes, read_json
 from trainables.checkpoint import is_metrics, read_history, read_last
 
-TRIAL, HISTORY, END = "trial.json", "history.jsonl", "end.json"
+TRIAL, HISTORY, END, ERROR = "trial.json", "history.jsonl", "end.json", "error.txt"
 CHECKPOINT, NEW = "checkpoint-", "new-"
 AT = "timestamp"  # of an epoch's line: when it ended, seconds since 1970
 _MOST_JSON = 1 << 20
@@ -144,7 +144,7 @@ def _link(file: Path, target: Path) -> None:
     try:
         target.hardlink_to(file)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL:
             raise
         shutil.copyfile(file, target)
         with target.open("r+b") as copy:  # on the disk before its folder gets its name

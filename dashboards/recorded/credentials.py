@@ -18,7 +18,8 @@ USER, PASSWORD, TOKEN = (f"MLFLOW_TRACKING_{name}" for name in ("USERNAME", "PAS
 _DATABASES = ("postgresql", "mysql", "mssql", "sqlite")
 _IN_ADDRESS = re.compile(r"(?<=://)[^\s/]*@")
 _PASSWORDS = (re.compile(r"://[^:/@?]*:([^@]*)@"), re.compile(r"://[^:/@?]*:(.*)@"))
-_SQL = re.compile(r"\n\[SQL:.*", re.DOTALL)  # SQLAlchemy's, after what the database said
+# SQLAlchemy's words after, and before, what the database said.
+_SQL = re.compile(r"\n\[SQL:.*|\(raised as a result of Query-invoked autoflush[^)]*\)", re.DOTALL)
 LONGEST = 600  # letters of an error
 _IN_WORDS = re.compile(r"(?i)\b(\w*(?:password|passwd|pwd|secret|token)\w*=)[^\s&;,'\")]+")
 
@@ -65,7 +66,7 @@ def whole_address(uri: str) -> str:
     return uri
 
 
-def told(error: Exception) -> str:
+def told(error: BaseException) -> str:
     """What a library says of an error, on one line, without credentials.
 
     Libraries name the cause last: what is too long loses its middle. SQL and its values, which

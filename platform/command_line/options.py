@@ -9,7 +9,7 @@ import tyro
 
 from dashboards.tables.terminal import say
 from lesions import InputError
-from lesions.files import restrict
+from lesions.files import FULL, restrict
 from lesions.of_mask import KeySlice
 from lesions.readers.from_mask import AS_PAPERS, BRIDGE, LEAST_MM, Taking
 from platform.running import interrupted
@@ -119,6 +119,8 @@ def run(command: Callable[[], None], again: str = "") -> None:
     except Exception as error:
         if interrupted.asked_to_stop():  # what a signal to all of Ray's processes leads to
             sys.exit(interrupted.say_why())
+        if isinstance(error, OSError) and error.errno in FULL:
+            error = interrupted.disk_full(error)
         if not isinstance(error, InputError):
             raise
         print(f"error: {error}", file=sys.stderr)

@@ -190,6 +190,15 @@ def _remove(folder: Path) -> None:
         time.sleep(0.2)
 
 
+def disk_full(error: OSError) -> InputError:
+    """What is said where nothing more can be written, and how to go on."""
+    again = _ending.again() or "give the same command again"
+    return InputError(
+        f"the disk is full: {error.strerror}", file=error.filename,
+        remedy=f"make room and {again}",
+    )  # fmt: skip
+
+
 def end_with(error: InputError) -> None:
     """End this process' command in order, for this reason; from any thread."""
     _ending.error = error

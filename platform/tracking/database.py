@@ -35,11 +35,11 @@ def check_file(uri: str) -> None:
         )
 
 
-def driver_missing(uri: str, error: ImportError) -> InputError:
-    """What to say where Python cannot import the driver of the database that a store is in."""
+def driver_missing(of: str, error: ImportError) -> InputError:
+    """What to say where Python cannot import a database's driver; `of` says which database."""
     package = _PACKAGES.get(error.name or "", error.name or "its driver")
     return InputError(
-        f"MLflow's database {uri} wants a driver that Python cannot import: {told(error)}",
+        f"{of} wants a driver that Python cannot import: {told(error)}",
         remedy=f"pip install {package}",
     )
 

@@ -11,6 +11,7 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from dashboards.recorded.credentials import told
 from dashboards.recorded.runs import quoted
 from dashboards.tables.terminal import say
+from lesions import InputError
 from lesions.metrics.merit import Merit
 from platform.running.interrupted import asked_to_stop, lost_to_another
 from platform.tracking.faults import FAULTS
@@ -113,16 +114,20 @@ def end_run(store: Store, run_id: str, state: str, at: float | None = None) -> N
     """
     set_tags(store, run_id, {"lesion.state": state})
     status = {"failed": "FAILED", "interrupted": "KILLED"}.get(state, "FINISHED")
-    store.client.set_terminated(run_id, status, int((at or time.time()) * 1000))
+    begun = store.client.get_run(run_id).info.start_time  # a clock may have gone back since
+    store.client.set_terminated(run_id, status, max(begun, int((at or time.time()) * 1000)))
 
 
 @contextmanager
 def interruptible(store: Store, run_id: str) -> Iterator[None]:
-    """Where a signal ends the block, the run and those below it that run say "interrupted"."""
+    """Where a signal ends the block, or what a user can mend, the run and those below it that run
+    say "interrupted".
+    """
     try:
         yield
-    except BaseException:
-        if asked_to_stop() and not lost_to_another():
+    except BaseException as error:
+        goes_on = asked_to_stop() or isinstance(error, InputError | OSError)
+        if goes_on and not lost_to_another():
             _interrupt(store, run_id)
         raise
 

@@ -25,6 +25,7 @@ from platform.tracking.database import check_file, driver_missing, hurry
 from platform.tracking.faults import FAULTS
 
 _SCRUBBING = Scrubbing()
+_FULL = "disk is full"  # as SQLite says it
 
 
 @dataclass
@@ -61,7 +62,7 @@ class Store:
         try:
             return MlflowClient(tracking_uri=whole_address(self.uri))
         except ImportError as error:
-            raise driver_missing(self.uri, error) from None
+            raise driver_missing(f"MLflow's database {self.uri}", error) from None
         except SQLAlchemyError as error:
             raise MlflowException(told(error)) from None
 
@@ -88,10 +89,10 @@ def open_store(storage: Path, system: str, paper: str) -> Store:
             check_place(store.uri, found.artifact_location)  # now, not when a training has ended
             log_baselines(client, found.experiment_id, paper)
     except FAULTS as error:
-        raise InputError(
-            f"the MLflow server at {store.uri} does not answer as it should: {told(error)}",
-            remedy="start it, or unset MLFLOW_TRACKING_URI to record in a local file",
-        ) from None
+        raise _failing(
+            store, "does not answer as it should", error,
+            "start it, or unset MLFLOW_TRACKING_URI to record in a local file",
+        ) from None  # fmt: skip
     return replace(store, experiment_id=found.experiment_id)
 
 
@@ -121,6 +122,8 @@ def tracking_uri(storage: Path) -> tuple[str, Path | None]:
     """
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Each of its errors comes to us as well, and is said in a line.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     for handler in logging.getLogger("mlflow").handlers:
         handler.addFilter(_SCRUBBING)
     # A server that takes calls and never answers is told of within half a minute.
@@ -147,6 +150,11 @@ def reaching(store: Store, remedy: str) -> Iterator[None]:
     try:
         yield
     except FAULTS as error:
-        raise InputError(
-            f"the MLflow server at {store.uri} is away or errs: {told(error)}", remedy=remedy
-        ) from None
+        raise _failing(store, "is away or errs", error, remedy) from None
+
+
+def _failing(store: Store, how: str, error: Exception, remedy: str) -> InputError:
+    words = told(error)
+    if _FULL in words:
+        remedy = remedy.replace("start it", "make room")
+    return InputError(f"the MLflow server at {store.uri} {how}: {words}", remedy=remedy)

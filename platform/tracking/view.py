@@ -9,6 +9,7 @@ from typing import Any
 
 from mlflow.entities import Metric
 
+from dashboards.recorded.trials import REASON
 from platform.tracking.runs import (
     NAME,
     PARENT,
@@ -66,6 +67,8 @@ def record_trial(
         run_id = str(made.info.run_id)
     run = client.get_run(run_id)
     log_params(store, run_id, {k: x for k, x in params.items() if k not in run.data.params})
+    if run.data.tags.get(REASON):  # what failed once may be finished by now
+        wanted.setdefault(REASON, "")
     news = {k: text for k, text in wanted.items() if run.data.tags.get(k) != text}
     if news:
         set_tags(store, run_id, news)

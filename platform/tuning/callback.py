@@ -1,6 +1,5 @@
 """What the driver does as a sweep's trials report: the study is told, people are, and MLflow is."""
 
-import errno
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,16 +11,17 @@ from ray.tune import Callback
 from dashboards.tables.metrics import metric_of
 from dashboards.tables.terminal import say
 from lesions import InputError
-from lesions.files import write_text
+from lesions.files import FULL, write_text
 from lesions.readers.bounded import read_text
 from platform.tuning.asking import metrics_of
 from platform.tuning.course import Course
 from platform.tuning.progress import Progress
 from platform.tuning.trials import LOST, State, Trial, is_whole
 from platform.tuning.view import View
+from trainables.trial_folder import ERROR
 
-ERROR = "error.txt"
-_FULL = f"[Errno {errno.ENOSPC}]"
+_DIED = "The actor is dead because its worker process has died."  # and what may do that
+_FULL = tuple(f"[Errno {number}]" for number in FULL)
 
 
 @dataclass
@@ -69,15 +69,15 @@ class SweepCallback(Callback):  # type: ignore[misc]
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Close a trial as failed; the sweep goes on, unless the disk is full."""
-        own = self.course.running.pop(trial.trial_id, None)
-        if own is None:
+        if (own := self._own(trial)) is None:
             return
         whole, reason = _error(trial)
-        if _FULL in reason:
+        if any(full in reason for full in _FULL):
             raise InputError(
                 f"the disk is full: trial {own.number} could not write", file=own.folder.path,
                 remedy=f"make room and go on with --resume {self.course.trials.sweep.name}",
             )  # fmt: skip
+        del self.course.running[trial.trial_id]
         if whole:
             write_text(own.folder.path / ERROR, whole)
         self._end(own, "failed", reason)
@@ -113,6 +113,7 @@ def _error(trial: Any) -> tuple[str, str]:
     try:
         whole = read_text(Path(trial.error_file))
         lines = whole.strip().splitlines()
-        return whole, lines[-1].strip() if lines else LOST
+        line = lines[-1].strip() if lines else _DIED
+        return whole, LOST if line.startswith(_DIED) else line
     except (OSError, TypeError, InputError):
         return "", LOST

@@ -9,8 +9,11 @@ import time
 from unittest.mock import patch
 
 from ray import tune
+from ray.tune import TuneError
 
 from dashboards.tables.terminal import say
+from lesions import InputError
+from platform.running.addresses import named_address
 from platform.running.doors import private_folder
 from platform.running.interrupted import stopping_in_order
 from platform.tracking.store import Store
@@ -43,6 +46,12 @@ MOST_WAIT_S = 8.0  # for MLflow, when the command is to end
 
 class _StoppedError(Exception):
     """The user, or a scheduler, wants the command to end."""
+
+
+class _StoppedAtOnceError(BaseException):
+    """The same, and Tune is not to wait for trials' processes: a scheduler's signal goes to those
+    of a cluster of our own, too, which ends with this process anyway.
+    """
 
 
 def run_trials(trials: Trials, room: Room, store: Store, parent: str, budget: float | None) -> bool:
@@ -85,16 +94,18 @@ def _search_in_order(course: Course, room: Room, view: View, budget: float | Non
 
         def at_step() -> None:
             if asked():
-                raise _StoppedError
+                raise _StoppedAtOnceError if named_address() is None else _StoppedError
             orders.look()
 
         callback = SweepCallback(course=course, view=view, progress=progress, at_step=at_step)
         try:
             _search(course, room, callback)
-        except _StoppedError:
+        except (_StoppedError, _StoppedAtOnceError):
             pass
         except TimeOverError:
             say("the time is over")
+        except TuneError as error:
+            raise _what_it_holds(error) from None
         finally:
             if course.running:
                 names = ", ".join(str(one.number) for one in course.running.values())
@@ -104,6 +115,16 @@ def _search_in_order(course: Course, room: Room, view: View, budget: float | Non
                 view.end(trial)
             if course.running:  # whoever sent a signal kills before long
                 view.outbox.flush(MOST_WAIT_S)
+
+
+def _what_it_holds(error: BaseException) -> BaseException:
+    """What was raised as Tune told us something: it wraps that in an error of words."""
+    within: BaseException | None = error
+    while within is not None:
+        if isinstance(within, InputError | OSError):
+            return within
+        within = within.__cause__ or within.__context__
+    return error
 
 
 def _search(course: Course, room: Room, callback: SweepCallback) -> None:

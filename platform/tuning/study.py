@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import optuna
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -27,13 +27,14 @@ from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.files import write_text
 from lesions.readers.bounded import read_bytes
+from platform.tracking.database import driver_missing
 from trainables.trial_folder import END, TRIAL, TrialFolder
 
 JOURNAL, OWNER, TRIALS = "study.log", "study.id", "trials"
 NUMBER, REASON, OF_SWEEP = "lesion.trial", "lesion.reason", "lesion.sweep_id"  # user attributes
 WAIT_S = 10  # for a journal's lock that a killed process left
 _MOST_JOURNAL = 4 << 30
-FAULTS = (SQLAlchemyError, OSError)  # of a study's storage
+FAULTS = (SQLAlchemyError, StorageInternalError, OSError)  # of a study's storage
 
 Directions = Sequence[str]
 
@@ -65,7 +66,7 @@ class Place:
 def check_url(url: str) -> None:
     """InputError for a study's address that cannot be used, or holds a password."""
     parts = urlsplit(url)
-    if parts.password:
+    if parts.password or any("password" in name.lower() for name, _ in parse_qsl(parts.query)):
         raise InputError(
             "--study holds a password, which would be written down",
             remedy="leave it out: databases take it from their own variables, as PGPASSWORD",
@@ -118,10 +119,12 @@ def read_study(place: Place) -> optuna.Study:
         raise unreachable(place, error) from None
 
 
-def unreachable(place: Place, error: Exception) -> InputError:
+def unreachable(place: Place, error: BaseException) -> InputError:
     """What is said of a study's storage that does not take what it is told."""
     return InputError(
-        f"the study in {place.words} cannot be read or written: {told(error)}", file=place.folder,
+        # Optuna's own word for a database's error is the same for all of them.
+        f"the study in {place.words} cannot be read or written: {told(error.__cause__ or error)}",
+        file=place.folder,
         remedy=f"make room or start it; then --resume {place.name}: every epoch that has ended "
         "is kept in the trials' folders",
     )  # fmt: skip
@@ -132,10 +135,8 @@ def _storage(place: Place) -> BaseStorage:
         try:
             return RDBStorage(place.url, engine_kwargs={"pool_pre_ping": True})
         except ImportError as error:
-            raise InputError(
-                f"the database of --study needs a driver: {error}",
-                remedy="pip install psycopg2-binary for PostgreSQL, PyMySQL for MySQL",
-            ) from None
+            cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error
+            raise driver_missing(f"the study's database {place.url}", cause) from None
     file = str(place.folder / JOURNAL)
     return JournalStorage(JournalFileBackend(file, JournalFileSymlinkLock(file, WAIT_S)))
 

@@ -17,11 +17,12 @@ from platform.tuning.goals import (
     values_of,
 )
 from platform.tuning.spaces import space_of
-from platform.tuning.study import Place
+from platform.tuning.study import OWNER, Place
 from trainables.recipe import total_epochs
 from trainables.workers import Job
 
 PLACE = "sweeps"
+_TUNES = "tuner.pkl"  # of a version before, to which Tune's state was the truth
 FORK = "fork"  # in the folder of one that began as another's trial: its checkpoint
 
 
@@ -95,6 +96,16 @@ class Sweep(Planned):
         bounded, why_not = values_of([one.metric for one in self.bounds], epoch)
         excess = [one.excess(value) for one, value in zip(self.bounds, bounded, strict=False)]
         return values, excess, why or why_not
+
+
+def check_version(sweep: Sweep) -> None:
+    """InputError for a sweep that a version before began: its trials are in no study."""
+    if (sweep.folder / _TUNES).exists() and not (sweep.folder / OWNER).exists():
+        raise InputError(
+            "a version before this one began the sweep, which cannot be gone on with; its trials "
+            "are in MLflow", file=sweep.folder,
+            remedy="finish it with the version that began it, or begin a new one",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ from platform.tuning.study import (
 )
 from trainables.configs import edited
 from trainables.recipe import Recipe
-from trainables.trial_folder import END, TRIAL, TrialFolder
+from trainables.trial_folder import END, ERROR, TRIAL, TrialFolder
 
 if TYPE_CHECKING:
     from platform.tuning.sweeps import Sweep
@@ -150,7 +150,8 @@ class Trials:
 
     def _again(self, trial: Trial) -> Trial:
         """Take a trial up that was interrupted, or had failed: what it has is kept."""
-        (trial.folder.path / END).unlink(missing_ok=True)
+        for told in (END, ERROR):
+            (trial.folder.path / told).unlink(missing_ok=True)
         if trial.state == "failed":
             was = self.study.trials[trial.told]
             self.study.add_trial(
@@ -248,6 +249,7 @@ class Trials:
     def _mark(self, state: str) -> None:
         with suppress(*FAULTS):
             self.study.set_user_attr(STATE, state)
+        with suppress(OSError):
             write_text(self.place.folder / STATE_FILE, json.dumps({"state": state}))
 
     def ended(self) -> int:

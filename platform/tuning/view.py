@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dashboards.recorded.runs import SEARCH
+from dashboards.recorded.trials import REASON
 from dashboards.tables.terminal import say
 from platform.tracking.faults import is_passing
 from platform.tracking.outbox import Outbox
@@ -89,7 +90,7 @@ class View:
         resources = json.dumps(dict(self.resources))
         tags = {"lesion.resources": resources, "lesion.busy_s": f"{busy:.1f}"}
         if trial.reason:
-            tags["lesion.reason"] = trial.reason
+            tags[REASON] = trial.reason
         if trial.objectives:
             tags["lesion.values"] = json.dumps(dict(zip(self.goals, trial.objectives, strict=True)))
         self.runs[trial.number] = record_trial(

@@ -24,9 +24,11 @@ def study_at(folder: Path, url: str | None = None) -> optuna.Study:
     return optuna.load_study(study_name=folder.name, storage=storage)
 
 
-def runs_of_sweep(storage: Path, system: str, name: str) -> tuple[Run, dict[int, Run]]:
-    """A sweep's run, and its trials' by number; no trial has two."""
-    client = MlflowClient(tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
+def runs_of_sweep(
+    storage: Path, system: str, name: str, uri: str | None = None
+) -> tuple[Run, dict[int, Run]]:
+    """A sweep's run, and its trials' by number, in the storage's MLflow or at `uri`; none twice."""
+    client = MlflowClient(tracking_uri=uri or f"sqlite:///{storage / 'mlflow.db'}")
     experiment = client.get_experiment_by_name(system).experiment_id
     (parent,) = (
         run for run in runs_of_kind(client, experiment, "sweep")
@@ -41,8 +43,16 @@ def runs_of_sweep(storage: Path, system: str, name: str) -> tuple[Run, dict[int,
     return parent, found
 
 
-def check_agree(storage: Path, system: str, name: str, url: str | None = None) -> dict[int, str]:
-    """The trials' states by number, once study, folders and MLflow have said the same."""
+def check_agree(
+    storage: Path, system: str, name: str, url: str | None = None, uri: str | None = None
+) -> dict[int, str]:
+    """The trials' states by number, once study, folders and MLflow have said the same.
+
+    Args:
+        storage, system, name: the sweep's.
+        url: its study's, where that is in a database.
+        uri: MLflow's, where that is not in the storage.
+    """
     folder = storage / "sweeps" / name
     told = {number: STATES[one.state] for number, one in
             latest(study_at(folder, url).trials).items()}  # fmt: skip
@@ -51,7 +61,7 @@ def check_agree(storage: Path, system: str, name: str, url: str | None = None) -
         if end.exists():
             state = optuna.trial.TrialState[json.loads(end.read_text())["state"]]
             assert STATES[state] == told[int(path.name)], path
-    _, runs = runs_of_sweep(storage, system, name)
+    _, runs = runs_of_sweep(storage, system, name, uri)
     assert runs.keys() == told.keys()
     for number, state in told.items():
         tag = runs[number].data.tags["lesion.state"]

@@ -88,6 +88,19 @@ def test_only_what_is_missing_is_added(store: Store) -> None:
     assert steps(store, run_id) == wanted(1, 2, 3)
 
 
+def test_a_reason_goes_with_the_failure_that_it_is_of(store: Store) -> None:
+    run_id = record(store, epochs(1), "failed", tags={"lesion.reason": "no memory"})
+    record(store, epochs(1, 2), "finished")
+    assert store.client.get_run(run_id).data.tags["lesion.reason"] == ""
+
+
+def test_no_run_ends_before_it_begins(store: Store) -> None:
+    """A clock has gone back nine hours meanwhile."""
+    run_id = record(store, epochs(1), "finished", ended=STARTED - 9 * 3600)
+    run = store.client.get_run(run_id)
+    assert run.info.end_time == run.info.start_time == STARTED * 1000
+
+
 def test_a_run_that_goes_on_is_open_again(store: Store) -> None:
     run_id = record(store, epochs(1), "interrupted")
     assert store.client.get_run(run_id).info.status == "KILLED"
