@@ -126,8 +126,8 @@ def interruptible(store: Store, run_id: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        goes_on = asked_to_stop() or isinstance(error, InputError | OSError)
-        if goes_on and not lost_to_another():
+        mended = isinstance(error, InputError | OSError) and not isinstance(error, FAULTS)
+        if (mended or asked_to_stop()) and not lost_to_another():
             _interrupt(store, run_id)
         raise
 
@@ -136,13 +136,17 @@ def _interrupt(store: Store, run_id: str) -> None:
     # Whoever sent the signal kills before long: a server that is away gets one short try.
     os.environ.update(MLFLOW_HTTP_REQUEST_MAX_RETRIES="0", MLFLOW_HTTP_REQUEST_TIMEOUT="5")
     try:
-        for run in _runs_with(store, {PARENT: run_id}, most=10_000):
-            if run.info.status == "RUNNING":
-                _interrupt(store, run.info.run_id)
-        if store.client.get_run(run_id).info.status == "RUNNING":
-            end_run(store, run_id, "interrupted")
+        _interrupt_all(store, run_id)
     except FAULTS as error:
         say(f"MLflow is away, where the run still runs: {told(error)}")
+
+
+def _interrupt_all(store: Store, run_id: str) -> None:
+    for run in _runs_with(store, {PARENT: run_id}, most=10_000):
+        if run.info.status == "RUNNING":
+            _interrupt_all(store, run.info.run_id)
+    if store.client.get_run(run_id).info.status == "RUNNING":
+        end_run(store, run_id, "interrupted")
 
 
 def is_finished(store: Store, run_id: str) -> bool:
