@@ -20,7 +20,11 @@ from platform.tuning.trials import LOST, State, Trial, is_whole
 from platform.tuning.view import View
 from trainables.trial_folder import ERROR
 
-_DIED = "The actor is dead because its worker process has died."  # and what may do that
+_DIED = (  # as Ray says it, with what may do that
+    "The actor is dead because its worker process has died.",
+    "An unexpected internal error occurred while the worker process was executing",
+    "The worker died unexpectedly while executing",
+)
 _FULL = tuple(f"[Errno {number}]" for number in FULL)
 
 
@@ -113,7 +117,7 @@ def _error(trial: Any) -> tuple[str, str]:
     try:
         whole = read_text(Path(trial.error_file))
         lines = whole.strip().splitlines()
-        line = lines[-1].strip() if lines else _DIED
+        line = lines[-1].strip() if lines else LOST
         return whole, LOST if line.startswith(_DIED) else line
     except (OSError, TypeError, InputError):
         return "", LOST

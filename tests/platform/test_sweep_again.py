@@ -17,6 +17,7 @@ from tests.sleeper import EPOCHS
 pytestmark = pytest.mark.ray
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trouble", "why"),
     [("raise 3", "ValueError: x is above 3"), ("exit 3", LOST)],
