@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from lesions.files import make_folder
+from lesions.files import make_folder, replace_with
 from platform.running.datasets import Data
 from platform.tuning.opening import open_trials
 from platform.tuning.sweeps import Sweep
@@ -54,8 +54,8 @@ def write_checkpoint(folder: Path, history: list[dict[str, float]]) -> Path:
         "history": history, "model": {"w": torch.zeros(1)}, "optimizers": [], "scaler": {},
         "random": torch.get_rng_state(), "random_cuda": [],
     }  # fmt: skip
-    make_folder(folder)
-    torch.save(last, folder / LAST)
+    with replace_with(folder / LAST) as file:  # as trainings do: what was kept is a link to it
+        torch.save(last, file)
     return folder
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,7 +25,8 @@ OPTIONS = {
     "name": "run", "resume": None, "data": None, "trials": 1, "concurrent": None, "seed": 0,
     "cpus_per_trial": 1, "gpus_per_trial": None, "grace": 1, "register": None, "workers": 1,
     "cpus_per_worker": 1, "workers_per_trial": 1, "parts": (), "table": "pdnet-3", "external": None,
-    "seeds": (),
+    "seeds": (), "resume_or_start": None, "sampler": "tpe", "pruner": "asha", "space": (),
+    "objective": (), "constraint": (), "fork": None, "study": None,
 }  # fmt: skip
 
 
@@ -72,13 +74,14 @@ def test_rays_workers_write_as_the_command_does(ray_cluster: Cluster) -> None:
 def test_a_resumed_run_shows_no_more_than_it_was_told(
     tiny_set: Path, tmp_path: Path, kind: type[Planned], first: bool, later: bool, kept: bool
 ) -> None:
-    def begin(**given: Any) -> Planned:
+    def begin(**given: Any) -> AbstractContextManager[Any]:
         options = SimpleNamespace(**OPTIONS | {"config": tiny(), "data": tiny_set} | given)
         return start(kind, PDNetSystem(), "tiny", options, tmp_path)
 
-    begin(pictures=first).write()
-    plan = begin(resume="run", pictures=later)
-    assert plan.pictures is kept
+    with begin(pictures=first) as begun:
+        begun.write()
+    with begin(name=None, resume="run", pictures=later) as plan:
+        assert plan.pictures is kept
     if isinstance(plan, Reproducing):
         assert {one.pictures for one in plan.trainings(0)} == {kept}
 
