@@ -50,9 +50,11 @@ class SweepCallback(Callback):  # type: ignore[misc]
         self.progress.look()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Open the trial's run."""
+        """Open the trial's run, after those of earlier trials: MLflow lists them in order."""
         if (own := self._own(trial)) is not None:
-            self.view.begin(own)
+            asked = sorted(self.course.running.values(), key=lambda one: one.number)
+            for other in asked[: asked.index(own) + 1]:
+                self.view.begin(other)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any

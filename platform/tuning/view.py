@@ -39,11 +39,16 @@ class View:
     goals: Sequence[str]
     outbox: Outbox = field(default_factory=Outbox)
     runs: dict[int, str] = field(default_factory=dict)
+    begun: dict[int, float] = field(default_factory=dict)  # when, seconds since 1970
     recorded: dict[int, str] = field(default_factory=dict)  # states
 
     def begin(self, trial: Trial) -> None:
-        """Open a trial's run, or open it again."""
-        began = time.time()
+        """Open a trial's run, or open it again; once a driver."""
+        if trial.number in self.begun:
+            return
+        # MLflow lists by the millisecond.
+        began = max(time.time(), max(self.begun.values(), default=0.0) + 0.002)
+        self.begun[trial.number] = began
         self._send(trial, lambda: self._record(trial, "running", 0.0, started=began))
 
     def epoch(self, trial: Trial, metrics: Mapping[str, float], at: float) -> None:

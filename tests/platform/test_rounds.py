@@ -74,6 +74,7 @@ def test_the_last_rounds_checkpoint_is_the_trainings(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.slow
 def test_two_rounds_by_two_workers(
     ray_cluster: Cluster, tiny_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
