@@ -5,6 +5,7 @@ Only trials that were trained to their end are compared; the others are shown as
 
 from dataclasses import dataclass
 from itertools import combinations
+from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
@@ -204,7 +205,9 @@ def _upright_axes(axes: Axes, names: list[str], scales: list[Scale]) -> None:
 def _broken(name: str) -> str:
     """A dotted name, a line for its first parts and one for its last."""
     before, dot, last = name.rpartition(".")
-    return f"{before}{dot}\n{last}" if dot and len(name) > 14 else name.replace(" (", "\n(")
+    if dot and len(name) > 14:
+        return f"{before}{dot}\n{last}"
+    return fill(name, width=13, break_long_words=False)
 
 
 def _contour(searched: Searched) -> Plot | None:
