@@ -53,7 +53,8 @@ def test_another_store_and_a_wiped_one_get_the_whole_sweep(
 
     def check_whole() -> None:
         """In a copy of the store: this process has that one open, whatever became of its file."""
-        seen = shutil.copy(storage / "mlflow.db", make_folder(tmp_path / secrets.token_hex(4)))
+        place = make_folder(tmp_path / secrets.token_hex(4))
+        seen = Path(shutil.copy(storage / "mlflow.db", place))
         uri = f"sqlite:///{seen}"
         assert check_agree(storage, "sleeper", "night", uri=uri) == states
         found, runs = runs_of_sweep(storage, "sleeper", "night", uri)
