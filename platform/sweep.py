@@ -8,6 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import tyro
 
+from dashboards.recorded.trials import OBJECTIVES, RESOURCES
 from dashboards.tables.terminal import say
 from lesions.names import check_name, inside
 from platform.command_line.options import WhichRun, check_positive, parse_system, run
@@ -128,8 +129,8 @@ def _parent(sweep: Sweep, store: Store, resources: dict[str, float]) -> str:
         "lesion.protocol": protocol(sweep.system, [sweep.config]),
         **merit_tags(sweep.system.merit),
         "lesion.seed": str(sweep.config.training.seed),
-        "lesion.resources": json.dumps(shown),
-        "lesion.objectives": json.dumps([[goal.metric, goal.mode] for goal in sweep.goals]),
+        RESOURCES: json.dumps(shown),
+        OBJECTIVES: json.dumps([[goal.metric, goal.mode] for goal in sweep.goals]),
         **sweep.data.tags(),
         **provenance(),
     }

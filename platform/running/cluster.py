@@ -107,10 +107,6 @@ def _keeping_our_signals() -> Iterator[None]:
 
 def _set_defaults() -> None:
     """What Ray reads from the environment; a user's own settings stay."""
-    # Else every kill -9 within 10 s of a trial's end would lose that trial.
-    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1")
-    # The state is saved at every epoch on purpose: a resumed trial needs its newest checkpoint.
-    os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
     # Tune's newer output prints boxes and hints even when told to be silent.
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     # Else each short epoch's report waits about a second.

@@ -53,9 +53,10 @@ def find_or_create_run(
     return run_id
 
 
-def new_run(store: Store, tags: Mapping[str, str]) -> str:
-    """The id of a new run."""
-    return str(store.client.create_run(store.experiment_id, tags=dict(tags)).info.run_id)
+def new_run(store: Store, tags: Mapping[str, str], started: float | None = None) -> str:
+    """The id of a new run; `started` is when it began, in seconds since 1970 (default: now)."""
+    at = None if started is None else int(started * 1000)
+    return str(store.client.create_run(store.experiment_id, at, dict(tags)).info.run_id)
 
 
 def log_params(store: Store, run_id: str, params: Mapping[str, Any]) -> None:

@@ -53,7 +53,7 @@ class Store:
 
     @property
     def client(self) -> MlflowClient:
-        """A client; made when asked for, because Tune pickles what holds the store.
+        """A client; made when asked for, as a store may be kept and sent.
 
         Raises:
             InputError: the driver of the database that it names is not installed.

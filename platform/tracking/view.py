@@ -16,12 +16,14 @@ from platform.tracking.runs import (
     end_run,
     find_run,
     log_params,
+    new_run,
     points_of,
     set_tags,
 )
 from platform.tracking.store import Store
+from trainables.trial_folder import AT
 
-STEP, AT = "epoch", "timestamp"  # what an epoch's numbers tell beside what was measured
+STEP = "epoch"  # what an epoch's numbers tell beside what was measured, and `AT`
 MOST_METRICS = 1000  # MLflow takes no more in one call
 RUNNING = "running"
 
@@ -63,8 +65,7 @@ def record_trial(
     wanted = {"lesion.kind": "trial", NAME: name, **tags, **key}
     run_id = find_run(store, key)
     if run_id is None:
-        made = client.create_run(store.experiment_id, _milliseconds(started), wanted)
-        run_id = str(made.info.run_id)
+        run_id = new_run(store, wanted, started)
     run = client.get_run(run_id)
     log_params(store, run_id, {k: x for k, x in params.items() if k not in run.data.params})
     if run.data.tags.get(REASON):  # what failed once may be finished by now
@@ -106,7 +107,3 @@ def _batches(epochs: Iterable[Mapping[str, Any]]) -> Iterator[list[Metric]]:
 def _metrics(epoch: Mapping[str, Any]) -> list[Metric]:
     numbers = {name: value for name, value in epoch.items() if name != AT}
     return points_of(numbers, int(epoch[STEP]), epoch.get(AT))
-
-
-def _milliseconds(seconds: float | None) -> int | None:
-    return None if seconds is None else int(seconds * 1000)

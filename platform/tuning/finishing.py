@@ -40,7 +40,7 @@ def finish(store: Store, parent: str, trials: Trials, resources: dict[str, float
         say(f"trial {best.number} is the best, and was measured before")
         end_run(store, parent, "finished")
         return checkpoint
-    set_tags(store, parent, {"lesion.best_trial": f"{best.number:04d}"})
+    set_tags(store, parent, {"lesion.best_trial": best.id})
     say(f"measuring the best trial, {best.number}, on the test lesions")
     references = ray.remote(num_cpus=1)(evaluate_references).remote(sweep.job, "test")
     record_winner(store, parent, checkpoint, sweep.distributions)
@@ -52,7 +52,7 @@ def finish(store: Store, parent: str, trials: Trials, resources: dict[str, float
 
 
 def _measured(best: Trial) -> str:
-    return f"{best.number:04d} after {best.epochs} epochs"
+    return f"{best.id} after {best.epochs} epochs"
 
 
 def params_at_start(config: Any, searched: Collection[str]) -> dict[str, Any]:
@@ -91,8 +91,8 @@ def best_of(trials: Trials) -> tuple[Trial, Path]:
     """The trial that the system's merit calls best, and its checkpoint.
 
     A whole trial goes before one that was stopped early, and one that keeps every constraint before
-    one that does not; of trials whose objectives are several,
-    too, the merit chooses. One whose checkpoint is damaged is passed over, and that is said.
+    one that does not; of trials with several objectives, too, the merit chooses. One whose
+    checkpoint is damaged is passed over, and that is said.
 
     Raises:
         InputError: none has a checkpoint.

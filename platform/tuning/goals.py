@@ -45,7 +45,7 @@ def goals_of(merit: Merit, said: Sequence[str]) -> list[Goal]:
         if match is None:
             raise InputError(
                 f"--objective {word!r} is not METRIC:max or METRIC:min",
-                remedy=f"as {merit.validated}:{merit.mode} seconds_per_lesion:min",
+                remedy=f"as {merit.validated}:{merit.mode} epoch_seconds:min",
             )
         found.append(Goal(metric=match[1], mode="max" if match[2] == "max" else "min"))
     if len({goal.metric for goal in found}) < len(found):

@@ -8,7 +8,7 @@ from dashboards.tables.metrics import metric_of
 from dashboards.tables.terminal import say
 from platform.tuning.course import Course
 from platform.tuning.sweeps import Room
-from platform.tuning.trials import Trial
+from platform.tuning.trials import Trial, trained_seconds
 
 EVERY_S = 30.0
 
@@ -34,7 +34,7 @@ class Progress:
     def ended(self, trial: Trial) -> None:
         """A trial has ended; after the first whole one the cost of all is estimated."""
         # Without the start of its process, which later trials take over.
-        each = sum(one.get("epoch_seconds", 0.0) for one in trial.folder.history())
+        each = trained_seconds(trial.folder.history())
         self.took[trial.number] = each
         if trial.state == "finished" and not self.estimated:
             self.estimated = True
@@ -76,7 +76,7 @@ class Progress:
     def _time(self, each: float) -> float:
         """Seconds until all have ended, where each takes as long."""
         running = self.course.running.values()
-        spent = sum(min(time.monotonic() - one.began, each) for one in running)
+        spent = sum(min(one.held_s, each) for one in running)
         return max(0.0, self._left() * each - spent) / max(1, self.course.concurrent)
 
     def _cost(self, seconds: float) -> str:

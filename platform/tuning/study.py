@@ -36,8 +36,6 @@ WAIT_S = 10  # for a journal's lock that a killed process left
 _MOST_JOURNAL = 4 << 30
 FAULTS = (SQLAlchemyError, StorageInternalError, OSError)  # of a study's storage
 
-Directions = Sequence[str]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
@@ -78,7 +76,7 @@ def check_url(url: str) -> None:
         )
 
 
-def open_study(place: Place, directions: Directions, names: Sequence[str]) -> optuna.Study:
+def open_study(place: Place, directions: Sequence[str], names: Sequence[str]) -> optuna.Study:
     """The study of a sweep, made if need be, and mended by the trials' folders.
 
     Args:

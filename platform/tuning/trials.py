@@ -71,6 +71,16 @@ class Trial:
     began: float = 0.0
 
     @property
+    def id(self) -> str:
+        """As its folder and its run in MLflow are called."""
+        return self.folder.path.name
+
+    @property
+    def held_s(self) -> float:
+        """How long it has held its share of the cluster so far, by this driver's clock."""
+        return time.monotonic() - self.began if self.began else 0.0
+
+    @property
     def epochs(self) -> int:
         """How many it has behind it."""
         return int(self.last.get("epoch", 0))
@@ -255,6 +265,11 @@ class Trials:
     def ended(self) -> int:
         """How many have ended, failed ones too."""
         return sum(trial.over or trial.state == "failed" for trial in self.all.values())
+
+
+def trained_seconds(history: Sequence[Mapping[str, float]]) -> float:
+    """What the epochs of a trial took."""
+    return sum(metrics.get("epoch_seconds", 0.0) for metrics in history)
 
 
 def is_whole(metrics: Mapping[str, float]) -> bool:

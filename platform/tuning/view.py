@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dashboards.recorded.runs import SEARCH
-from dashboards.recorded.trials import REASON
+from dashboards.recorded.trials import BUSY, REASON, RESOURCES, VALUES
 from dashboards.tables.terminal import say
 from platform.tracking.faults import is_passing
 from platform.tracking.outbox import Outbox
 from platform.tracking.runs import log_metrics
 from platform.tracking.store import Store
 from platform.tracking.view import record_trial
-from platform.tuning.trials import Trial
+from platform.tuning.trials import Trial, trained_seconds
 from trainables.trial_folder import AT
 
 _NOT_SHOWN = {AT, "done"}
@@ -57,14 +57,14 @@ class View:
 
     def end(self, trial: Trial) -> None:
         """Close a trial's run, with whatever it lacks."""
-        ended, busy, state = time.time(), busy_seconds(trial), trial.state
-        self._send(trial, lambda: self._record(trial, state, busy, ended=ended))
+        ended, held, state = time.time(), trial.held_s, trial.state
+        self._send(trial, lambda: self._record(trial, state, held, ended=ended))
 
     def settle(self, trial: Trial) -> None:
         """Record what MLflow missed: it was away, or a driver was killed before it told."""
         if trial.state != "running" and self.recorded.get(trial.number) != trial.state:
-            busy, state = busy_seconds(trial), trial.state
-            self._send(trial, lambda: self._record(trial, state, busy))
+            held, state = trial.held_s, trial.state
+            self._send(trial, lambda: self._record(trial, state, held))
 
     def close(self) -> None:
         """Wait for MLflow a while, and say what it did not take."""
@@ -85,21 +85,21 @@ class View:
             # It would fail for ever, as of a deleted run: the trial's end records it whole.
 
     def _record(
-        self, trial: Trial, state: str, busy: float, started: float | None = None,
+        self, trial: Trial, state: str, held: float, started: float | None = None,
         ended: float | None = None,
     ) -> None:  # fmt: skip
         history = trial.folder.history()
         times = [metrics[AT] for metrics in history if AT in metrics]
         params = {**self.config, **trial.values}
         params |= {f"{SEARCH}{name}": value for name, value in trial.values.items()}
-        resources = json.dumps(dict(self.resources))
-        tags = {"lesion.resources": resources, "lesion.busy_s": f"{busy:.1f}"}
+        busy = max(held, trained_seconds(history))  # drivers before this one had it, too
+        tags = {RESOURCES: json.dumps(dict(self.resources)), BUSY: f"{busy:.1f}"}
         if trial.reason:
             tags[REASON] = trial.reason
         if trial.objectives:
-            tags["lesion.values"] = json.dumps(dict(zip(self.goals, trial.objectives, strict=True)))
+            tags[VALUES] = json.dumps(dict(zip(self.goals, trial.objectives, strict=True)))
         self.runs[trial.number] = record_trial(
-            self.store, self.parent, f"{trial.number:04d}", f"trial {trial.number}", params, tags,
+            self.store, self.parent, trial.id, f"trial {trial.number}", params, tags,
             [{**shown(metrics), AT: metrics.get(AT, time.time())} for metrics in history], state,
             started=started or min(times, default=None), ended=ended or max(times, default=None),
         )  # fmt: skip
@@ -109,12 +109,3 @@ class View:
 def shown(metrics: Mapping[str, float]) -> dict[str, float]:
     """The numbers of an epoch that MLflow gets."""
     return {name: value for name, value in metrics.items() if name not in _NOT_SHOWN}
-
-
-def busy_seconds(trial: Trial) -> float:
-    """How long a trial has held its share of the cluster: by this driver's clock, and at least
-    what its epochs took.
-    """
-    here = time.monotonic() - trial.began if trial.began else 0.0
-    epochs = sum(metrics.get("epoch_seconds", 0.0) for metrics in trial.folder.history())
-    return max(here, epochs)
