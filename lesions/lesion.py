@@ -37,6 +37,7 @@ class Lesion:
         noisy: the data set's own flag: possibly a wrong annotation.
         of_mask: what its 3D mask says of it, where it was taken from one.
         readings: how further people mark it, by their names.
+        embedding: (D,), of unit length: how it looks, by its set's embeddings; None without any.
     """
 
     file: str
@@ -55,6 +56,7 @@ class Lesion:
     noisy: bool = False
     of_mask: OfMask | None = None
     readings: Mapping[str, Recist] = field(default_factory=dict)
+    embedding: NDArray[np.float32] | None = None
 
     def __repr__(self) -> str:
         """Its name and size: its pixels are megabytes, and its file's name may be anything."""

@@ -5,6 +5,7 @@
     index.parquet               every column but the pixels, one row a lesion
     rejected.parquet            file, row, reason
     readings.parquet            further readings of the lesions, where the source has any
+    embeddings/vectors.parquet  how they look, once platform.embed was run: see `embeddings`
     manifest.json               counts, masks, fingerprint, versions; written last, so it marks a
                                 whole set
 
@@ -22,6 +23,7 @@ from typing import Any
 from lesions.errors import InputError
 from lesions.lesion import Lesion
 from lesions.names import check_name
+from lesions.prepared.embeddings import Beside, SetEmbeddings
 from lesions.prepared.facts import FACTS, check_facts, lesion_of, pixel_columns
 from lesions.prepared.parquet import Parquet, named, one_row, read_table
 from lesions.prepared.part import open_part, part_path
@@ -39,11 +41,18 @@ _COUNTS = ("read", "accepted", "rejected", "human_masks")
 class PreparedSet(Sequence[Lesion]):
     """The lesions of a prepared set, or of one split of it, read one at a time.
 
+    Args:
+        root: the set's folder.
+        split: that is shown of it; None is all.
+        embedded: give lesions their embeddings, where the set has any.
+
     Raises:
         InputError: there is no whole prepared set at `root`, or a damaged one.
     """
 
-    def __init__(self, root: str | Path, split: str | None = None) -> None:
+    def __init__(
+        self, root: str | Path, split: str | None = None, *, embedded: bool = True
+    ) -> None:
         self.root, self.split = Path(root), split
         try:
             self.manifest = read_manifest(self.root)
@@ -61,6 +70,7 @@ class PreparedSet(Sequence[Lesion]):
             ) from None
         except InputError as error:
             raise InputError(error.reason, file=error.file, remedy=AGAIN) from None
+        self._looks = Beside(self.root, index, split) if embedded else None
         rows = index.to_pylist()
         self.rows = [row for row in rows if split in (None, row["split"])]
         # Of a set that is being given further masks, some parts hold more than the manifest says.
@@ -92,6 +102,15 @@ class PreparedSet(Sequence[Lesion]):
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror}", file=path, remedy=AGAIN) from None
 
+    @property
+    def embeddings(self) -> SetEmbeddings | None:
+        """Of the whole set's lesions, in the order of the index; None where there are none.
+
+        Raises:
+            InputError: they are damaged, or of other lesions.
+        """
+        return self._looks.read() if self._looks else None
+
     def __len__(self) -> int:
         """How many lesions."""
         return len(self.rows)
@@ -114,8 +133,12 @@ class PreparedSet(Sequence[Lesion]):
             )  # fmt: skip
         with named(path):
             lesion = lesion_of(row, one_row(part, row["group"], self._pixels))
-        found = self.readings_of(row["row"])
-        return replace(lesion, readings=found) if found else lesion
+        more: dict[str, Any] = (
+            {"readings": found} if (found := self.readings_of(row["row"])) else {}
+        )
+        if self._looks and (vector := self._looks.of(at)) is not None:
+            more["embedding"] = vector
+        return replace(lesion, **more) if more else lesion
 
     def __iter__(self) -> Iterator[Lesion]:
         """Each lesion in turn."""
