@@ -1,0 +1,1 @@
+"""How lesions look, as vectors: the network that makes them, its training, clusters, neighbours."""
