@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import timm
+from timm.models import FeatureListNet, vgg
 from torch import Tensor, nn
 
 from lesions.errors import InputError, shown
@@ -18,6 +19,8 @@ STRIDES = (2, 4, 8, 16, 32)
 NO_PRETRAINED = "--config.model.backbone.no-pretrained"
 MOST_WIDTH = 16
 _RESNET_CHANNELS = (64, 128, 256, 512)
+_VGG_HEAD = 4096
+_WITH_WIDTH = ("resnest", "resnet", "vgg")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +32,8 @@ class BackboneConfig:
         pretrained: start from ImageNet weights, fetched by timm from its hub.
         weights_file: a .pth or .safetensors state dict of `name` to read instead of the hub, 4 GiB
             at most.
-        width: factor on the channels, 16 at most, ResNeSt only; other than 1 there are no
-            pretrained weights.
+        width: factor on the channels, 16 at most, of ResNeSt, ResNet and VGG; other than 1 there
+            are no pretrained weights.
     """
 
     name: str = "resnest50d"
@@ -50,8 +53,10 @@ class BackboneConfig:
                 f"the backbone's width is {self.width:g}; it must be above 0, and at most "
                 f"{MOST_WIDTH}"
             )
-        if self.width != 1 and not self.name.startswith("resnest"):
-            raise InputError(f"{self.name} has only width 1", remedy="width is for ResNeSt alone")
+        if self.width != 1 and not self.name.startswith(_WITH_WIDTH):
+            raise InputError(
+                f"{self.name} has only width 1", remedy="width is for ResNeSt, ResNet and VGG alone"
+            )
         if self.width != 1 and self.pretrained:
             raise InputError(
                 f"no pretrained weights exist at width {self.width:g}",
@@ -120,11 +125,33 @@ def backbone(
 
 
 def _create(config: BackboneConfig, in_channels: int, **options: object) -> nn.Module:
+    if config.width != 1 and config.name.startswith("vgg"):
+        return _any_batch(_narrow_vgg(config, in_channels, **options))
     if config.width != 1:
-        channels = [max(8, 8 * round(config.width * width / 8)) for width in _RESNET_CHANNELS]
-        options |= {"channels": channels, "stem_width": channels[0] // 2}
+        channels = [_scaled(width, config.width) for width in _RESNET_CHANNELS]
+        options |= {"channels": channels}
+        options |= {"stem_width": channels[0] // 2} if config.name.startswith("resnest") else {}
     model = timm.create_model(config.name, features_only=True, in_chans=in_channels, **options)
     return _any_batch(without_copies(model))
+
+
+def _narrow_vgg(config: BackboneConfig, in_channels: int, **options: Any) -> nn.Module:
+    """A VGG of other channels, which timm's own names do not have."""
+    layers = [
+        layer if isinstance(layer, str) else _scaled(layer, config.width)
+        for layer in vgg.cfgs[config.name.partition("_")[0]]
+    ]
+    norm = nn.BatchNorm2d if config.name.endswith("_bn") else None
+    # Of the head, which is dropped, as little as can be made.
+    network = vgg.VGG(layers, 0, in_channels, mlp_ratio=1 / _VGG_HEAD, norm_layer=norm)
+    options = {"out_indices": tuple(range(6))} | {
+        name: value for name, value in options.items() if name != "pretrained"
+    }
+    return cast("nn.Module", FeatureListNet(network, flatten_sequential=True, **options))
+
+
+def _scaled(channels: int, width: float) -> int:
+    return max(8, 8 * round(width * channels / 8))
 
 
 def _any_batch(network: nn.Module) -> nn.Module:
