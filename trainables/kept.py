@@ -1,7 +1,7 @@
 """Lesions whose pixels stay decoded: a slice's PNG takes longer to read than a small network."""
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lesions import Lesion
 
+HUMAN = "human"
 MOST_BYTES = 512 << 20  # of a training process, its loader's processes together
 
 
@@ -82,3 +83,22 @@ class Kept(Sequence[Lesion]):
         self.room -= own.most_bytes
         self._held[at] = own
         return own
+
+
+class Unread(Sequence[Lesion]):
+    """The same lesions without their human masks, where these may not choose the best epoch."""
+
+    def __init__(self, lesions: Sequence[Lesion]) -> None:
+        self.lesions = lesions
+
+    def __len__(self) -> int:
+        """How many lesions."""
+        return len(self.lesions)
+
+    def __getitem__(self, at: Any) -> Any:
+        """The lesion at an index, or those of a slice."""
+        if isinstance(at, slice):
+            return [self[one] for one in range(*at.indices(len(self)))]
+        lesion = self.lesions[at]
+        masks = {name: mask for name, mask in lesion.masks.items() if name != HUMAN}
+        return replace(lesion, masks=masks)

@@ -106,14 +106,18 @@ class _AsDataset(Dataset[Sample]):
 
 
 class TrainingLoader:
-    """This worker's batches on the device, epoch after epoch by the same loader processes."""
+    """This worker's batches on the device, epoch after epoch by the same loader processes.
+
+    Attributes:
+        lesions: those that it trains on, some of which stay decoded.
+    """
 
     def __init__(
         self, system: System, config: Any, lesions: Sequence[Lesion], device: torch.device
     ) -> None:
         processes = loader_processes(config.training, device)
-        kept = Kept(lesions, MOST_BYTES // max(1, processes))
-        samples = samples_of(system, config, kept)
+        self.lesions = Kept(lesions, MOST_BYTES // max(1, processes))
+        samples = samples_of(system, config, self.lesions)
         self.device, self.order = device, EpochOrder(len(samples), config.training)
         self.loader: DataLoader[Any] = DataLoader(
             _AsDataset(samples),

@@ -12,11 +12,11 @@ import torch.distributed as dist
 from torch import nn
 
 from lesions import InputError, Lesion
-from lesions.metrics.merit import Merit
 from lesions.seen import Seen
+from trainables.advancing import VALIDATION_LOSS, advance
 from trainables.checkpoint import take_best
 from trainables.evaluate import measure, summarise
-from trainables.kept import MOST_BYTES, Kept
+from trainables.kept import MOST_BYTES, Kept, Unread
 from trainables.loader import Share, TrainingLoader
 from trainables.parts import Parts, weights_of
 from trainables.recipe import Phase, Recipe
@@ -30,12 +30,9 @@ from trainables.steps import (
     train_epoch,
     validation_loss,
 )
-from trainables.system import How, System, TakesParts, Trained
+from trainables.system import How, Remembers, System, TakesParts, Trained
 from trainables.training import TrainingConfig
 
-# Watched by phases that say so, and where nothing is validated.
-VALIDATION_LOSS, TRAINING_LOSS = "val_loss", "train_loss"
-LOSS = Merit(name="loss", better="lower")
 Report = Callable[[dict[str, float], Path | None], None]
 
 
@@ -106,7 +103,8 @@ class _Course:
 
     def __init__(self, run: Run) -> None:
         # Validated after every epoch, by the same lesions.
-        self.run = replace(run, validation=Kept(run.validation, MOST_BYTES // 4))
+        judged = run.validation if run.system.chosen_by_human else Unread(run.validation)
+        self.run = replace(run, validation=Kept(judged, MOST_BYTES // 4))
         self.recipe = run.recipe
         self.phases = run.phases or range(len(self.recipe))
         self.progress, self.lesions = Progress(phase=self.phases[0]), run.train
@@ -227,6 +225,7 @@ class _Course:
         metrics = train_epoch(
             self.own, self.loader, progress.epoch, progress.in_phase, progress.plateau.drops
         )
+        self._remember()
         share_buffers(self.own.model)
         metrics |= validate(self.run, self.own.model)
         if self.phase.watches == "loss" and len(self.run.validation):
@@ -242,6 +241,14 @@ class _Course:
         metrics["done"] = float(last)
         progress.history.append(dict(metrics))
         self.run.report(metrics, self._checkpoint())
+
+    def _remember(self) -> None:
+        """The first worker's network alone: the others get its buffers."""
+        system = self.run.system
+        if isinstance(system, Remembers) and rank_and_world()[0] == 0:
+            assert self.own is not None
+            assert self.loader is not None
+            system.remember(self.run.config, self.own.model, self.loader.lesions, self.run.device)
 
     def _checkpoint(self) -> Path | None:
         assert self.own is not None
@@ -270,28 +277,6 @@ def validate(run: Run, model: nn.Module) -> dict[str, float]:
         dist.all_gather_object(gathered, rows)
         rows = [row for part in gathered for row in part]
     return {f"val_{name}": value for name, value in summarise(run.system, rows).items()}
-
-
-def advance(
-    progress: Progress, system: System, phase: Phase, metrics: dict[str, float], model: nn.Module
-) -> None:
-    """Take note of an epoch that is done; `metrics` gets the best value so far."""
-    merit = system.merit
-    progress.epoch, progress.in_phase = progress.epoch + 1, progress.in_phase + 1
-    # Without validation lesions the last epoch counts as the best, and beats nobody's.
-    value = metrics.get(merit.validated, 0.0 if merit.better == "higher" else merit.worst)
-    first = not progress.best_epoch and value == value
-    if first or merit.beats(value, progress.best_value) or value == progress.best_value:
-        progress.best_value, progress.best_epoch = value, progress.epoch
-        progress.best_model = deepcopy(dict(model.state_dict()))
-    metrics[merit.best] = progress.best_value
-    if phase.schedule.kind == "plateau":
-        by_merit = phase.watches == "merit" and merit.validated in metrics
-        watched = merit.validated if by_merit else VALIDATION_LOSS
-        value = metrics.get(watched, metrics[TRAINING_LOSS])
-        progress.ended = progress.plateau.advance(
-            value, phase.schedule, merit if by_merit else LOSS
-        )
 
 
 def _barrier() -> None:

@@ -97,6 +97,8 @@ class System(ABC):
             the config that make it; none where the system is one thing.
         reported: 5. the metrics that it is judged by.
         merit: the one that chooses its best epoch and steers a sweep.
+        chosen_by_human: whether validation lesions are judged by human masks, where they have some;
+            else by the masks that are learned from, and human ones serve evaluation alone.
     """
 
     name: ClassVar[str]
@@ -107,6 +109,7 @@ class System(ABC):
     parts: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     reported: ClassVar[tuple[str, ...]] = (*SEGMENTATION, *DIAMETERS)
     merit: ClassVar[Merit] = DICE
+    chosen_by_human: ClassVar[bool] = True
 
     @abstractmethod
     def presets(self) -> Mapping[str, Callable[[], Any]]:
@@ -258,6 +261,16 @@ class TakesParts(Protocol):
 
     def take(self, config: Any, model: nn.Module, part: str, weights: Mapping[str, Tensor]) -> None:
         """Put the weights of another part's model where they belong in this one."""
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A role: its network keeps something of the training lesions, to answer by."""
+
+    def remember(
+        self, config: Any, model: nn.Module, lesions: Sequence[Lesion], device: torch.device
+    ) -> None:
+        """Put it into the network's buffers; after each epoch, before it is validated."""
 
 
 @runtime_checkable

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -37,7 +38,9 @@ def sample_lesions(count: int, mask: str) -> list[Lesion]:
         if isinstance(lesion, Rejected) or lesion.split != "train":
             continue
         made = pseudo_mask(mask, lesion.slice_hu, lesion.recist, lesion.window)
-        found.append(replace(lesion, masks={**lesion.masks, mask: encode_labels(made)}))
+        masks = {**lesion.masks, mask: encode_labels(made)}
+        kind = np.eye(256, dtype=np.float32)[len(found) % 2]  # every second looks alike
+        found.append(replace(lesion, masks=masks, embedding=kind))
         if len(found) == count:
             break
     return found

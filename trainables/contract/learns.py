@@ -112,7 +112,8 @@ class Learns(Asked):
         batch = next(TrainingLoader(self.system, config, self.lesions(4), CPU).epoch(0))
         optimizer = torch.optim.Adam(learned(model, objective), lr=2e-3)
         losses, moved = list[float](), set[str]()
-        names = {name for name, _ in model.named_parameters()}
+        # What is frozen from the start is another network's, made before.
+        names = {name for name, one in model.named_parameters() if one.requires_grad}
         for step in range(steps + 1):
             torch.manual_seed(1)  # dropout is the same in every step
             loss = weighted(self.system.terms(config, model, batch, objective), objective)

@@ -14,6 +14,7 @@ from lesions.readers.png import encode_labels, encode_slice
 SHAPE = (96, 120)  # (H, W)
 SPACING = (0.7, 0.9, 5.0)
 WINDOW = (-100.0, 150.0)
+DIMENSION = 256  # of what `platform.embed` makes
 MARGIN = 10  # pixels of nothing along the borders
 
 
@@ -70,6 +71,13 @@ def _marks(rng: np.random.Generator, shape: tuple[int, int]) -> Recist:
                    middle - short * across, middle + short * across])  # fmt: skip
 
 
+def made_embedding(number: int) -> NDArray[np.float32]:
+    """A lesion's, of unit length, near that of every second one."""
+    vector = np.random.default_rng(number).normal(0, 0.1, DIMENSION)
+    vector[number % 2] += 10
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
 def _lesion(
     marks: Sequence[Recist], number: int, masks: Sequence[str], shape: tuple[int, int]
 ) -> list[Lesion]:
@@ -84,7 +92,7 @@ def _lesion(
         Lesion(
             file=f"{900000 + number}_01_01_001.png", row=row, recist=own, spacing=SPACING,
             window=WINDOW, shape=shape, encoded=encode_slice(hu), patient=str(900000 + number),
-            masks=dict.fromkeys(masks, encode_labels(area)),
+            masks=dict.fromkeys(masks, encode_labels(area)), embedding=made_embedding(number),
         )
         for row, (own, area) in enumerate(zip(marks, areas, strict=True), start=1)
     ]  # fmt: skip
