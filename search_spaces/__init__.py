@@ -8,5 +8,5 @@ their values; what one leaves out has the paper's. The paper's own trial is the 
 from importlib import import_module
 from types import ModuleType
 
-NAMES = ("ahrnet", "pdnet", "stn_shn")
+NAMES = ("ahrnet", "coseg", "pdnet", "stn_shn")
 SPACES: dict[str, ModuleType] = {name: import_module(f"search_spaces.{name}") for name in NAMES}

@@ -14,12 +14,13 @@ from typing import Any
 from lesions import InputError
 from lesions.errors import shown
 from trainables.ahrnet import AHRNetSystem
+from trainables.coseg import CoSegSystem
 from trainables.pdnet import PDNetSystem
 from trainables.stn_shn import STNSHNSystem
 from trainables.system import System
 from trainables.tables import PaperTable
 
-OWN: tuple[type[System], ...] = (PDNetSystem, AHRNetSystem, STNSHNSystem)
+OWN: tuple[type[System], ...] = (PDNetSystem, AHRNetSystem, STNSHNSystem, CoSegSystem)
 SYSTEMS: dict[str, System] = {kind.name: kind() for kind in OWN}
 GROUP = "lesion_platform.systems"  # of entry points
 _NAME = re.compile(r"[A-Za-z0-9_]{1,60}")

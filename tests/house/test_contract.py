@@ -30,8 +30,18 @@ def small_stn_shn(config: Any) -> Any:
                            "localisation.features": 8, **narrow})  # fmt: skip
 
 
+def small_coseg(config: Any) -> Any:
+    """Four pairs an epoch, views of 64² pixels, and narrow networks."""
+    return edited(config, {"samples.size": 64, "pairs.draws": 4, "model.encoder.features": 16,
+                           "model.encoder.vgg.width": 0.125, "model.encoder.resnet.width": 0.125,
+                           "model.squeeze": 16, "model.hidden": 16, "model.memory": 8,
+                           "embedder.width": 0.0625})  # fmt: skip
+
+
 # Where a system's own "tiny" preset takes longer than a test may: what is taken in its place.
-SMALL = {"ahrnet": small_ahrnet, "pdnet": small_pdnet, "stn_shn": small_stn_shn}
+SMALL = {
+    "ahrnet": small_ahrnet, "coseg": small_coseg, "pdnet": small_pdnet, "stn_shn": small_stn_shn,
+}  # fmt: skip
 
 
 def contract_of(system: System) -> type[SystemContract]:
