@@ -58,7 +58,7 @@ def fit_clusters(
     *,
     count: int,
     seed: int,
-    starts: int = 4,
+    starts: int = 10,
 ) -> Clusters:
     """Fit k-means, and merge each cluster of a single patient with its nearest.
 

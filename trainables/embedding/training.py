@@ -1,0 +1,116 @@
+"""The training of an embedder: triplets of a set's training lesions, by a short loop of its own.
+
+One sample is three lesions, and no mask is learned from: the house's loop has no place for either.
+What is drawn is a function of seed and epoch alone, so a training that was killed goes on to the
+same weights.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from trainables.configs import flatten
+from trainables.embedding.config import EmbeddingConfig
+from trainables.embedding.looked import Looked
+from trainables.embedding.network import Embedder
+from trainables.embedding.resumed import restore, save_state
+from trainables.embedding.triplets import Triplets
+from trainables.training import autocast_dtype
+
+Tell = Callable[[int, float], object]  # epochs done, and the mean loss of the last
+
+
+def fit_embedder(
+    looked: Looked,
+    config: EmbeddingConfig,
+    folder: Path,
+    device: torch.device,
+    tell: Tell = lambda epoch, loss: None,
+) -> Embedder:
+    """Train an embedder, or go on with it where it was killed.
+
+    Args:
+        looked: the training lesions.
+        config: how.
+        folder: of the training's own files.
+        device: where.
+        tell: called after each epoch.
+
+    Returns:
+        The embedder, in evaluation mode.
+
+    Raises:
+        InputError: no triplet can be drawn, weights cannot be had, or `folder` is damaged.
+    """
+    triplets = Triplets(looked.cues, config.likeness)
+    model = fresh(config).to(device)
+    optimizer = torch.optim.Adam(
+        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    dtype = autocast_dtype(config.precision, device)
+    scaler = torch.amp.GradScaler(device.type, enabled=dtype is torch.float16)
+    of = _identity(looked, config)
+    done = restore(folder, of, model, optimizer, scaler)
+    for epoch in range(done, config.epochs):
+        model.train()
+        losses = []
+        for patches, boxes in batches(looked, triplets, config, epoch, device):
+            with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
+                loss = triplet_loss(model(patches, boxes), config.margin)
+            optimizer.zero_grad(set_to_none=True)
+            scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            scaler.step(optimizer)
+            scaler.update()
+            losses.append(float(loss.detach()))
+        save_state(folder, of, epoch + 1, model, optimizer, scaler)
+        tell(epoch + 1, float(np.mean(losses)))
+    return model.eval()
+
+
+def fresh(config: EmbeddingConfig) -> Embedder:
+    """The embedder before its training; of random weights, those of the seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return Embedder(config.embedder).eval()
+
+
+def triplet_loss(vectors: Tensor, margin: float) -> Tensor:
+    """The mean over triplets of max(0, |a − p| − |a − n| + margin).
+
+    Args:
+        vectors: (3 · T, D): all anchors, then those like them, then those unlike.
+        margin: by which those unlike are to be farther away.
+    """
+    anchor, alike, unlike = vectors.chunk(3)
+    return F.triplet_margin_loss(anchor, alike, unlike, margin=margin)
+
+
+def batches(
+    looked: Looked, triplets: Triplets, config: EmbeddingConfig, epoch: int, device: torch.device
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """An epoch's batches, as `triplet_loss` takes them: patches (3 · T, 1, S, S), boxes."""
+    drawn = triplets.draw(config.seed, epoch)
+    rng = np.random.default_rng([config.seed, epoch, 1])
+    for at in range(0, len(drawn), config.batch_size):
+        places = drawn[at : at + config.batch_size].T.ravel()
+        moves = rng.uniform(-config.jitter, config.jitter, (len(places), 4))
+        yield looked.batch(places, device, moves)
+
+
+def _identity(looked: Looked, config: EmbeddingConfig) -> str:
+    """What tells a training from others: its settings and its lesions."""
+    digest = hashlib.sha256(json.dumps(flatten(config), sort_keys=True).encode())
+    cues = looked.cues
+    arrays: list[NDArray[np.generic]] = [
+        looked.patches, looked.boxes, cues.places, cues.sizes, cues.patients, cues.types
+    ]  # fmt: skip
+    for array in arrays:
+        digest.update(f"{array.dtype}{array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()
