@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from lesions import Lesion
 from trainables.kept import MOST_BYTES, Kept
-from trainables.system import Batch, Collates, Draw, OwnSamples, Sample, Samples, System
+from trainables.roles import Collates, Draw, OwnSamples, Samples
+from trainables.system import Batch, Sample, System
 from trainables.training import TrainingConfig
 
 # A sample takes a core 2 to 3 ms: these keep a GPU of 2,000 images/s busy.

@@ -22,6 +22,7 @@ from trainables.parts import Parts, weights_of
 from trainables.recipe import Phase, Recipe
 from trainables.relabelling import relabel, relabelled
 from trainables.resuming import Progress, Saved, read_saved, save_checkpoint, take_moments
+from trainables.roles import Remembers, TakesParts
 from trainables.steps import (
     Learner,
     learner,
@@ -30,7 +31,7 @@ from trainables.steps import (
     train_epoch,
     validation_loss,
 )
-from trainables.system import How, Remembers, System, TakesParts, Trained
+from trainables.system import How, System, Trained
 from trainables.training import TrainingConfig
 
 Report = Callable[[dict[str, float], Path | None], None]

@@ -23,7 +23,8 @@ from lesions.prepared.round_masks import (
 from lesions.prompts import case_of
 from lesions.readers.png import encode_labels
 from trainables.parts import Parts
-from trainables.system import NewMask, Prediction, Relabels
+from trainables.roles import NewMask, Relabels
+from trainables.system import Prediction
 
 Row = dict[str, Any]
 

@@ -36,8 +36,9 @@ from platform.tracking.store import Store
 from trainables.checkpoint import model_digest
 from trainables.configs import flatten
 from trainables.registry import word_of
+from trainables.roles import Relabels
 from trainables.rounds import MaskMaker, MaskPlan
-from trainables.system import Relabels, System
+from trainables.system import System
 from trainables.workers import Job
 
 

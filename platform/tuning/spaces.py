@@ -14,7 +14,8 @@ from lesions import InputError
 from search_spaces import SPACES
 from trainables.configs import edited, flatten
 from trainables.paper import paper_values
-from trainables.system import Searches, System
+from trainables.roles import Searches
+from trainables.system import System
 
 FORMS = ("log:LOW:HIGH, uniform:LOW:HIGH, int:LOW:HIGH, intlog:LOW:HIGH, choice:A,B,C, "
          "or fixed, which is not searched")  # fmt: skip

@@ -20,7 +20,8 @@ from trainables.contract.made import made_lesions
 from trainables.loop import Report, Run, fit
 from trainables.losses import iou_loss, masked_mse
 from trainables.recipe import Objective, Optimizer, Phase, Recipe, Schedule
-from trainables.system import Batch, NewMask, Prediction, Sample
+from trainables.roles import NewMask
+from trainables.system import Batch, Prediction, Sample
 from trainables.training import TrainingConfig
 
 LESIONS = made_lesions(8, ["first"])

@@ -16,7 +16,8 @@ from trainables.ahrnet import AHRNetSystem
 from trainables.ahrnet.config import AHRNetConfig, SamplesConfig, paper, tiny
 from trainables.ahrnet.samples import BoxedLesions, training_sample, view
 from trainables.loader import batches
-from trainables.system import Draw, Prediction
+from trainables.roles import Draw
+from trainables.system import Prediction
 
 ENDS = [[40, 50], [72, 66], [60, 48], [51, 68]]
 SHAPES = [(100, 120), (160, 110), (512, 512)]

@@ -14,7 +14,7 @@ from tests.trainables.test_coseg_model import small
 from trainables.contract.made import made_lesions
 from trainables.coseg.loss import pair_loss
 from trainables.coseg.pairs import Pairs, Partners
-from trainables.system import Draw
+from trainables.roles import Draw
 
 
 def lesions_of(patients: str, vectors: list[list[float]]) -> list[Lesion]:

@@ -24,7 +24,8 @@ from trainables.loader import (
 from trainables.losses import iou_loss, masked_mse
 from trainables.pdnet import PDNetSystem
 from trainables.pdnet.config import PDNetConfig
-from trainables.system import Batch, Draw, Sample
+from trainables.roles import Draw
+from trainables.system import Batch, Sample
 from trainables.training import TrainingConfig
 
 counts = st.integers(1, 70)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lesions import Lesion
@@ -15,6 +16,7 @@ from lesions.masks import agree
 from lesions.prompts import Box, Case, TellBox
 from trainables.ahrnet.answers import answers
 from trainables.ahrnet.config import AHRNetConfig, paper, tiny
+from trainables.ahrnet.encodings import encodings
 from trainables.ahrnet.loss import segmentation_terms
 from trainables.ahrnet.model import AHRNet
 from trainables.ahrnet.nnunet import NNUNet
@@ -23,7 +25,8 @@ from trainables.ahrnet.tables import TABLES
 from trainables.ahrnet.variants import VARIANTS, method
 from trainables.level_set import joined, level_set_term
 from trainables.recipe import Objective, Recipe
-from trainables.system import Batch, How, NewMask, Prediction, Sample, Samples, System, Trained
+from trainables.roles import NewMask, Samples
+from trainables.system import Batch, How, Prediction, Sample, System, Trained
 from trainables.tables import PaperTable
 from trainables.training import recipe_of, schedule_of
 
@@ -95,6 +98,12 @@ class AHRNetSystem(System):
     ) -> Iterator[Prediction]:
         """The mask in each box."""
         yield from answers(parts[0], cases, how)
+
+    def encode(
+        self, trained: Trained, cases: Iterable[Case], how: How
+    ) -> Iterator[NDArray[np.float32]]:
+        """The coarsest map of each view, averaged."""
+        return encodings(trained, cases, how)
 
     def relabel(
         self, config: AHRNetConfig, lesion: Lesion, prediction: Prediction

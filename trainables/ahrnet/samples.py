@@ -13,7 +13,8 @@ from trainables.ahrnet.config import STRIDE, AHRNetConfig
 from trainables.augment import blur, change_intensity, random_crop
 from trainables.crops import Crop
 from trainables.level_set import level_set_sample
-from trainables.system import Draw, Sample
+from trainables.roles import Draw
+from trainables.system import Sample
 
 
 class BoxedLesions:

@@ -13,7 +13,7 @@ from lesions.prompts import PROMPTS
 from trainables.configs import edited, flatten
 from trainables.contract.asked import Asked
 from trainables.paper import paper_values
-from trainables.system import Searches
+from trainables.roles import Searches
 from trainables.training import TrainingConfig
 
 WORD = "[A-Za-z0-9_]+"

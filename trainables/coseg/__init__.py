@@ -25,7 +25,8 @@ from trainables.coseg.tables import TABLES
 from trainables.coseg.variants import VARIANTS, method
 from trainables.embedding.network import EmbedderConfig
 from trainables.recipe import Objective, Recipe
-from trainables.system import Batch, How, Prediction, Sample, Samples, System, Trained
+from trainables.roles import Samples
+from trainables.system import Batch, How, Prediction, Sample, System, Trained
 from trainables.tables import PaperTable
 from trainables.training import recipe_of
 

@@ -12,7 +12,8 @@ from lesions import InputError, Lesion
 from trainables.coseg.config import CoSegConfig
 from trainables.coseg.samples import training_sample
 from trainables.embedding.clusters import clusters_for, fit_clusters
-from trainables.system import Draw, Sample
+from trainables.roles import Draw
+from trainables.system import Sample
 
 Labels = NDArray[np.int64]
 

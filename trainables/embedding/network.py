@@ -25,6 +25,10 @@ _STAGES = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 _STRIDES = (1, 2, 4, 8, 16)
 _POOLED = 5  # cells a side of a box
 _SAMPLES = 2  # a side of a cell
+_OTHERWISE = (
+    "name a file of vgg16_bn's weights with --imagenet-file, start from random ones with "
+    "--no-pretrained, or take --preset tiny"
+)
 MOST_WIDTH = 4.0
 MOST_PIXELS = 512  # a side of a patch
 
@@ -150,7 +154,10 @@ def _stages(config: EmbedderConfig) -> tuple[nn.Module, list[int]]:
     wanted = BackboneConfig(
         name="vgg16_bn", pretrained=config.pretrained, weights_file=config.imagenet_file
     )
-    made = backbone(wanted, 1, (*_STRIDES, 32))  # the sixth is the fifth, pooled
+    try:
+        made = backbone(wanted, 1, (*_STRIDES, 32))  # the sixth is the fifth, pooled
+    except InputError as error:
+        raise InputError(error.reason, file=error.file, remedy=_OTHERWISE) from error
     return made, made.channels[: len(_STRIDES)]
 
 

@@ -27,6 +27,57 @@ from trainables.training import autocast_dtype
 Tell = Callable[[int, float], object]  # epochs done, and the mean loss of the last
 
 
+class EmbedderTraining:
+    """A training that goes on epoch by epoch, from where it was killed.
+
+    Args:
+        looked: the training lesions.
+        config: how.
+        folder: of the training's own files.
+        device: where.
+
+    Attributes:
+        done: epochs.
+        model: so far.
+
+    Raises:
+        InputError: no triplet can be drawn, weights cannot be had, or `folder` is damaged.
+    """
+
+    def __init__(
+        self, looked: Looked, config: EmbeddingConfig, folder: Path, device: torch.device
+    ) -> None:
+        self.looked, self.config, self.folder, self.device = looked, config, folder, device
+        self.triplets = Triplets(looked.cues, config.likeness)
+        self.model = fresh(config).to(device)
+        self.optimizer = torch.optim.Adam(
+            self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.dtype = autocast_dtype(config.precision, device)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype is torch.float16)
+        self.of = _identity(looked, config)
+        self.done = restore(folder, self.of, self.model, self.optimizer, self.scaler)
+
+    def epoch(self) -> float:
+        """Train one epoch, and keep it; its mean loss."""
+        self.model.train()
+        losses = []
+        for patches, boxes in batches(
+            self.looked, self.triplets, self.config, self.done, self.device
+        ):
+            with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None):
+                loss = triplet_loss(self.model(patches, boxes), self.config.margin)
+            self.optimizer.zero_grad(set_to_none=True)
+            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+            losses.append(loss.detach())
+        self.model.eval()
+        self.done += 1
+        save_state(self.folder, self.of, self.done, self.model, self.optimizer, self.scaler)
+        return float(torch.stack(losses).mean())
+
+
 def fit_embedder(
     looked: Looked,
     config: EmbeddingConfig,
@@ -34,44 +85,12 @@ def fit_embedder(
     device: torch.device,
     tell: Tell = lambda epoch, loss: None,
 ) -> Embedder:
-    """Train an embedder, or go on with it where it was killed.
-
-    Args:
-        looked: the training lesions.
-        config: how.
-        folder: of the training's own files.
-        device: where.
-        tell: called after each epoch.
-
-    Returns:
-        The embedder, in evaluation mode.
-
-    Raises:
-        InputError: no triplet can be drawn, weights cannot be had, or `folder` is damaged.
-    """
-    triplets = Triplets(looked.cues, config.likeness)
-    model = fresh(config).to(device)
-    optimizer = torch.optim.Adam(
-        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
-    dtype = autocast_dtype(config.precision, device)
-    scaler = torch.amp.GradScaler(device.type, enabled=dtype is torch.float16)
-    of = _identity(looked, config)
-    done = restore(folder, of, model, optimizer, scaler)
-    for epoch in range(done, config.epochs):
-        model.train()
-        losses = []
-        for patches, boxes in batches(looked, triplets, config, epoch, device):
-            with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
-                loss = triplet_loss(model(patches, boxes), config.margin)
-            optimizer.zero_grad(set_to_none=True)
-            scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-            scaler.step(optimizer)
-            scaler.update()
-            losses.append(float(loss.detach()))
-        save_state(folder, of, epoch + 1, model, optimizer, scaler)
-        tell(epoch + 1, float(np.mean(losses)))
-    return model.eval()
+    """An embedder trained to its end, in evaluation mode; see `EmbedderTraining`."""
+    training = EmbedderTraining(looked, config, folder, device)
+    while training.done < config.epochs:
+        loss = training.epoch()
+        tell(training.done, loss)
+    return training.model.eval()
 
 
 def fresh(config: EmbeddingConfig) -> Embedder:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lesions import Lesion
@@ -17,6 +18,7 @@ from lesions.masks.snakes import refine
 from lesions.prompts import Case, Click, TellClick
 from trainables.level_set import joined, level_set_term
 from trainables.pdnet.config import PDNetConfig, paper, tiny
+from trainables.pdnet.encodings import encodings
 from trainables.pdnet.loss import loss_terms, loss_weights
 from trainables.pdnet.model import Outputs, PDNet
 from trainables.pdnet.nnunet import NNUNet
@@ -26,7 +28,8 @@ from trainables.pdnet.tables import STAGES, TABLES
 from trainables.pdnet.two_stages import TwoStages
 from trainables.pdnet.variants import VARIANTS
 from trainables.recipe import Objective, Recipe
-from trainables.system import Batch, How, NewMask, Prediction, Sample, System, Trained
+from trainables.roles import NewMask
+from trainables.system import Batch, How, Prediction, Sample, System, Trained
 from trainables.tables import PaperTable
 from trainables.training import recipe_of, schedule_of
 
@@ -103,6 +106,12 @@ class PDNetSystem(System):
         both = TwoStages(stage1=parts[0], stage2=parts[1], how=how)
         for case in cases:
             yield both(case)
+
+    def encode(
+        self, trained: Trained, cases: Iterable[Case], how: How
+    ) -> Iterator[NDArray[np.float32]]:
+        """The coarsest map of each case's crop, averaged."""
+        return encodings(trained, cases, how)
 
     def relabel(
         self, config: PDNetConfig, lesion: Lesion, prediction: Prediction
