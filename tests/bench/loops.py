@@ -31,9 +31,14 @@ def changed(config: Any, fields: Mapping[str, Any]) -> Any:
 
 
 def sample_lesions(count: int, mask: str) -> list[Lesion]:
-    """The first training lesions of the shipped sample with their pseudo mask; no set is made."""
+    """Training lesions of the shipped sample with their pseudo mask; no set is made.
+
+    They are from all over its table: neighbours there are of one patient.
+    """
     found: list[Lesion] = []
-    for row in read_table(SAMPLE):
+    rows = read_table(SAMPLE)
+    apart = max(1, len(rows) // (2 * count))
+    for row in (row for first in range(apart) for row in rows[first::apart]):
         lesion = read_lesion(row, SAMPLE)
         if isinstance(lesion, Rejected) or lesion.split != "train":
             continue
