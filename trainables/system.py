@@ -23,6 +23,21 @@ Square = tuple[tuple[float, float], float]  # middle (x, y) and side, slice pixe
 View = tuple[NDArray[np.float64], int]  # (2, 3), a view's pixels → the slice's; the view's side
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Attended:
+    """What a network weighed of a lesion and of those beside it, for pictures of its inside.
+
+    Attributes:
+        own: (C,), the weight of each channel that the lesion itself gives, 0…1.
+        partners: (C,), the mean of those that its partners give.
+        where: float32 (h, w), the weight of each place in the view; None where all count alike.
+    """
+
+    own: NDArray[np.float32]
+    partners: NDArray[np.float32]
+    where: NDArray[np.float32] | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
     """What a system says of one case, in its slice's own pixels.
@@ -43,6 +58,7 @@ class Prediction:
             says what it rests on.
         doubt: what is doubtful about it, a sentence without its full stop.
         seconds: taken by each part.
+        attended: what was weighed on the way, of a system with attention between lesions.
     """
 
     mask: NDArray[np.uint8] | None = None
@@ -57,6 +73,7 @@ class Prediction:
     found: bool = True
     doubt: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
+    attended: Attended | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

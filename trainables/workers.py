@@ -86,8 +86,8 @@ def evaluate(
 ) -> list[dict[str, Any]]:
     """Each lesion's row of a split by the best model of a part, or of all parts in order.
 
-    Beside the metrics a row has `mask` (PNG bytes, or None), `endpoints` ((4, 2) lists, or None)
-    and `trained_on`, see `lesions.seen`.
+    Beside the metrics a row has `mask` (PNG bytes, or None), `endpoints` ((4, 2) lists, or None),
+    `attended` and `square`, see `Prediction`, and `trained_on`, see `lesions.seen`.
 
     Args:
         checkpoints: their folders.
@@ -101,6 +101,7 @@ def evaluate(
     return [
         row
         | drawn(found)
+        | {"attended": found.attended, "square": found.square}
         | {"trained_on": trained_on(seen, lesion.patient, slice_digest(lesion.slice_hu))}
         for lesion, (row, found) in zip(told, measured(parts, asked), strict=True)
     ]

@@ -62,6 +62,7 @@ class Picture:
         merit: its figure of merit, in words.
         measured: what else was measured, a line each.
         data: the picture; None where none was logged.
+        weighed: what a network with attention weighed; None for others.
     """
 
     place: str
@@ -69,6 +70,7 @@ class Picture:
     merit: str
     measured: Sequence[str]
     data: str | None
+    weighed: str | None = None
 
 
 def write_report(view: SweepView, rows: list[PaperRow], path: Path) -> None:
@@ -179,7 +181,8 @@ def _pictures(view: SweepView) -> list[Picture]:
             lesion=lesion,
             merit=in_words(name, lesion.metrics.get(name)),
             measured=list(_measured(view, lesion)),
-            data=_data_uri(view, rank),
+            data=_data_uri(view.overlay_of(rank)),
+            weighed=_data_uri(view.attention_of(rank)),
         )
         for rank in sorted(places)
         for lesion in [view.lesions[rank - 1]]
@@ -213,8 +216,7 @@ def _axis_error(axis: str) -> str:
     return f"{axis}_axis_error"
 
 
-def _data_uri(view: SweepView, rank: int) -> str | None:
-    picture = view.overlay_of(rank)
+def _data_uri(picture: bytes | None) -> str | None:
     return None if picture is None else data_uri(picture)
 
 

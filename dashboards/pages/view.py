@@ -118,6 +118,7 @@ class SweepView:
         test: the best trial's metrics on the test lesions; empty while there are none.
         lesions: the best trial's test lesions, the best by `merit` first.
         overlays: PNG bytes by file name, see `overlay_name`.
+        attention: likewise, of what was weighed, of a system with attention between lesions.
         started, ended: milliseconds since 1970; None where nobody said, or while it runs.
         merit: what chose the best epochs and trial.
         lost: where its lesions and pictures should be, where they are gone; else "".
@@ -139,6 +140,7 @@ class SweepView:
     merit: Merit = DICE
     lost: str = ""
     objectives: Sequence[Merit] = ()
+    attention: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -168,10 +170,17 @@ class SweepView:
 
     def overlay_of(self, rank: int) -> bytes | None:
         """The picture of the lesion with this rank, 1 = the best; None when none is there."""
+        return self._picture(self.overlays, rank)
+
+    def attention_of(self, rank: int) -> bytes | None:
+        """What was weighed of it; likewise."""
+        return self._picture(self.attention, rank)
+
+    def _picture(self, pictures: Mapping[str, bytes], rank: int) -> bytes | None:
         file = _stem(self.lesions[rank - 1].file)
         same = {
             number: picture
-            for name, picture in self.overlays.items()
+            for name, picture in pictures.items()
             for number, _, pictured in [name.partition("_")]
             if _stem(pictured) == file
         }

@@ -73,7 +73,7 @@ def overlay(
         if recist is not None:
             _cross(axes, recist, colour, style)
     _show(axes, (left, top, side), np.array(lesion.spacing[:2]))
-    return _png(figure)
+    return picture_of(figure)
 
 
 def _panels(count: int) -> tuple[Figure, list[Axes]]:
@@ -93,7 +93,8 @@ def _show(axes: Axes, crop: Square, mm: NDArray[np.float64]) -> None:
     axes.set_ylim(top + side, top)
 
 
-def _png(figure: Figure) -> bytes:
+def picture_of(figure: Figure) -> bytes:
+    """PNG bytes of what was drawn."""
     encoded = io.BytesIO()
     figure.savefig(encoded, format="png", metadata={"Software": None})
     return encoded.getvalue()
@@ -171,7 +172,7 @@ def _beside_its_view(
     right.images[0].set_clip_path(Path(_corners(part)), to_slice.inverted() + right.transData)
     _show(left, _around(part, np.concatenate([told, outline])), mm)
     _show(right, (-0.5, -0.5, size), np.hypot(*(matrix[:, :2] * mm[:, None])))
-    return _png(figure)
+    return picture_of(figure)
 
 
 def _corners(part: Part) -> NDArray[np.float64]:

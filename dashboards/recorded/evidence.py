@@ -18,8 +18,8 @@ from lesions.readers.bounded import parse_json
 from lesions.readers.png import LARGEST_SIDE
 
 FOLDER = "best"
-LESIONS, CONFIG, PICTURES = (f"{FOLDER}/{name}" for name in ("lesions.json", "config.json",
-                                                            "overlays"))  # fmt: skip
+LESIONS, CONFIG = (f"{FOLDER}/{name}" for name in ("lesions.json", "config.json"))
+OVERLAYS, ATTENTION = "overlays", "attention"
 MOST_JSON, MOST_PICTURE = 32 << 20, 8 << 20  # bytes
 MOST_PICTURES = 100
 PUT_BACK = "put the store's folder artifacts/ back, beside its mlflow.db"
@@ -27,11 +27,13 @@ DEEPEST = 20  # objects in objects of a configuration
 MOST_METRICS = 50  # of a lesion
 ABOUT = ("row", "long_axis_mm", "short_axis_mm")  # numbers of a record that are no metrics
 
-Evidence = tuple[list[LesionResult], Mapping[str, Any], dict[str, bytes]]
+Evidence = tuple[list[LesionResult], Mapping[str, Any], dict[str, dict[str, bytes]]]
 
 
 def read_evidence(files: Files, merit: Merit) -> Evidence:
     """The lesions, the best first, the configuration and the pictures; empty where none is there.
+
+    Pictures are OVERLAYS and, of a system with attention between lesions, ATTENTION.
 
     Args:
         files: the run's.
@@ -46,7 +48,10 @@ def read_evidence(files: Files, merit: Merit) -> Evidence:
     lesions.sort(key=lambda one: (merit.rank(one.metrics.get(merit.name)), one.file, one.row))
     config = _config(files) if "config.json" in logged else {}
     # Not the whole folder: the best checkpoint lies beside these.
-    return lesions, config, _pictures(files) if "overlays" in logged else {}
+    pictures = {
+        kind: _pictures(files, kind) if kind in logged else {} for kind in (OVERLAYS, ATTENTION)
+    }
+    return lesions, config, pictures
 
 
 def lesion_records(client: MlflowClient, run_id: str) -> list[dict[str, Any]]:
@@ -90,9 +95,10 @@ def _config(files: Files) -> dict[str, Any]:
     return config
 
 
-def _pictures(files: Files) -> dict[str, bytes]:
-    names = sorted(name for name in files.names(PICTURES) if name.endswith(".png"))
-    found = {name: files.read(f"{PICTURES}/{name}", MOST_PICTURE) for name in names[:MOST_PICTURES]}
+def _pictures(files: Files, kind: str) -> dict[str, bytes]:
+    folder = f"{FOLDER}/{kind}"
+    names = sorted(name for name in files.names(folder) if name.endswith(".png"))
+    found = {name: files.read(f"{folder}/{name}", MOST_PICTURE) for name in names[:MOST_PICTURES]}
     return {name: picture for name, picture in found.items() if _is_small_png(picture)}
 
 

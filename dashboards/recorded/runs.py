@@ -8,7 +8,7 @@ from mlflow.entities import Metric, Run
 
 from dashboards.pages.view import Reference, SweepView, Trial
 from dashboards.recorded.artifacts import at_the_store, files_of
-from dashboards.recorded.evidence import lost, read_evidence
+from dashboards.recorded.evidence import ATTENTION, OVERLAYS, lost, read_evidence
 from dashboards.recorded.merits import merit_of
 from dashboards.recorded.numbers import count_of, number_of
 from dashboards.recorded.trials import (
@@ -71,7 +71,7 @@ def _view(client: MlflowClient, experiment: str, parent: Run) -> SweepView:
     objectives = objectives_of(words_of(parent.data.tags).get(OBJECTIVES, ""))
     numbers = numbers_of([run.info.run_name for run in trials])
     files = files_of(client, parent.info.run_id)
-    lesions, config, overlays = read_evidence(files, merit)
+    lesions, config, pictures = read_evidence(files, merit)
     return SweepView(
         experiment=experiment,
         run_id=parent.info.run_id,
@@ -95,7 +95,8 @@ def _view(client: MlflowClient, experiment: str, parent: Run) -> SweepView:
             if tags.get("lesion.kind") == "reference"
         ],
         lesions=lesions,
-        overlays=overlays,
+        overlays=pictures[OVERLAYS],
+        attention=pictures[ATTENTION],
         merit=merit,
         lost="" if lesions else lost(parent, files),
         objectives=[]

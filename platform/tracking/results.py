@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dashboards.pages.view import evenly_apart, overlay_name
+from dashboards.plots.attention import attention_picture
 from dashboards.plots.overlays import overlay
 from dashboards.recorded.artifacts import files_of
 from dashboards.tables.leaks import leak_metrics, leak_notes
@@ -33,6 +34,7 @@ from trainables.system import System
 from trainables.workers import Job, evaluate
 
 OVERLAYS = 9
+FOR_PICTURES = {"mask", "attended", "square"}  # of a row
 UNITS = "lesion.units"  # the tag that says those of the run's metrics
 TRAINED_ON = "lesion.trained_on"  # the tag that says what of the split was trained on
 
@@ -72,7 +74,7 @@ def record_measured(
     with tempfile.TemporaryDirectory() as folder:
         write_rows(Path(folder) / "lesions.json", rows)
         if pictures:
-            write_overlays(Path(folder) / "overlays", rows, PreparedSet(data, "test"), system.merit)
+            write_pictures(Path(folder), rows, PreparedSet(data, "test"), system.merit)
         files_of(store.client, run_id).write(Path(folder), ARTIFACTS)
 
 
@@ -91,15 +93,21 @@ def record_references(
 def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Every lesion's names, metrics and endpoints, as JSON."""
     # A NaN (the distance to an empty mask) is no JSON.
-    plain = [{k: None if v != v else v for k, v in row.items() if k != "mask"} for row in rows]
+    plain = [
+        {k: None if v != v else v for k, v in row.items() if k not in FOR_PICTURES} for row in rows
+    ]
     path.write_text(json.dumps(plain, indent=1))
 
 
-def write_overlays(
+def write_pictures(
     folder: Path, rows: Sequence[dict[str, Any]], lesions: PreparedSet, merit: Merit
 ) -> None:
-    """Pictures of lesions from the best to the worst by the merit, evenly apart."""
-    folder.mkdir()
+    """Pictures of lesions from the best to the worst by the merit, evenly apart.
+
+    In `overlays` with outlines and diameters; in `attention` with what was weighed, if anything.
+    """
+    (folder / "overlays").mkdir()
+    (folder / "attention").mkdir()
     ranked = sorted(
         range(len(rows)),
         key=lambda at: (merit.rank(rows[at][merit.name]), rows[at]["file"], rows[at]["row"]),
@@ -109,7 +117,11 @@ def write_overlays(
         found = None if row["endpoints"] is None else Recist(row["endpoints"])
         mask = None if row["mask"] is None else decode_labels(row["mask"])
         picture = overlay(lesion, lesion.mask(row["truth"]), mask, lesion.recist, found)
-        (folder / overlay_name(place + 1, lesion.file)).write_bytes(picture)
+        name = overlay_name(place + 1, lesion.file)
+        (folder / "overlays" / name).write_bytes(picture)
+        if (seen := row["attended"]) is not None:
+            inside = attention_picture(lesion, row["square"], seen.own, seen.partners, seen.where)
+            (folder / "attention" / name).write_bytes(inside)
 
 
 def _test_metrics(system: System, rows: Sequence[dict[str, Any]]) -> dict[str, float]:

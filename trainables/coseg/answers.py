@@ -16,7 +16,7 @@ from trainables.coseg.refined import refined
 from trainables.coseg.samples import image_of, view
 from trainables.embedding.views import embed
 from trainables.mirrors import FLIPS, flipped, sum_of
-from trainables.system import How, Prediction, Trained
+from trainables.system import Attended, How, Prediction, Trained
 from trainables.together import together
 
 NOBODY = "no training lesions are kept: it was segmented beside itself"
@@ -27,13 +27,19 @@ def answers(trained: Trained, cases: Iterable[Case], how: How) -> Iterator[Predi
     config: CoSegConfig = trained.config
     for some in together(cases):
         images = np.stack([image_of(config, case) for case in some])
-        probabilities = _probabilities(trained, some, images, how)
-        for case, image, probability in zip(some, images, probabilities, strict=True):
-            yield _prediction(trained, case, image[0], probability)
+        partners = _partners(trained, some, how)
+        probabilities = _probabilities(trained, images, partners, how)
+        weighed = attended(trained.model, images, partners, how)
+        for case, image, found, seen in zip(some, images, probabilities, weighed, strict=True):
+            yield _prediction(trained, case, image[0], found, seen)
 
 
 def _prediction(
-    trained: Trained, case: Case, image: NDArray[np.float32], probability: NDArray[np.float32]
+    trained: Trained,
+    case: Case,
+    image: NDArray[np.float32],
+    probability: NDArray[np.float32],
+    seen: Attended | None,
 ) -> Prediction:
     config: CoSegConfig = trained.config
     assert isinstance(case.prompt, Box)
@@ -47,6 +53,7 @@ def _prediction(
         square=(crop.centre, crop.side),
         found=found,
         doubt="; ".join(_doubts(trained.model, found, probability)),
+        attended=seen,
     )
 
 
@@ -61,12 +68,11 @@ def _doubts(model: nn.Module, found: bool, probability: NDArray[np.float32]) -> 
 
 @torch.inference_mode()
 def _probabilities(
-    trained: Trained, cases: Sequence[Case], images: NDArray[np.float32], how: How
+    trained: Trained, images: NDArray[np.float32], partners: Tensor | None, how: How
 ) -> NDArray[np.float32]:
     """(N, S, S) of lesion; with `tta` the mean over the four mirrored views."""
     batch = torch.from_numpy(images).to(how.device, memory_format=torch.channels_last)
     flips = FLIPS if how.tta else FLIPS[:1]
-    partners = _partners(trained, cases, how)
     with torch.autocast(how.device.type, dtype=how.precision, enabled=how.precision is not None):
         views = [
             flipped(_lesion(trained, flipped(batch, *flip), partners), *flip) for flip in flips
@@ -75,6 +81,7 @@ def _probabilities(
     return mean[:, 0].cpu().numpy()
 
 
+@torch.inference_mode()
 def _partners(trained: Trained, cases: Sequence[Case], how: How) -> Tensor | None:
     """The gates (N, k, channels) of each case's partners; None where there are none."""
     config, model = cast("CoSegConfig", trained.config), trained.model
@@ -106,3 +113,23 @@ def _lesion(trained: Trained, images: Tensor, partners: Tensor | None) -> Tensor
 def of_lesion(logits: Tensor) -> Tensor:
     """(N, 1, H, W): the second channel's probability, of logits (N, 2, H, W)."""
     return logits.float().softmax(dim=1)[:, 1:]
+
+
+@torch.inference_mode()
+def attended(
+    model: nn.Module, images: NDArray[np.float32], partners: Tensor | None, how: How
+) -> list[Attended | None]:
+    """What was weighed of each view (N, 1, S, S); None without attention, or without partners."""
+    if not isinstance(model, CoSeg) or model.network.attention is None or partners is None:
+        return [None] * len(images)
+    attention = model.network.attention
+    features = model.network.encoder(torch.from_numpy(images).to(how.device))
+    own, theirs = attention.gate(features).cpu().numpy(), partners.mean(dim=1).cpu().numpy()
+    if attention.spatial is None:
+        maps: Sequence[NDArray[np.float32] | None] = [None] * len(images)
+    else:
+        maps = list(attention.spatial(features)[:, 0].cpu().numpy())
+    return [
+        Attended(own=one, partners=other, where=where)
+        for one, other, where in zip(own, theirs, maps, strict=True)
+    ]
