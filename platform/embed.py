@@ -15,7 +15,7 @@ from platform.running.embedding import Encoder, Made, Wanted, make_embeddings
 from platform.running.storage import default_storage, writable
 from trainables.embedding.config import PRESETS, EmbeddingConfig
 from trainables.registry import word_of
-from trainables.system import Encodes
+from trainables.roles import Encodes
 
 PAGE = "index.html"
 

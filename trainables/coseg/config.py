@@ -159,13 +159,13 @@ def tiny() -> CoSegConfig:
     """
     config = paper()
     encoder = EncoderConfig(
-        vgg=BackboneConfig(name="vgg16_bn", width=0.25, pretrained=False),
-        resnet=BackboneConfig(name="resnet26", width=0.25, pretrained=False),
-        features=128,
+        vgg=BackboneConfig(name="vgg16_bn", width=0.125, pretrained=False),
+        resnet=BackboneConfig(name="resnet26", width=0.125, pretrained=False),
+        features=64,
     )
     return replace(
         config,
-        model=replace(config.model, encoder=encoder, squeeze=256, hidden=128, memory=512),
+        model=replace(config.model, encoder=encoder, squeeze=256, hidden=64, memory=512),
         samples=replace(
             config.samples, shift=0.25, side=(1.8, 2.6), rotation=30.0, flips=True, intensity=0.4
         ),
@@ -174,7 +174,7 @@ def tiny() -> CoSegConfig:
         embedder=EmbedderConfig(width=0.125, pretrained=False),
         training=replace(
             config.training,
-            epochs=12,
+            epochs=16,
             batch_size=8,
             learning_rate=1e-3,
             schedule="cosine",
