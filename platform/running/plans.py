@@ -17,6 +17,7 @@ from lesions.seen import seen_in
 from platform.command_line.models import trained_parts
 from platform.running.datasets import Data, find_data
 from platform.running.driving import driving
+from platform.running.embedded import with_looks
 from platform.running.interrupted import going_on
 from platform.running.resumed import agreed, said_options
 from platform.running.storage import found_again, given_up_if_empty, unnamed
@@ -163,9 +164,10 @@ def _as_asked(
     plan = {name: getattr(options, name) for name in _own_fields(kind)}
     plan["parts"] = trained_parts(system, options.parts, storage)
     found = find_data(options.data, storage, options.config.pseudo_mask)
+    config = with_looks(system, options.config, preset, found)
     return kind(
-        name=path.parent.name, folder=path.parent, system=system, preset=preset,
-        config=options.config, data=found, **plan,
+        name=path.parent.name, folder=path.parent, system=system, preset=preset, config=config,
+        data=found, **plan,
     )  # fmt: skip
 
 

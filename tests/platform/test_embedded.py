@@ -1,0 +1,106 @@
+"""A run of a system that learns by looks has its set's embedder in its config, made or found."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lesions import InputError
+from lesions.prepared.embeddings import FILE, FOLDER, write_vectors
+from lesions.prepared.facts import FACTS
+from lesions.prepared.parquet import read_table
+from lesions.prepared.prepared_set import INDEX
+from platform.running import embedded
+from platform.running.datasets import Data
+from platform.running.embedding import Wanted
+from tests.lesions.prepared.small_set import change_index, small_set
+from tests.trainables.embedding.narrow import NARROW, narrow
+from trainables.embedding.config import EmbeddingConfig
+from trainables.embedding.network import EmbedderConfig
+from trainables.embedding.saved import MODEL, WEIGHTS, save_embedder
+from trainables.pdnet import PDNetSystem
+
+
+@dataclass(frozen=True)
+class Config:
+    """A config that has room for an embedder."""
+
+    embedder: EmbedderConfig | None = None
+
+
+class Looker(PDNetSystem):
+    """A system that learns by looks."""
+
+    name = "looker"
+
+    def with_embedder(self, config: Any, embedder: EmbedderConfig) -> Any:
+        """The config with the embedder."""
+        return Config(embedder)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Data:
+    root = small_set(tmp_path / "set")
+    return Data(root=root, fingerprint="", description="two", truth="human")
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Wanted]:
+    """What was to be embedded; in place of a training there is a network as it starts."""
+    found: list[Wanted] = []
+
+    def embed_set(wanted: Wanted) -> None:
+        found.append(wanted)
+        written(wanted.data, wanted.out)
+        save_embedder(wanted.out / MODEL, narrow())
+
+    monkeypatch.setattr(embedded, "embed_set", embed_set)
+    return found
+
+
+def written(root: Path, out: Path) -> None:
+    index = read_table(root / INDEX, FACTS)
+    write_vectors(out / FILE, index, np.eye(len(index), 8, dtype=np.float32), "a test")
+
+
+def looks(data: Data, preset: str = "tiny", system: PDNetSystem | None = None) -> Any:
+    return embedded.with_looks(system or Looker(), Config(), preset, data)
+
+
+def test_other_systems_are_left_alone(data: Data, asked: list[Wanted]) -> None:
+    assert looks(data, system=PDNetSystem()) == Config()
+    assert asked == []
+
+
+@pytest.mark.parametrize(("preset", "width"), [("tiny", 1 / 8), ("paper", 1.0), ("mine", 1.0)])
+def test_an_embedder_is_trained_where_there_is_none(
+    data: Data, asked: list[Wanted], capsys: pytest.CaptureFixture[str], preset: str, width: float
+) -> None:
+    config = looks(data, preset)
+    assert config.embedder.weights_file == data.root / FOLDER / MODEL / WEIGHTS
+    assert config.embedder.bare == NARROW
+    (wanted,) = asked
+    assert isinstance(wanted.by, EmbeddingConfig)
+    assert wanted.by.embedder.width == width
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_one_that_is_there_is_taken(data: Data, asked: list[Wanted]) -> None:
+    assert looks(data) == looks(data)
+    assert len(asked) == 1
+
+
+def test_vectors_of_no_embedder_are_refused(data: Data, asked: list[Wanted]) -> None:
+    written(data.root, data.root / FOLDER)
+    with pytest.raises(InputError, match=r"no embedder.*without --model"):
+        looks(data)
+    assert asked == []
+
+
+def test_those_of_other_lesions_are_refused(data: Data, asked: list[Wanted]) -> None:
+    looks(data)
+    change_index(data.root, lambda row: row.update(patient="another"))
+    with pytest.raises(InputError, match="of other lesions"):
+        looks(data)
