@@ -3,15 +3,17 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dashboards.pages.clusters import write_cluster_page
 from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.prepared.embeddings import FOLDER
 from platform.command_line.models import checkpoints_of_any
 from platform.command_line.options import AUTO, SAME_AGAIN, Outputs, parse, run
 from platform.running.cluster import has_gpu
-from platform.running.datasets import find_data
+from platform.running.datasets import Data, find_data
 from platform.running.driving import driving
 from platform.running.embedding import Encoder, Made, Wanted, make_embeddings
+from platform.running.pictured import cluster_page
 from platform.running.storage import default_storage, writable
 from trainables.embedding.config import PRESETS, EmbeddingConfig
 from trainables.registry import word_of
@@ -103,12 +105,13 @@ def encoder_of(said: str, storage: Path) -> Encoder:
     return Encoder(system=word_of(system), said=said, checkpoints=(*found.values(),))
 
 
-def embed_set(wanted: Wanted, page: Path | None = None) -> Made:
-    """Make a set's embeddings and clusters, and maybe their page; one process at a time does."""
+def embed_set(wanted: Wanted, data: Data, *, page: bool = True) -> Made:
+    """Make a set's embeddings, its clusters and maybe their page; one process at a time does."""
     with driving(wanted.out):
         made = make_embeddings(wanted)
-        if page is not None:
-            say(f"page: {page}")
+        if page:
+            write_cluster_page(cluster_page(made, data, wanted.seed), wanted.out / PAGE)
+            say(f"page: {wanted.out / PAGE}")
     return made
 
 
@@ -120,7 +123,7 @@ def main() -> None:
     out = writable(options.out or data.root / FOLDER)
     by = options.config() if options.model is None else encoder_of(options.model, storage)
     wanted = Wanted(data=data.root, out=out, by=by, clusters=options.clusters, seed=options.seed)
-    made = embed_set(wanted, out / PAGE if options.page else None)
+    made = embed_set(wanted, data, page=options.page)
     clusters, vectors = made.clusters, made.embeddings.vectors
     merged = f", {clusters.merged} merged to have two patients each" if clusters.merged else ""
     say(f"{len(vectors)} lesions as vectors of {vectors.shape[1]} numbers in {out}")

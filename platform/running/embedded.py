@@ -35,5 +35,5 @@ def with_looks(system: System, config: Any, preset: str, data: Data) -> Any:
         say(
             f"the set has no embeddings: an embedder is trained ({name} preset), see platform.embed"
         )
-        embed_set(Wanted(data=data.root, out=place, by=embedding_config(name)))
+        embed_set(Wanted(data=data.root, out=place, by=embedding_config(name)), data)
     return system.with_embedder(config, read_embedder(place))

@@ -51,7 +51,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Wanted]:
     """What was to be embedded; in place of a training there is a network as it starts."""
     found: list[Wanted] = []
 
-    def embed_set(wanted: Wanted) -> None:
+    def embed_set(wanted: Wanted, data: Data) -> None:
         found.append(wanted)
         written(wanted.data, wanted.out)
         save_embedder(wanted.out / MODEL, narrow())
