@@ -10,7 +10,8 @@ from platform.running.datasets import Data
 from platform.running.embedding import Wanted
 from trainables.embedding.config import PRESETS
 from trainables.embedding.saved import read_embedder
-from trainables.system import ByLooks, System
+from trainables.roles import ByLooks
+from trainables.system import System
 
 TINY = "tiny"
 

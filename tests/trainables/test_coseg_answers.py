@@ -150,7 +150,7 @@ def test_the_crf_that_erases_everything_says_so() -> None:
 @pytest.mark.parametrize("on", [True, False])
 def test_a_saturated_probability_can_be_moved(on: bool) -> None:
     """It is clipped before the CRF, so that neighbours can still outweigh it."""
-    image = np.zeros((32, 32), dtype=np.float32)
+    image = np.full((32, 32), 1 + 1e-6, dtype=np.float32)  # as smoothing leaves it
     sure = np.ones((32, 32), dtype=np.float32)
     sure[16, 16] = 0.0
     found = refined(CrfConfig(on=on), sure, image)

@@ -16,4 +16,5 @@ def refined(
     if not config.on:
         return probability
     unary = np.clip(probability, CERTAIN, 1 - CERTAIN).astype(np.float64)
-    return dense_crf(unary, image, config).astype(np.float32)
+    levels = np.clip(image, 0, 1)  # smoothing and interpolation leave a last bit above
+    return dense_crf(unary, levels, config).astype(np.float32)
