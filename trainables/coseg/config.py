@@ -108,10 +108,10 @@ class CrfConfig(CrfParameters):
     """
 
     on: bool = True
-    smoothness: float = 3.0
+    smoothness: float = 10.0
     smoothness_px: float = 1.0
     appearance: float = 5.0
-    appearance_px: float = 6.0
+    appearance_px: float = 9.0
     appearance_level: float = 0.05
 
     def __post_init__(self) -> None:
