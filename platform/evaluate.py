@@ -31,6 +31,7 @@ from platform.command_line.options import parse, run
 from platform.running.actors import over_actors
 from platform.running.cluster import cluster
 from platform.running.datasets import Data, check_one_kind, find_data
+from platform.running.interrupted import stopping_in_order
 from platform.running.new_results import NewResult, new_result
 from platform.running.readings import readers_of, readings_of
 from platform.running.storage import default_storage, writable
@@ -251,12 +252,13 @@ def evaluate_and_record(options: EvaluateOptions, storage: Path, result: NewResu
     plan = start(options, result.name, storage)
     store = open_store(storage, plan.system.name, plan.system.paper)
     view = evaluate(plan)
-    write_lesions(view, result.rows)
-    write_evaluation(view, pictures_of(plan, view), result.report)
-    print_evaluation(view, Console())
-    say(f"report: {result.report}\nevery lesion: {result.rows}")
-    with reaching(store, "the report is written; evaluate again to record it"):
-        record(store, plan, view, result.files(options.pictures))
+    with stopping_in_order():  # a matter of seconds: what is measured is written and recorded whole
+        write_lesions(view, result.rows)
+        write_evaluation(view, pictures_of(plan, view), result.report)
+        print_evaluation(view, Console())
+        say(f"report: {result.report}\nevery lesion: {result.rows}")
+        with reaching(store, "the report is written; evaluate again to record it"):
+            record(store, plan, view, result.files(options.pictures))
     say(f"all runs: {store.browsed_by}")
 
 

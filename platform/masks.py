@@ -30,6 +30,7 @@ from lesions.sample import ROOT as SAMPLE
 from platform.command_line.options import OF_MASKS, FromMasks, parse, run
 from platform.running.cluster import cluster
 from platform.running.datasets import PHANTOM
+from platform.running.interrupted import stopping_in_order
 from platform.running.judging import measure_all, pictures_of
 from platform.running.new_results import NewResult, new_result
 from platform.running.storage import default_storage, writable
@@ -223,8 +224,7 @@ def _described(name: str, lesions: Sequence[Measured]) -> str:
 
 
 def _fingerprint(lesions: Sequence[Measured]) -> str:
-    digests = "\n".join(lesion.digest for lesion in lesions)
-    return hashlib.sha256(digests.encode()).hexdigest()
+    return hashlib.sha256("\n".join(one.digest for one in lesions).encode()).hexdigest()
 
 
 def _nothing(subject: Subject, aside: Sequence[Rejected]) -> InputError:
@@ -276,12 +276,13 @@ def judge_and_record(options: MasksOptions, storage: Path, result: NewResult) ->
     subject = subject_of(options)
     store = open_store(storage, EXPERIMENT, masks_table()[0])
     table, pictures = judge(subject, methods, result.name, options.against)
-    write_rows(table, result.rows)
-    write_mask_report(table, pictures, result.report)
-    print_masks(table, Console())
-    say(f"report: {result.report}\nevery lesion: {result.rows}")
-    with reaching(store, "the report is written; measure again to record it"):
-        record(store, table, options, result.files(options.pictures))
+    with stopping_in_order():  # a matter of seconds: what is measured is written and recorded whole
+        write_rows(table, result.rows)
+        write_mask_report(table, pictures, result.report)
+        print_masks(table, Console())
+        say(f"report: {result.report}\nevery lesion: {result.rows}")
+        with reaching(store, "the report is written; measure again to record it"):
+            record(store, table, options, result.files(options.pictures))
     say(f"all runs: {store.browsed_by}")
 
 

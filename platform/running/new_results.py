@@ -8,6 +8,7 @@ from pathlib import Path
 from lesions import InputError
 from lesions.names import inside
 from platform.running.driving import driving
+from platform.running.interrupted import going_on
 from platform.running.storage import given_up_if_empty, unnamed
 
 
@@ -45,7 +46,13 @@ def new_result(place: Path, name: str | None, prefix: str) -> Iterator[NewResult
         InputError: there is a result of this name already, or one is being made; or it is no name.
     """
     result = NewResult(inside(place, name) if name else unnamed(place, prefix))
-    with given_up_if_empty(result.folder), driving(result.folder):
+
+    def again() -> str:
+        if result.report.exists():
+            return f"the result is whole: {result.report}"
+        return "give the same command again: nothing of it is kept"
+
+    with given_up_if_empty(result.folder), going_on(again), driving(result.folder):
         if result.report.exists():
             raise InputError(
                 f"there is a result {result.name!r} already", remedy="choose another --name"

@@ -1,4 +1,4 @@
-"""Ctrl-C while a command still imports its libraries: one word, no traceback."""
+"""A signal while a command still imports its libraries: one word and its status, no traceback."""
 
 import os
 import signal
@@ -10,7 +10,8 @@ def interrupt_in_quiet() -> None:
     """Where this process is one of the commands; what they then do catches more."""
     _, _, after = " ".join(sys.orig_argv).partition(" -m ")
     if after.startswith("platform."):
-        signal.signal(signal.SIGINT, _end)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _end)
 
 
 def _end(number: int, frame: Any) -> None:

@@ -1,36 +1,29 @@
 """Ctrl-C and SIGTERM mean "go on later": a real sweep stopped as it searches, and measures."""
 
 import os
-import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from platform.tuning.trials import STATE
 from tests.platform.agreement import check_agree, runs_of_sweep, study_at
 from tests.platform.conftest import ROOT, started, wait_for_line, wait_until
 from tests.platform.sleeping import again, check_interrupted, check_slept, new
+from tests.platform.stopping import check_said, stop, temporary_folder
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 SEARCHES, MEASURES = "[1/4]", "measuring the best trial"
 
 
 @pytest.fixture
-def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where the driver keeps what goes with it; sockets' paths must be short."""
-    folder = Path(tempfile.mkdtemp(prefix="s", dir="/tmp"))
-    for name in ("RAY_TMPDIR", "TMPDIR"):
-        monkeypatch.setenv(name, str(folder))
-    yield folder
-    shutil.rmtree(folder)
+def temporary() -> Iterator[Path]:
+    """Where the driver keeps what goes with it."""
+    with temporary_folder() as folder:
+        yield folder
 
 
 @pytest.mark.parametrize(
@@ -53,18 +46,8 @@ def test_a_stopped_sweep_ends_in_order_and_goes_on(
         if at == SEARCHES:  # two trials are under way
             third = storage / "sweeps" / "night" / "trials" / "0002" / "history.jsonl"
             wait_until(lambda: third.exists() and third.stat().st_size > 0, 30, "its first epoch")
-        own = psutil.Process(one.pid).children(recursive=True)
-        assert any("raylet" in process.name() for process in own)
-        (os.killpg if to_all else os.kill)(one.pid, number)
-        began = time.monotonic()
-        assert one.wait(30) == 128 + number
-        print(f"{at} {number.name}: {time.monotonic() - began:.1f} s")
-    said = log.read_text()
-    print(said)
-    assert said.splitlines()[-1] == "interrupted; go on with --resume night"
-    assert not re.search("Traceback|SIGTERM|error", said)
-    _, alive = psutil.wait_procs(own, timeout=5)
-    assert alive == []
+        stop(one, number, to_all=to_all)
+    check_said(log, "go on with --resume night")
     assert list(temporary.iterdir()) == []
 
     folder = storage / "sweeps" / "night"
