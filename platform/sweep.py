@@ -157,7 +157,8 @@ def sweep_and_compare(
         _say_start(trials)
         from platform.tuning.searching import run_trials  # Ray's doors are shut now
 
-        with interruptible(store, parent), trials.marked():
+        # An error fails trials; the sweep itself can always be gone on with.
+        with interruptible(store, parent, at_error="interrupted"), trials.marked():
             whole = run_trials(trials, room, store, parent, budget)
             if not whole and not any(one.state == "finished" for one in trials.all.values()):
                 say(f"no trial has ended: nothing is measured; go on with --resume {sweep.name}")

@@ -146,10 +146,6 @@ class Outbox:
             say(f"MLflow does not take a record of {of}, others go on: {reason}")
         self._aside.setdefault(of, []).append(reason)
 
-    def __reduce__(self) -> tuple[type["Outbox"], tuple[()]]:
-        """Tune pickles what holds it: what waits cannot travel."""
-        return Outbox, ()
-
 
 def _records(count: int) -> str:
     return "1 record" if count == 1 else f"{count} records"

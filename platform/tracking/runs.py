@@ -10,8 +10,8 @@ from mlflow.entities import Metric, Param, Run, RunTag
 
 from dashboards.recorded.credentials import told
 from dashboards.recorded.runs import quoted
+from dashboards.recorded.trials import REASON
 from dashboards.tables.terminal import say
-from lesions import InputError
 from lesions.metrics.merit import Merit
 from platform.running.interrupted import asked_to_stop, lost_to_another
 from platform.tracking.faults import FAULTS
@@ -42,10 +42,10 @@ def find_or_create_run(
 ) -> str:
     """The id of the run that has the tags `key`; made, with all tags and params, if need be.
 
-    One that was interrupted goes on.
+    One that was interrupted, or had failed, goes on.
     """
     for run in _runs_with(store, key, most=1):
-        if run.data.tags.get("lesion.state") == "interrupted":
+        if run.data.tags.get("lesion.state") in ("interrupted", "failed"):
             reopen_run(store, run.info.run_id)
         return str(run.info.run_id)
     run_id = new_run(store, {**key, **tags})
@@ -95,8 +95,10 @@ def merit_tags(merit: Merit) -> dict[str, str]:
 
 def reopen_run(store: Store, run_id: str) -> None:
     """A run that was closed goes on."""
-    if store.client.get_run(run_id).info.status != "RUNNING":
-        set_tags(store, run_id, {"lesion.state": "running"})
+    run = store.client.get_run(run_id)
+    if run.info.status != "RUNNING":
+        reason = {REASON: ""} if run.data.tags.get(REASON) else {}
+        set_tags(store, run_id, {"lesion.state": "running", **reason})
         store.client.update_run(run_id, status="RUNNING")
 
 
@@ -120,34 +122,41 @@ def end_run(store: Store, run_id: str, state: str, at: float | None = None) -> N
 
 
 @contextmanager
-def interruptible(store: Store, run_id: str) -> Iterator[None]:
-    """Where a signal ends the block, or what a user can mend, the run and those below it that run
-    say "interrupted".
+def interruptible(store: Store, run_id: str, at_error: str = "failed") -> Iterator[None]:
+    """Where the block does not come to its end, the run and those below it that run say so.
+
+    After a signal they are "interrupted". MLflow's own errors are not recorded: it is away.
+
+    Args:
+        store, run_id: the run.
+        at_error: what any other error makes of them; the reason is told beside.
     """
     try:
         yield
     except BaseException as error:
-        mended = isinstance(error, InputError | OSError) and not isinstance(error, FAULTS)
-        if (mended or asked_to_stop()) and not lost_to_another():
-            _interrupt(store, run_id)
+        signalled = asked_to_stop()
+        recorded = isinstance(error, Exception) and not isinstance(error, FAULTS)
+        if (signalled or recorded) and not lost_to_another():
+            _close(store, run_id, *(("interrupted", "") if signalled else (at_error, told(error))))
         raise
 
 
-def _interrupt(store: Store, run_id: str) -> None:
+def _close(store: Store, run_id: str, state: str, reason: str) -> None:
     # Whoever sent the signal kills before long: a server that is away gets one short try.
     os.environ.update(MLFLOW_HTTP_REQUEST_MAX_RETRIES="0", MLFLOW_HTTP_REQUEST_TIMEOUT="5")
     try:
-        _interrupt_all(store, run_id)
+        _close_all(store, run_id, state, {REASON: reason} if reason else {})
     except FAULTS as error:
         say(f"MLflow is away, where the run still runs: {told(error)}")
 
 
-def _interrupt_all(store: Store, run_id: str) -> None:
+def _close_all(store: Store, run_id: str, state: str, reason: Mapping[str, str]) -> None:
     for run in _runs_with(store, {PARENT: run_id}, most=10_000):
         if run.info.status == "RUNNING":
-            _interrupt_all(store, run.info.run_id)
+            _close_all(store, run.info.run_id, state, reason)
     if store.client.get_run(run_id).info.status == "RUNNING":
-        end_run(store, run_id, "interrupted")
+        set_tags(store, run_id, reason)
+        end_run(store, run_id, state)
 
 
 def is_finished(store: Store, run_id: str) -> bool:

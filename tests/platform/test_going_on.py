@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from dashboards.recorded.artifacts import files_of
 from lesions import InputError
@@ -96,12 +97,7 @@ def test_runs_below_an_interrupted_one_say_so(
     below, done, other = make("below", top), make("done", top), make("other")
     lowest = make("lowest", below)
     end_run(store, done, "finished")
-    with pytest.raises(ZeroDivisionError), interruptible(store, top):
-        _ = 1 / 0
-    assert store.client.get_run(top).info.status == "RUNNING", "an error is none"
-    monkeypatch.setattr("platform.tracking.runs.asked_to_stop", lambda: True)
-    with pytest.raises(KeyboardInterrupt), interruptible(store, top):
-        raise KeyboardInterrupt
+    stop(store, top, monkeypatch)
     for run_id, status in {top: "KILLED", below: "KILLED", lowest: "KILLED", done: "FINISHED",
                            other: "RUNNING"}.items():  # fmt: skip
         run = store.client.get_run(run_id)
@@ -109,6 +105,42 @@ def test_runs_below_an_interrupted_one_say_so(
         assert (run.data.tags["lesion.state"] == "interrupted") == (status == "KILLED")
     assert make("below") == below
     assert store.client.get_run(below).info.status == "RUNNING"
+
+
+def stop(store: Store, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.tracking.runs.asked_to_stop", lambda: True)
+    with pytest.raises(KeyboardInterrupt), interruptible(store, run_id):
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("at_error", ["failed", "interrupted"])
+@pytest.mark.parametrize(
+    "error", [InputError("training failed"), OSError("no room"), ZeroDivisionError("by 0")]
+)
+def test_an_error_and_its_reason_are_recorded(
+    store: Store, error: Exception, at_error: str
+) -> None:
+    """A run that failed goes on when its command is given again, and says nothing of it then."""
+    key = {"lesion.train": "night"}
+    run_id = find_or_create_run(store, key, {"lesion.state": "running"}, {})
+    with pytest.raises(type(error)), interruptible(store, run_id, at_error):
+        raise error
+    run = store.client.get_run(run_id)
+    assert run.info.status == {"failed": "FAILED", "interrupted": "KILLED"}[at_error]
+    assert run.data.tags["lesion.state"] == at_error
+    assert str(error) in run.data.tags["lesion.reason"]
+
+    assert find_or_create_run(store, key, {}, {}) == run_id
+    run = store.client.get_run(run_id)
+    assert run.info.status == "RUNNING"
+    assert (run.data.tags["lesion.state"], run.data.tags["lesion.reason"]) == ("running", "")
+
+
+def test_what_mlflow_itself_does_not_take_is_not_recorded(store: Store) -> None:
+    run_id = find_or_create_run(store, {"lesion.train": "night"}, {"lesion.state": "running"}, {})
+    with pytest.raises(MlflowException), interruptible(store, run_id):
+        raise MlflowException("away")
+    assert store.client.get_run(run_id).info.status == "RUNNING"
 
 
 def state_of(storage: Path) -> list[tuple[str, str]]:

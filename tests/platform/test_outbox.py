@@ -1,6 +1,5 @@
 """Records on their way to MLflow: it is away, stopped, wiped, or says no; the work goes on."""
 
-import pickle
 import signal
 import threading
 import time
@@ -187,16 +186,6 @@ def test_only_so_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     assert outbox.flush(5) == 0
     assert made == [0, 1]
     assert "of trial 2: more than 2 records were waiting" in outbox.report()[0]
-
-
-def test_an_outbox_travels_empty_and_works_there() -> None:
-    outbox, made = Outbox(), list[int]()
-    outbox.send(partial(time.sleep, 0.1))
-    other = pickle.loads(pickle.dumps(outbox))
-    assert other.waiting == []
-    other.send(lambda: made.append(1))
-    assert other.flush(5) == 0
-    assert made == [1]
 
 
 @pytest.mark.parametrize(
