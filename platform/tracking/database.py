@@ -18,6 +18,8 @@ _PACKAGES = {
     "psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient",
 }  # fmt: skip
 _HEADER = 100  # bytes
+CONNECT_S, SILENT_S = 10, 20  # a server that does not answer, and one that was cut off
+_LIBPQ, _MYSQL = ("psycopg", "psycopg2"), ("mysqldb", "pymysql")
 
 
 def check_file(uri: str) -> None:
@@ -42,6 +44,22 @@ def driver_missing(of: str, error: ImportError) -> InputError:
         f"{of} wants a driver that Python cannot import: {told(error)}",
         remedy=f"pip install {package}",
     )
+
+
+def patience(url: str) -> dict[str, int]:
+    """For how long a database's driver waits, as arguments of its `connect`.
+
+    What the address itself says of them stays. A server that is suspended in the midst of an answer
+    still acknowledges what comes: PostgreSQL's driver waits for it without end.
+    """
+    address = make_url(url)
+    driver = address.get_driver_name()
+    found: dict[str, int] = {}
+    if driver in _LIBPQ:
+        found = {"connect_timeout": CONNECT_S, "tcp_user_timeout": 1000 * SILENT_S}
+    if driver in _MYSQL:
+        found = {"connect_timeout": CONNECT_S, "read_timeout": SILENT_S, "write_timeout": SILENT_S}
+    return {name: seconds for name, seconds in found.items() if name not in address.query}
 
 
 def hurry(uri: str) -> None:

@@ -27,7 +27,7 @@ from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.files import write_text
 from lesions.readers.bounded import read_bytes
-from platform.tracking.database import driver_missing
+from platform.tracking.database import driver_missing, patience
 from trainables.trial_folder import END, TRIAL, TrialFolder
 
 JOURNAL, OWNER, TRIALS = "study.log", "study.id", "trials"
@@ -131,7 +131,8 @@ def unreachable(place: Place, error: BaseException) -> InputError:
 def _storage(place: Place) -> BaseStorage:
     if place.url is not None:
         try:
-            return RDBStorage(place.url, engine_kwargs={"pool_pre_ping": True})
+            engine = {"pool_pre_ping": True, "connect_args": patience(place.url)}
+            return RDBStorage(place.url, engine_kwargs=engine)
         except ImportError as error:
             cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error
             raise driver_missing(f"the study's database {place.url}", cause) from None

@@ -1,6 +1,8 @@
 """Where a study may be: what its address must not hold, and what is said when it is away."""
 
+import socket
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from lesions import InputError
 from lesions.files import replace_with
 from platform.command_line.options import run
+from platform.tracking import database
 from tests.platform.conftest import command, free_port
 from tests.platform.driven import opened
 
@@ -41,6 +44,27 @@ def test_a_database_that_is_away_is_told_by_its_own_word(tmp_path: Path) -> None
     assert said.startswith(f"{tmp_path / 'night'}: the study in postgresql+psycopg://me@127.0.0.1:")
     assert "connection refused" in said.lower()
     assert "--resume night" in said
+
+
+def test_a_database_that_says_nothing_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes connections, and never answers: a server that hangs, or is suspended."""
+    monkeypatch.setattr(database, "CONNECT_S", 2)  # PostgreSQL's driver takes no less
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql+psycopg://me@127.0.0.1:{silent.getsockname()[1]}/studies"
+        began = time.monotonic()
+        with pytest.raises(InputError, match=r"timeout expired.* --resume night"):
+            opened(tmp_path / "night", study=url)
+    assert time.monotonic() - began < 15
+
+
+def test_an_address_may_say_how_long_to_wait() -> None:
+    assert database.patience("postgresql://me@host/studies?connect_timeout=90") == {
+        "tcp_user_timeout": 20_000
+    }
+    assert database.patience("mysql+pymysql://me@host/studies")["read_timeout"] == 20
+    assert database.patience("sqlite:////folder/study.db") == {}
 
 
 def test_a_missing_driver_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
