@@ -27,6 +27,7 @@ class Trial:
         started, ended: milliseconds since 1970; None where nobody said, or while it runs.
         resources: what it held, all of its workers, by kind: "CPU", "GPU"; empty where not known.
         busy_s: for how long it held them, in seconds.
+        images_per_second: that it learned from, in its last epoch, all of its workers.
         reason: why it failed, in a line; else "".
     """
 
@@ -42,6 +43,7 @@ class Trial:
     ended: float | None = None
     resources: Mapping[str, float] = field(default_factory=dict)
     busy_s: float | None = None
+    images_per_second: float | None = None
     reason: str = ""
 
     def best_value(self, merit: Merit) -> float | None:

@@ -151,6 +151,7 @@ def _trial(
         ended=number_of(run.info.end_time),
         resources=resources_of(tags.get(RESOURCES, "")),
         busy_s=busy_s if busy_s is None or busy_s >= 0 else None,
+        images_per_second=measured.get("images_per_second"),
         reason=" ".join(tags.get(REASON, "").split()),
     )
 

@@ -31,9 +31,10 @@ def objective_cell(trial: Trial, name: str) -> str:
 
 
 COSTS: Mapping[str, Callable[[Trial], str]] = {
+    "Images/s": lambda trial: digits(trial.images_per_second),
     "Duration": lambda trial: duration(trial.seconds),
-    "Core-hours": lambda trial: hours(trial.hours_of("CPU")),
-    "GPU-hours": lambda trial: hours(trial.hours_of("GPU")),
+    "Core-hours": lambda trial: digits(trial.hours_of("CPU")),
+    "GPU-hours": lambda trial: digits(trial.hours_of("GPU")),
 }
 
 
@@ -53,7 +54,7 @@ def cost_in_all(view: SweepView) -> list[tuple[str, str]]:
         told = [x for trial in view.trials if (x := trial.hours_of(kind)) is not None]
         if told and (kind == "CPU" or sum(told) > 0):
             of = "" if len(told) == len(view.trials) else f" of {len(told)} trials"
-            facts.append((hours(sum(told)), words + of))
+            facts.append((digits(sum(told)), words + of))
     return facts
 
 
@@ -69,8 +70,8 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // MINUTE} h {minutes % MINUTE:02d} min"
 
 
-def hours(amount: float | None) -> str:
-    """Core- or GPU-hours, with three digits that tell; a dash where they are not known."""
+def digits(amount: float | None) -> str:
+    """Hours, or images a second, with three digits that tell; a dash where they are not known."""
     if amount is None or number_of(amount) is None:
         return MISSING
     return f"{amount:.3g}" if amount < 1000 else f"{amount:.0f}"

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -213,12 +214,12 @@ def test_a_metric_that_is_no_number_is_a_dash(view: SweepView) -> None:
 
 
 def test_what_a_search_came_to(view: SweepView) -> None:
-    trials = searched_trials(12)
+    trials = [replace(one, images_per_second=1234.5) for one in searched_trials(12)]
     found = Page(render(sweep_of(trials, objectives=(DICE, SECONDS)), []))
     words = " ".join(found.text.split())
     assert "0.6 core-hours 0.15 GPU-hours" in words
     assert "seconds, lower is better" in words
-    assert "1 min 30 s 0.05 0.0125" in words
+    assert "1234 1 min 30 s 0.05 0.0125" in words
     assert words.count("Why: no memory") == 1
     assert "Pareto front" in words
     assert len(found.named("table")) == 3

@@ -28,7 +28,7 @@ def log(
     wanted |= {"lesion.kind": "trial", "lesion.trial_id": trial_id}
     if "name" in tags:
         wanted["mlflow.runName"] = tags["name"]
-    numbers = {"seconds": 0.25, "val_dice": 0.5}
+    numbers = {"seconds": 0.25, "val_dice": 0.5, "images_per_second": 40.0}
     return child(client, *fresh, wanted, metrics=numbers, started=started)
 
 
@@ -45,6 +45,7 @@ def test_what_a_trial_took(client: MlflowClient, fresh: tuple[str, str]) -> None
     failed, before = view.trials
     assert (failed.hours_of("CPU"), failed.hours_of("GPU")) == (1.0, 0.25)
     assert (failed.seconds, failed.reason) == (1800, "no memory left")
+    assert failed.images_per_second == 40
     assert (failed.started, failed.ended) == (1000, 5_000_000)
     assert failed.values == {"seconds": 0.25, "val_dice": 0.5}
     assert (before.hours_of("CPU"), before.seconds, before.reason) == (None, None, "")

@@ -9,7 +9,7 @@ from rich.console import Console
 from dashboards.pages.view import SweepView
 from dashboards.tables.comparison import sweep_notes
 from dashboards.tables.terminal import print_comparison
-from dashboards.tables.trials import cost_in_all, duration, hours
+from dashboards.tables.trials import cost_in_all, digits, duration
 from tests.dashboards.searched import DICE, SECONDS, searched_trials, sweep_of, trial_of
 
 
@@ -28,8 +28,8 @@ def test_durations(seconds: float | None, words: str) -> None:
     assert duration(seconds) == words
 
 
-def test_hours() -> None:
-    assert [hours(x) for x in (None, 0.0, 0.01234, 12.345, 123456.7)] == [
+def test_digits() -> None:
+    assert [digits(x) for x in (None, 0.0, 0.01234, 12.345, 123456.7)] == [
         "–", "0", "0.0123", "12.3", "123457",
     ]  # fmt: skip
 
@@ -41,6 +41,15 @@ def test_the_terminal_tells_cost_and_reason() -> None:
     assert "Trial 8 failed: no memory" in text
     assert "In all 0.6 core-hours, 0.15 GPU-hours." in text
     assert "seconds, lower is better" in " ".join(text.split())
+
+
+def test_the_terminal_tells_how_fast_each_learned() -> None:
+    text = shown(sweep_of([trial_of(0, 0.5, images_per_second=123.456), trial_of(1, 0.6)]), 200)
+    first, second = (next(line for line in text.splitlines() if line.strip().startswith(number))
+                     for number in ("0 ", "1 "))  # fmt: skip
+    assert "Images/s" in text
+    assert "123  1 min 30 s" in first
+    assert "–  1 min 30 s" in second
 
 
 def test_a_narrow_terminal_leaves_each_trials_cost_out() -> None:
