@@ -37,6 +37,7 @@ from dashboards.tables.trials import (
     objective_headings,
     reason_of,
     searched_names,
+    state_of,
 )
 from lesions.errors import InputError
 from lesions.files import write_text
@@ -147,6 +148,7 @@ def fill(template: str, **values: Any) -> str:
     environment.filters |= {
         "short": short_number, "notes": line_notes, "patients": in_patients,
         "best_validation": best_validation, "objective": objective_cell, "reason": reason_of,
+        "state": state_of,
     }  # fmt: skip
     page = environment.get_template(template).render(**values)
     return page.encode("utf-8", "replace").decode()

@@ -29,6 +29,7 @@ class Trial:
         busy_s: for how long it held them, in seconds.
         images_per_second: that it learned from, in its last epoch, all of its workers.
         reason: why it failed, in a line; else "".
+        breaks: the constraints that it does not keep, in a line; else "".
     """
 
     number: int
@@ -45,6 +46,7 @@ class Trial:
     busy_s: float | None = None
     images_per_second: float | None = None
     reason: str = ""
+    breaks: str = ""
 
     def best_value(self, merit: Merit) -> float | None:
         """The validation figure of the model that is kept: the best of the last phase's epochs.

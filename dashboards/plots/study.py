@@ -91,18 +91,22 @@ class Searched:
 
         with _quiet(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Target and region quantiles")  # of equal values
-            study = self._study(self.targets[:1])
+            study = self._study(self.targets[:1], self.finished)
             found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
         return {name: float(share) for name, share in found.items() if number_of(share) is not None}
 
     @cached_property
     def front(self) -> list[Trial]:
-        """The trials that no other beats in every objective, by the first one's value."""
-        if len(self.targets) < 2 or not self.finished:
+        """The trials that no other beats in every objective, by the first one's value.
+
+        One that breaks a constraint neither is of it nor beats another.
+        """
+        kept = [trial for trial in self.finished if not trial.breaks]
+        if len(self.targets) < 2 or not kept:
             return []
         with _quiet():
-            best = {trial.number for trial in self._study(self.targets).best_trials}
-        found = [trial for number, trial in enumerate(self.finished) if number in best]
+            best = {trial.number for trial in self._study(self.targets, kept).best_trials}
+        found = [trial for number, trial in enumerate(kept) if number in best]
         first = self.targets[0]
         return sorted(found, key=lambda trial: first.merit.rank(first.of(trial)))
 
@@ -115,10 +119,10 @@ class Searched:
         """Those of them that are numbers: between choices there is nothing."""
         return [name for name in self.by_importance() if not self.scales[name].choices]
 
-    def _study(self, targets: Sequence[Target]) -> Any:
+    def _study(self, targets: Sequence[Target], trials: Sequence[Trial]) -> Any:
         directions = ["maximize" if one.merit.mode == "max" else "minimize" for one in targets]
         study = optuna.create_study(directions=directions)
-        for trial in self.finished:
+        for trial in trials:
             params, distributions = self._params(trial)
             study.add_trial(
                 create_trial(

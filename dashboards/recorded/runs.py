@@ -12,6 +12,7 @@ from dashboards.recorded.evidence import ATTENTION, OVERLAYS, lost, read_evidenc
 from dashboards.recorded.merits import merit_of
 from dashboards.recorded.numbers import count_of, number_of
 from dashboards.recorded.trials import (
+    BREAKS,
     BUSY,
     OBJECTIVES,
     REASON,
@@ -153,6 +154,7 @@ def _trial(
         busy_s=busy_s if busy_s is None or busy_s >= 0 else None,
         images_per_second=measured.get("images_per_second"),
         reason=" ".join(tags.get(REASON, "").split()),
+        breaks=" ".join(tags.get(BREAKS, "").split()),
     )
 
 

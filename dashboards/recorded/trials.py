@@ -11,7 +11,7 @@ from lesions.metrics.merit import Merit
 from lesions.readers.bounded import parse_json
 
 OBJECTIVES, RESOURCES, BUSY = "lesion.objectives", "lesion.resources", "lesion.busy_s"
-REASON, VALUES = "lesion.reason", "lesion.values"
+REASON, VALUES, BREAKS = "lesion.reason", "lesion.values", "lesion.breaks"
 MOST_OBJECTIVES = 8
 _DIRECTIONS: Mapping[Any, Literal["higher", "lower"]] = {
     "max": "higher", "maximize": "higher", "higher": "higher",

@@ -26,6 +26,7 @@ from dashboards.tables.trials import (
     objective_cell,
     objective_headings,
     searched_names,
+    state_of,
     trial_notes,
 )
 from lesions.errors import printable
@@ -150,7 +151,7 @@ def _trials_table(view: SweepView, wide: bool) -> Table:
     for trial in view.trials:
         table.add_row(
             str(trial.number),
-            plain(trial.state),
+            plain(state_of(trial)),
             *(plain(short_number(trial.searched.get(name, MISSING))) for name in searched),
             best_validation(trial, view.merit),
             str(trial.epochs),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from dashboards.pages.view import SweepView, Trial
+from dashboards.plots.study import Searched
 from dashboards.recorded.numbers import number_of
 from dashboards.tables.comparison import MISSING, short_number
 from dashboards.tables.metrics import metric_of
@@ -83,10 +84,21 @@ def reason_of(trial: Trial) -> str:
     return words if len(words) <= LONGEST_REASON else f"{words[: LONGEST_REASON - 1]}…"
 
 
+def state_of(trial: Trial) -> str:
+    """A trial's state, and what it breaks."""
+    return f"{trial.state}, breaks {printable(trial.breaks)}" if trial.breaks else trial.state
+
+
 def trial_notes(view: SweepView) -> list[str]:
-    """What stands below the trials in the terminal: why some failed, and the cost of all."""
+    """What stands below the trials in the terminal: why some failed, which ones no other beats in
+    every objective, and the cost of all.
+    """
     notes = [f"Trial {one.number} {one.state}: {why}" for one in view.trials
              if (why := reason_of(one))]  # fmt: skip
+    searched = Searched(view)
+    if searched.front:
+        numbers = ", ".join(str(one.number) for one in searched.front)
+        notes.append(f"Pareto front, by {searched.targets[0].words}: trial {numbers}.")
     if cost := cost_in_all(view):
         notes.append(f"In all {', '.join(f'{amount} {words}' for amount, words in cost)}.")
     return notes

@@ -102,10 +102,10 @@ def best_of(trials: Trials) -> tuple[Trial, Path]:
     ranked = sorted(
         there,
         key=lambda one: (
-            one.state != "finished", not one.keeps_bounds, merit.rank(one.last.get(merit.best))
+            one.state != "finished", bool(one.breaks), merit.rank(one.last.get(merit.best))
         ),
     )  # fmt: skip
-    if ranked and not ranked[0].keeps_bounds:
+    if ranked and ranked[0].breaks:
         say("no trial keeps every constraint: the best of those that break one is measured")
     for trial in ranked:
         if (checkpoint := trial.folder.checkpoint()) is not None:

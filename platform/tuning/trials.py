@@ -51,7 +51,7 @@ class Trial:
         folder: its own.
         state: where it is.
         objectives: its values of them, where it was trained to its end.
-        keeps_bounds: whether it keeps every constraint.
+        breaks: the constraints that it does not keep.
         reason: why it failed, in a line.
         judged: epochs so far whose merit says something, see `Phase.answers`.
         last: its last epoch's metrics.
@@ -64,7 +64,7 @@ class Trial:
     folder: TrialFolder
     state: State = "running"
     objectives: list[float] = field(default_factory=list)
-    keeps_bounds: bool = True
+    breaks: Sequence[str] = ()
     reason: str = ""
     judged: int = 0
     last: Mapping[str, float] = field(default_factory=dict)
@@ -119,7 +119,7 @@ class Trials:
             number=number, told=frozen.number, values=dict(was.get("values", frozen.params)),
             folder=folder, state=STATES[frozen.state],
             objectives=list(frozen.values or ()) if frozen.state == TrialState.COMPLETE else [],
-            keeps_bounds=all(one <= 0 for one in frozen.constraints.values()),
+            breaks=_broken(frozen.constraints),
             reason=str(frozen.user_attrs.get(REASON, "")), last=history[-1] if history else {},
         )  # fmt: skip
         trial.judged = len(self._judged(trial, history))
@@ -218,18 +218,19 @@ class Trials:
     def end(self, trial: Trial, state: State, reason: str = "") -> None:
         """Note how a trial ended: in its folder, then in the study."""
         objectives: list[float] = []
-        excess: list[float] = []
+        bounds: list[float] = []
         if state == "finished":
-            objectives, excess, reason = self.sweep.judged(trial.folder.history() or [trial.last])
+            objectives, bounds, reason = self.sweep.judged(trial.folder.history() or [trial.last])
             state = "failed" if reason else state
         try:
             curve = self.study.get_trials(deepcopy=False)[trial.told].intermediate_values
+            excess = dict(zip(self.sweep.constraint, bounds, strict=False))
             end = {
                 "state": _OPTUNAS[state],
                 "values": objectives,
                 "reason": reason,
                 "curve": curve,
-                "constraints": dict(zip(self.sweep.constraint, excess, strict=False)),
+                "constraints": excess,
             }
             trial.folder.write(END, {**end, "ended": time.time()})
             trial.folder.tidy()
@@ -237,7 +238,7 @@ class Trials:
         except FAULTS as error:
             raise unreachable(self.place, error) from None
         trial.state, trial.objectives, trial.reason = state, objectives, reason
-        trial.keeps_bounds = all(one <= 0 for one in excess)
+        trial.breaks = _broken(excess)
 
     def interrupt(self, trial: Trial) -> None:
         """Note that a trial was stopped where it is, to be gone on with."""
@@ -265,6 +266,10 @@ class Trials:
     def ended(self) -> int:
         """How many have ended, failed ones too."""
         return sum(trial.over or trial.state == "failed" for trial in self.all.values())
+
+
+def _broken(excess: Mapping[str, float]) -> list[str]:
+    return [words for words, by in excess.items() if by > 0]
 
 
 def trained_seconds(history: Sequence[Mapping[str, float]]) -> float:

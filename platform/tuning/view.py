@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dashboards.recorded.runs import SEARCH
-from dashboards.recorded.trials import BUSY, REASON, RESOURCES, VALUES
+from dashboards.recorded.trials import BREAKS, BUSY, REASON, RESOURCES, VALUES
 from dashboards.tables.terminal import say
 from platform.tracking.faults import is_passing
 from platform.tracking.outbox import Outbox
@@ -96,6 +96,8 @@ class View:
         tags = {RESOURCES: json.dumps(dict(self.resources)), BUSY: f"{busy:.1f}"}
         if trial.reason:
             tags[REASON] = trial.reason
+        if trial.breaks:
+            tags[BREAKS] = ", ".join(trial.breaks)
         if trial.objectives:
             tags[VALUES] = json.dumps(dict(zip(self.goals, trial.objectives, strict=True)))
         self.runs[trial.number] = record_trial(

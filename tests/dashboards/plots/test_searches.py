@@ -120,6 +120,15 @@ def test_the_front_is_what_no_other_beats() -> None:
     assert ["the highest" in histories[0], "the lowest" in histories[1]] == [True, True]
 
 
+def test_what_breaks_a_constraint_beats_nobody() -> None:
+    values = [(0.9, 1.0), (0.8, 2.0), (0.7, 0.5)]
+    trials = [trial_of(n, dice, values={"val_dice": dice, "seconds": seconds},
+                       breaks="" if n else "val_n>=9")
+              for n, (dice, seconds) in enumerate(values)]  # fmt: skip
+    view = sweep_of(trials, objectives=(DICE, SECONDS))
+    assert [one.number for one in search_plots(view).front] == [1, 2]
+
+
 def test_of_three_objectives_each_pair_is_drawn() -> None:
     third = Merit(name="memory", better="lower")
     trials = [trial_of(n, 0.5, values={"val_dice": n / 9, "seconds": n, "memory": 9 - n})

@@ -38,14 +38,14 @@ def read(client: MlflowClient, fresh: tuple[str, str]) -> SweepView:
 
 def test_what_a_trial_took(client: MlflowClient, fresh: tuple[str, str]) -> None:
     run_id = log(client, fresh, "a", 1000, state="failed", resources='{"CPU": 2, "GPU": 0.5}',
-                 busy_s="1800", reason="no memory\n  left")  # fmt: skip
+                 busy_s="1800", reason="no memory\n  left", breaks="val_n>=9")  # fmt: skip
     client.set_terminated(run_id, "FAILED", 5_000_000)
     log(client, fresh, "b", 2000, state="finished")
     view = read(client, fresh)
     failed, before = view.trials
     assert (failed.hours_of("CPU"), failed.hours_of("GPU")) == (1.0, 0.25)
     assert (failed.seconds, failed.reason) == (1800, "no memory left")
-    assert failed.images_per_second == 40
+    assert (failed.images_per_second, failed.breaks) == (40, "val_n>=9")
     assert (failed.started, failed.ended) == (1000, 5_000_000)
     assert failed.values == {"seconds": 0.25, "val_dice": 0.5}
     assert (before.hours_of("CPU"), before.seconds, before.reason) == (None, None, "")

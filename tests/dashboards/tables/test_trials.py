@@ -52,6 +52,14 @@ def test_the_terminal_tells_how_fast_each_learned() -> None:
     assert "–  1 min 30 s" in second
 
 
+def test_the_terminal_tells_the_front_and_what_a_trial_breaks() -> None:
+    trials = [trial_of(n, 0.5, values={"val_dice": n / 9, "seconds": n}) for n in range(3)]
+    trials.append(trial_of(3, 0.5, values={"val_dice": 0.9, "seconds": 0}, breaks="dice<=0.5"))
+    text = shown(sweep_of(trials, objectives=(DICE, SECONDS)), 200)
+    assert "finished, breaks dice<=0.5" in text
+    assert "Pareto front, by val_dice: trial 2, 1, 0." in text
+
+
 def test_a_narrow_terminal_leaves_each_trials_cost_out() -> None:
     text = shown(sweep_of(searched_trials(12)), 100)
     assert "finished" in text
