@@ -71,16 +71,16 @@ def test_a_stopped_sweep_ends_in_order_and_goes_on(
 def test_a_second_driver_is_refused_while_the_first_lives(tiny_set: Path, tmp_path: Path) -> None:
     """Suspended, too: it may go on."""
     storage, log = tmp_path / "store", tmp_path / "log"
-    words = new(storage, tiny_set, "night", "--config.seconds", 1.0)
+    words = new(storage, tiny_set, "night", "--config.seconds", 5.0)  # the second takes its time
     with started(log, "sweep", *words, address="local") as first:
-        wait_for_line(first, log, "[1/4]", 120)
+        wait_for_line(first, log, "sweep night:", 120)
         for number in (signal.SIGCONT, signal.SIGSTOP):
             os.kill(first.pid, number)
             second = subprocess.run(
                 [sys.executable, "-m", "platform.sweep", *map(str, again(storage, "night"))],
                 cwd=ROOT, capture_output=True, text=True, timeout=60,
             )  # fmt: skip
-            assert second.returncode == 2
+            assert second.returncode == 2, second.stdout + log.read_text()
             (line,) = second.stderr.splitlines()
             assert f"is driven by process {first.pid} on " in line
         os.kill(first.pid, signal.SIGCONT)
