@@ -26,7 +26,7 @@ from tests.platform.stopping import check_said, stop, temporary_folder
 
 CTRL_C, SCHEDULER, KILL = (signal.SIGINT, True), (signal.SIGTERM, True), (signal.SIGTERM, False)
 NOTHING_KEPT = "give the same command again: nothing of it is kept"
-EPOCHS = 8
+EPOCHS = 25
 
 
 @pytest.fixture
