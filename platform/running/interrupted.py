@@ -172,7 +172,10 @@ def going_on(words: Callable[[], str]) -> Iterator[None]:
 
 @contextmanager
 def gone_at_the_end(folder: Path) -> Iterator[None]:
-    """A folder of this process' own goes with the block, and where the block's end hangs."""
+    """A folder of this process' own goes with the block, and where the block's end hangs.
+
+    With it go the processes whose output it holds.
+    """
     _ending.folders.append(folder)
     try:
         yield
@@ -184,10 +187,32 @@ def gone_at_the_end(folder: Path) -> Iterator[None]:
 
 def _remove(folder: Path) -> None:
     for _ in range(10):  # processes that are ending may still write
+        _end_those_in(folder.resolve())
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
             return
         time.sleep(0.2)
+
+
+def _end_those_in(folder: Path) -> None:
+    """Kill the processes whose output goes into a folder.
+
+    A worker of Ray's that hears SIGTERM finishes its task first, be it hours, and though its
+    cluster has ended: it would write on while another command goes on with the run.
+    """
+    for process in filter(str.isdecimal, _listed("/proc")):
+        for output in (1, 2):
+            with suppress(OSError):  # it is another user's, or has ended
+                if Path(os.readlink(f"/proc/{process}/fd/{output}")).is_relative_to(folder):
+                    os.kill(int(process), signal.SIGKILL)
+                    break
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:  # there is none but on Linux
+        return []
 
 
 def disk_full(error: OSError) -> InputError:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -136,6 +137,22 @@ def test_what_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with signalled(tmp_path, deaf, signal.SIGTERM) as ended:
         assert ended == (143, SAID)
         assert not folder.exists()
+
+
+def test_who_writes_into_a_folder_that_goes_goes_with_it(tmp_path: Path) -> None:
+    """As a worker of Ray's, which answers SIGTERM when its task is done."""
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+    folder = tmp_path / "rays"
+    with gone_at_the_end(folder):
+        folder.mkdir()
+        with (folder / "worker.out").open("w") as out, (tmp_path / "other").open("w") as other:
+            worker, stranger = (subprocess.Popen([sys.executable, "-c", deaf], stdout=file)
+                                for file in (out, other))  # fmt: skip
+    assert worker.wait(5) == -signal.SIGKILL
+    assert not folder.exists()
+    assert stranger.poll() is None
+    stranger.kill()
+    stranger.wait()
 
 
 def test_a_run_that_is_lost_ends_with_the_reason(tmp_path: Path) -> None:
