@@ -155,7 +155,7 @@ def test_what_is_measured_at_once_begins_again(
     two_checkpoints: Checkpoints, storage: Path, temporary: Path, tmp_path: Path,
 ) -> None:  # fmt: skip
     log, kept = tmp_path / "log", ("--name", "night", "--no-pictures", "--storage", storage)
-    words: tuple[object, ...] = ("--methods", "snakes,spiral", *kept)
+    words: tuple[object, ...] = ("--methods", "snakes,best", *kept)
     experiment, place = "masks", storage / "masks"
     if name == "evaluate":
         words = ("pdnet", "--model", *two_checkpoints, "--data", prepared_sample, "--tta", *kept)
@@ -203,7 +203,7 @@ def test_what_is_measured_is_written_whole(
 @pytest.mark.parametrize(("number", "to_all"), [CTRL_C, SCHEDULER])
 def test_prepare(number: signal.Signals, to_all: bool, temporary: Path, tmp_path: Path) -> None:
     log, out = tmp_path / "log", tmp_path / "out"
-    words = ("--source", SAMPLE, "--out", out, "--masks", "snakes,spiral")
+    words = ("--source", SAMPLE, "--out", out, "--masks", "snakes,best")
     with started(log, "prepare", *words, address="local") as process:
         wait_until(lambda: any(out.rglob("part-*.parquet")), 120, "the first part")
         stop(process, number, to_all=to_all)
