@@ -1,0 +1,30 @@
+"""The map: near lesions stay near, the seed alone decides, and a huge set is thinned evenly."""
+
+import numpy as np
+
+from trainables.embedding.flat import MOST_POINTS, evenly, on_a_plane
+
+
+def test_two_heaps_stay_two() -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(40, 16)) * 0.02 + np.repeat(np.eye(2, 16), 20, axis=0)
+    flat = on_a_plane(vectors.astype(np.float32), seed=1)
+    assert flat.shape == (40, 2)
+    assert (flat.min(), flat.max()) == (0, 1)
+    first, second = flat[:20].mean(axis=0), flat[20:].mean(axis=0)
+    to_first, to_second = (np.linalg.norm(flat - one, axis=1) for one in (first, second))
+    assert (to_first[:20] < to_second[:20]).all()
+    assert (to_second[20:] < to_first[20:]).all()
+    assert flat.tobytes() == on_a_plane(vectors.astype(np.float32), seed=1).tobytes()
+
+
+def test_a_few_have_no_map() -> None:
+    assert on_a_plane(np.eye(4, dtype=np.float32), seed=0).shape == (0, 2)
+    assert on_a_plane(np.eye(5, dtype=np.float32), seed=0).shape == (5, 2)
+
+
+def test_many_are_thinned_evenly() -> None:
+    assert evenly(7).tolist() == list(range(7))
+    found = evenly(32_735)
+    assert (len(found), found[0], found[-1]) == (MOST_POINTS, 0, 32_734)
+    assert set(np.diff(found).tolist()) <= {6, 7}
