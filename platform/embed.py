@@ -15,6 +15,8 @@ from platform.running.driving import driving
 from platform.running.embedding import Encoder, Made, Wanted, make_embeddings
 from platform.running.pictured import cluster_page
 from platform.running.storage import default_storage, writable
+from trainables.answering.identity import Checkpoint
+from trainables.checkpoint import read_run
 from trainables.embedding.config import PRESETS, EmbeddingConfig
 from trainables.registry import word_of
 from trainables.roles import Encodes
@@ -98,11 +100,16 @@ def embedding_config(
 
 def encoder_of(said: str, storage: Path) -> Encoder:
     """A trained model's encoder; InputError where its system has none that can be pooled."""
-    system, found = checkpoints_of_any((said,), storage)
+    folder = Path(said).expanduser().absolute()
+    if folder.is_dir():  # one part's is enough
+        system, last = read_run(folder)[0], Checkpoint(folder=folder)
+    else:
+        system, found = checkpoints_of_any((said,), storage)
+        *_, last = found.values()
     if not isinstance(system, Encodes):
         raise InputError(f"{system.name} has no encoder whose features can be pooled",
                          remedy="name a model of another system, or leave --model out")  # fmt: skip
-    return Encoder(system=word_of(system), said=said, checkpoints=(*found.values(),))
+    return Encoder(system=word_of(system), said=said, checkpoint=last)
 
 
 def embed_set(wanted: Wanted, data: Data, *, page: bool = True) -> Made:

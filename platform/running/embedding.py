@@ -49,17 +49,17 @@ class Encoder:
     Attributes:
         system: the word that names its system.
         said: how the user names it.
-        checkpoints: of its parts, in order; the last one's encoder is meant.
+        checkpoint: of its last part.
     """
 
     system: str
     said: str
-    checkpoints: tuple[Checkpoint, ...]
+    checkpoint: Checkpoint
 
     @property
     def digest(self) -> str:
         """What tells it from others."""
-        return model_digest(self.checkpoints[-1].folder)
+        return model_digest(self.checkpoint.folder)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,8 +178,8 @@ def in_words(figures: dict[str, float]) -> str:
 def _make_chunks(wanted: Wanted, lesions: int, resources: dict[str, float]) -> None:
     by = wanted.by
     named = by.system if isinstance(by, Encoder) else ""
-    folders = [one.folder for one in by.checkpoints] if isinstance(by, Encoder) else []
-    plan = VectorPlan(data=wanted.data, out=wanted.out, system=named, checkpoints=(*folders,))
+    checkpoint = by.checkpoint.folder if isinstance(by, Encoder) else None
+    plan = VectorPlan(data=wanted.data, out=wanted.out, system=named, checkpoint=checkpoint)
     chunks = range(len(chunks_of(lesions)))
     items = [{"chunk": number} for number in chunks if not chunk_path(wanted.out, number).exists()]
     outcomes = over_actors(items, VectorMaker, {"plan": plan}, resources)

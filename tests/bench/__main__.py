@@ -14,7 +14,8 @@ BENCHES = {
     "prepare": "prepare", "prepare_memory": "prepare", "mlflow": "tracking",
     "steps": "steps", "training": "pdnet", "click": "pdnet", "networks": "ahrnet",
     "position": "ahrnet", "rls": "ahrnet", "box": "ahrnet", "gpu": "gpu",
-    "box_endpoints": "stn_shn", "sweep": "sweep",
+    "box_endpoints": "stn_shn", "sweep": "sweep", "clusters": "embedding",
+    "neighbours": "embedding",
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -93,14 +93,14 @@ class VectorPlan:
     Attributes:
         data: the prepared set.
         out: the folder of its embeddings; of an embedder that was trained, it is there.
-        system: the word that names a registered model's system; "" of an embedder.
-        checkpoints: the folders of that model's parts, in order.
+        system: the word that names a trained model's system; "" of an embedder.
+        checkpoint: the folder of that model, one part's.
     """
 
     data: Path
     out: Path
     system: str = ""
-    checkpoints: tuple[Path, ...] = ()
+    checkpoint: Path | None = None
 
 
 class VectorMaker:
@@ -111,9 +111,9 @@ class VectorMaker:
         self.lesions = PreparedSet(plan.data, embedded=False)
         self.embedder: Embedder | None = None
         self.parts: Parts | None = None
-        if plan.system:
+        if plan.checkpoint is not None:
             named_system(plan.system)
-            self.parts = load_parts(plan.checkpoints, self.device).alone(-1)
+            self.parts = load_parts([plan.checkpoint], self.device)
         else:
             self.embedder = Embedder(read_embedder(plan.out)).to(self.device).eval()
 
