@@ -27,7 +27,7 @@ from platform.running.cluster import cluster
 from trainables.answering.identity import Checkpoint
 from trainables.checkpoint import model_digest
 from trainables.configs import flatten
-from trainables.embedding.chunks import CHUNKS, chunk_path, chunks_of, claim, gathered
+from trainables.embedding.chunks import CHUNKS, chunk_path, chunks_of, claim, claimed, gathered
 from trainables.embedding.clusters import Clusters, clusters_for, fit_clusters
 from trainables.embedding.config import EmbeddingConfig
 from trainables.embedding.making import (
@@ -38,6 +38,7 @@ from trainables.embedding.making import (
     VectorPlan,
 )
 from trainables.embedding.saved import CONFIG, MODEL
+from trainables.embedding.training import fresh
 
 CLUSTERS = "clusters.json"
 
@@ -111,19 +112,37 @@ def make_embeddings(wanted: Wanted) -> Made:
                          file=wanted.data)  # fmt: skip
     out, lesions = wanted.out, lesions_digest(index)
     plan = {"lesions": lesions, **_identity(wanted.by)}
-    if claim(out, plan):
+    if claimed(out, plan) and (whole := _whole(wanted, lesions)) is not None:
         say(f"the embeddings in {out} are whole")
-        found = embeddings_in(wanted.data, out / FILE, lesions, (out / FILE).stat().st_mtime_ns)
-        return _clustered(wanted, index, found)
+        return _clustered(wanted, index, whole)
+    if isinstance(wanted.by, EmbeddingConfig) and not claimed(out, plan):
+        fresh(wanted.by)  # where its weights are out of reach, what is there may stay
+    claim(out, plan)
     with cluster() as resources:
         made_by = _embedder(wanted, wanted.by, resources)
         _make_chunks(wanted, len(index), resources)
     write_vectors(out / FILE, index, gathered(out, len(index)), made_by)
-    found = embeddings_in(wanted.data, out / FILE, lesions, (out / FILE).stat().st_mtime_ns)
+    found = _read(wanted, lesions)
     made = _clustered(wanted, index, found)
     for folder in (CHUNKS, TRAINING):
         shutil.rmtree(out / folder, ignore_errors=True)
     return made
+
+
+def _whole(wanted: Wanted, lesions: str) -> SetEmbeddings | None:
+    """The vectors that are there; None where there are none, or damaged ones."""
+    if not (wanted.out / FILE).exists():
+        return None
+    try:
+        return _read(wanted, lesions)
+    except InputError as error:
+        say(f"made again: {error.reason}")
+        return None
+
+
+def _read(wanted: Wanted, lesions: str) -> SetEmbeddings:
+    path = wanted.out / FILE
+    return embeddings_in(wanted.data, path, lesions, path.stat().st_mtime_ns)
 
 
 def _identity(by: EmbeddingConfig | Encoder) -> dict[str, Any]:
@@ -136,9 +155,8 @@ def _identity(by: EmbeddingConfig | Encoder) -> dict[str, Any]:
 def _embedder(wanted: Wanted, by: EmbeddingConfig | Encoder, resources: dict[str, float]) -> str:
     """See that there is what embeds; what it is, in words."""
     if isinstance(by, Encoder):
-        shutil.rmtree(wanted.out / MODEL, ignore_errors=True)  # it made none of these
         return f"the encoder of {by.said} (model {by.digest[:12]})"
-    if not (wanted.out / CHUNKS).is_dir() or not (wanted.out / MODEL / CONFIG).exists():
+    if not (wanted.out / MODEL / CONFIG).exists():
         _train(TrainPlan(data=wanted.data, out=wanted.out, config=by), resources)
     return f"an embedder trained on the set's training lesions, seed {by.seed}"
 

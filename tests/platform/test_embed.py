@@ -99,6 +99,33 @@ def test_a_whole_one_is_only_clustered_anew(
 
 
 @pytest.mark.ray
+def test_damaged_vectors_are_made_again_by_the_embedder_that_is_there(
+    embedded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "set"
+    shutil.copytree(embedded, root)
+    path = root / FOLDER / FILE
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-100])
+    with pytest.raises(InputError, match=r"platform.embed --data"):
+        PreparedSet(root)[0]
+    assert embed(root, "--no-page") == 0
+    assert "training" not in capsys.readouterr().out
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.ray
+def test_weights_out_of_reach_leave_what_is_there(
+    embedded: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = files(embedded / FOLDER)
+    lost = ("--preset", "paper", "--imagenet-file", tmp_path / "lost.pth")
+    assert command("embed", "--data", embedded, *lost, "--storage", tmp_path) == 2
+    assert "lost.pth" in capfd.readouterr().err
+    assert files(embedded / FOLDER) == before
+
+
+@pytest.mark.ray
 def test_a_kill_loses_no_epoch(
     ray_cluster: Cluster, embedded: Path, prepared: Path, tmp_path: Path
 ) -> None:

@@ -1,7 +1,8 @@
 """A run of a system that learns by looks has its set's embedder in its config, made or found."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,16 @@ from lesions.prepared.prepared_set import INDEX
 from platform.running import embedded
 from platform.running.datasets import Data
 from platform.running.embedding import Wanted
+from platform.running.plans import start
+from platform.running.training import Training
 from tests.lesions.prepared.small_set import change_index, small_set
 from tests.trainables.embedding.narrow import NARROW, narrow
+from trainables.configs import edited
 from trainables.embedding.config import EmbeddingConfig
 from trainables.embedding.network import EmbedderConfig
 from trainables.embedding.saved import MODEL, WEIGHTS, save_embedder
 from trainables.pdnet import PDNetSystem
+from trainables.pdnet.config import tiny
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,16 @@ class Config:
     """A config that has room for an embedder."""
 
     embedder: EmbedderConfig | None = None
+
+
+class Kept(PDNetSystem):
+    """Keeps a figure of its embedder where it has room."""
+
+    name = "kept"
+
+    def with_embedder(self, config: Any, embedder: EmbedderConfig) -> Any:
+        """The config with the vectors' length, a hundredth of it."""
+        return edited(config, {"samples.intensity": embedder.dimension / 100})
 
 
 class Looker(PDNetSystem):
@@ -104,3 +119,15 @@ def test_those_of_other_lesions_are_refused(data: Data, asked: list[Wanted]) -> 
     change_index(data.root, lambda row: row.update(patient="another"))
     with pytest.raises(InputError, match="of other lesions"):
         looks(data)
+
+
+def test_a_new_run_is_planned_with_it(data: Data, asked: list[Wanted], tmp_path: Path) -> None:
+    config = edited(tiny(), {"pseudo_mask": "ellipse"})
+    own = {one.name: getattr(one, "default", None) for one in fields(Training)}
+    options = SimpleNamespace(
+        **own | {"data": data.root, "parts": (), "config": config, "name": "mine", "resume": None,
+                 "resume_or_start": None, "workers": 1, "cpus_per_worker": 1.0, "register": None},
+    )  # fmt: skip
+    with start(Training, Kept(), "tiny", options, tmp_path) as training:
+        assert training.config.samples.intensity == pytest.approx(NARROW.dimension / 100)
+    assert len(asked) == 1

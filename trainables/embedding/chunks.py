@@ -18,6 +18,7 @@ from lesions import InputError
 from lesions.files import replace_with, write_text
 from lesions.prepared.embeddings import FILE, MOST_DIMENSION
 from lesions.readers.bounded import read_bytes, read_json
+from trainables.embedding.saved import MODEL
 
 PLAN, CHUNKS = "plan.json", "chunks"
 LESIONS_PER_CHUNK = 256
@@ -31,18 +32,24 @@ def chunks_of(lesions: int) -> list[range]:
     return [range(at, min(at + LESIONS_PER_CHUNK, lesions)) for at in starts]
 
 
-def claim(root: Path, plan: Mapping[str, Any]) -> bool:
-    """Whether the vectors of this plan are whole at `root`; those of another plan are removed.
+def claimed(root: Path, plan: Mapping[str, Any]) -> bool:
+    """Whether what is at `root`, if anything, is of this plan.
 
     Args:
         root: the folder of embeddings.
         plan: what makes them and of which lesions, by digests, as JSON.
     """
-    if _read_plan(root / PLAN) != plan:
-        (root / FILE).unlink(missing_ok=True)
-        shutil.rmtree(root / CHUNKS, ignore_errors=True)
-        write_text(root / PLAN, json.dumps(dict(plan), indent=1))
-    return (root / FILE).exists()
+    return _read_plan(root / PLAN) == plan
+
+
+def claim(root: Path, plan: Mapping[str, Any]) -> None:
+    """Let `root` be of this plan; the vectors of another, and the embedder that made them, go."""
+    if claimed(root, plan):
+        return
+    (root / FILE).unlink(missing_ok=True)
+    for folder in (CHUNKS, MODEL):
+        shutil.rmtree(root / folder, ignore_errors=True)
+    write_text(root / PLAN, json.dumps(dict(plan), indent=1))
 
 
 def _read_plan(path: Path) -> dict[str, Any] | None:

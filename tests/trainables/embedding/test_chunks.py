@@ -14,9 +14,11 @@ from trainables.embedding.chunks import (
     chunk_path,
     chunks_of,
     claim,
+    claimed,
     gathered,
     write_chunk,
 )
+from trainables.embedding.saved import CONFIG, MODEL
 
 COUNT = LESIONS_PER_CHUNK + 3
 
@@ -24,11 +26,15 @@ COUNT = LESIONS_PER_CHUNK + 3
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Two chunks of vectors that count the lesions."""
-    assert not claim(tmp_path, {"lesions": "a"})
+    claim(tmp_path, {"lesions": "a"})
     for number, places in enumerate(chunks_of(COUNT)):
         vectors = np.array([[place + 1, 1] for place in places], np.float32)
         write_chunk(tmp_path, number, vectors)
     return tmp_path
+
+
+def made(root: Path) -> list[Path]:
+    return [chunk_path(root, 0), root / FILE, root / MODEL]
 
 
 def test_chunks_are_gathered_in_order(root: Path) -> None:
@@ -37,19 +43,21 @@ def test_chunks_are_gathered_in_order(root: Path) -> None:
 
 
 def test_the_same_plan_goes_on_and_another_starts_afresh(root: Path) -> None:
-    assert not claim(root, {"lesions": "a"})
-    assert chunk_path(root, 0).exists()
     write_text(root / FILE, "")
-    assert claim(root, {"lesions": "a"})
-    assert not claim(root, {"lesions": "b"})
-    assert not chunk_path(root, 0).exists()
-    assert not (root / FILE).exists()
+    write_text(root / MODEL / CONFIG, "")
+    claim(root, {"lesions": "a"})
+    assert claimed(root, {"lesions": "a"})
+    assert all(path.exists() for path in made(root))
+    claim(root, {"lesions": "b"})
+    assert claimed(root, {"lesions": "b"})
+    assert not any(path.exists() for path in made(root))
 
 
 @pytest.mark.parametrize("damage", ["", "no JSON", "[]"])
 def test_a_damaged_plan_is_another(root: Path, damage: str) -> None:
     (root / PLAN).write_text(damage)
-    assert not claim(root, {"lesions": "a"})
+    assert not claimed(root, {"lesions": "a"})
+    claim(root, {"lesions": "a"})
     assert not chunk_path(root, 0).exists()
 
 
