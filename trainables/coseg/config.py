@@ -174,7 +174,7 @@ def tiny() -> CoSegConfig:
         embedder=EmbedderConfig(width=0.125, pretrained=False),
         training=replace(
             config.training,
-            epochs=16,
+            epochs=10,
             batch_size=8,
             learning_rate=1e-3,
             schedule="cosine",
