@@ -123,6 +123,9 @@ class Encodes(Protocol):
 class ByLooks(Protocol):
     """A role: learns from lesions that look alike, by the embeddings of their set."""
 
+    def by_looks(self, config: Any) -> bool:
+        """Whether this config does; another needs no embedder."""
+
     def with_embedder(self, config: Any, embedder: EmbedderConfig) -> Any:
         """The config with the embedder that made these, which is to embed new lesions, too."""
 

@@ -28,7 +28,7 @@ def with_looks(system: System, config: Any, preset: str, data: Data) -> Any:
     Raises:
         InputError: the embeddings are damaged, of other lesions, or no embedder's.
     """
-    if not isinstance(system, ByLooks):
+    if not isinstance(system, ByLooks) or not system.by_looks(config):
         return config
     place = data.root / FOLDER
     if PreparedSet(data.root).embeddings is None:

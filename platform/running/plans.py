@@ -151,6 +151,7 @@ def _as_planned(
     )  # fmt: skip
     plan |= own | {"pictures": own["pictures"] and options.pictures}
     found = find_data(data, storage, config.pseudo_mask)
+    config = with_looks(system, config, preset, found)  # the set may lie elsewhere by now
     return kind(
         name=path.parent.name, folder=path.parent, system=system, preset=preset, config=config,
         data=found, **plan,

@@ -40,6 +40,10 @@ class Kept(PDNetSystem):
 
     name = "kept"
 
+    def by_looks(self, config: Any) -> bool:
+        """But for one learning rate."""
+        return bool(config.training.learning_rate != 1.0)
+
     def with_embedder(self, config: Any, embedder: EmbedderConfig) -> Any:
         """The config with the vectors' length, a hundredth of it."""
         return edited(config, {"samples.intensity": embedder.dimension / 100})
@@ -49,6 +53,10 @@ class Looker(PDNetSystem):
     """A system that learns by looks."""
 
     name = "looker"
+
+    def by_looks(self, config: Any) -> bool:
+        """Always."""
+        return True
 
     def with_embedder(self, config: Any, embedder: EmbedderConfig) -> Any:
         """The config with the embedder."""
@@ -86,6 +94,12 @@ def looks(data: Data, preset: str = "tiny", system: PDNetSystem | None = None) -
 
 def test_other_systems_are_left_alone(data: Data, asked: list[Wanted]) -> None:
     assert looks(data, system=PDNetSystem()) == Config()
+    assert asked == []
+
+
+def test_a_config_that_compares_nothing_needs_none(data: Data, asked: list[Wanted]) -> None:
+    config = edited(tiny(), {"training.learning_rate": 1.0})
+    assert embedded.with_looks(Kept(), config, "tiny", data) == config
     assert asked == []
 
 

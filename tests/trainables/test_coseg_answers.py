@@ -95,7 +95,8 @@ def test_without_clusters_the_partners_are_the_same_for_all() -> None:
     """Evenly spread over what is kept, not the nearest."""
     config = no_crf(VARIANTS["VGG-16-unclustered"](small()), count=4)
     trained = remembered(config)
-    clustered = Trained(config=no_crf(VARIANTS["VGG-16"](small()), count=4), model=trained.model)
+    clustered = remembered(no_crf(VARIANTS["VGG-16"](small()), count=4))
+    assert trained.model.embedder is None
     for one, other in zip(probabilities(trained), probabilities(clustered), strict=True):
         assert np.allclose(one, other, atol=1e-6)  # of four all four are the nearest
 

@@ -63,6 +63,10 @@ class CoSegSystem(System):
         """A box as a detector or a radiologist draws one: a little too large, a little off."""
         return TellBox(least=BOX[0], most=BOX[1])
 
+    def by_looks(self, config: CoSegConfig) -> bool:
+        """Whether lesions are compared at all, and not paired at random."""
+        return config.compares
+
     def with_embedder(self, config: CoSegConfig, embedder: EmbedderConfig) -> CoSegConfig:
         """The config whose lesions are compared by this embedder."""
         return replace(config, embedder=embedder)
@@ -74,7 +78,9 @@ class CoSegSystem(System):
             encoder = model.encoder
             bare = replace(encoder, vgg=encoder.vgg.bare, resnet=encoder.resnet.bare)
             model, embedder = replace(model, encoder=bare), embedder.bare
-        return Alone(model) if model.network == "fcn" else CoSeg(model, embedder)
+        if model.network == "fcn":
+            return Alone(model)
+        return CoSeg(model, embedder if config.compares else None)
 
     def recipe(self, config: CoSegConfig) -> Recipe:
         """One phase, in which the embedder stays as it is."""

@@ -88,7 +88,7 @@ def _partners(trained: Trained, cases: Sequence[Case], how: How) -> Tensor | Non
     if not isinstance(model, CoSeg) or not model.memory.held:
         return None
     count = config.neighbours.count
-    if config.pairs.by == "random":
+    if model.embedder is None:
         return model.memory.evenly(count).expand(len(cases), -1, -1)
     vectors = torch.from_numpy(embed(model.embedder, cases, how.device))
     return model.memory.nearest(vectors.to(how.device), count)

@@ -145,6 +145,11 @@ class CoSegConfig:
         )
     )
 
+    @property
+    def compares(self) -> bool:
+        """Whether it is asked which lesions look alike."""
+        return self.model.network == "coseg" and self.pairs.by == "cluster"
+
 
 def paper() -> CoSegConfig:
     """The paper's settings: encoders with ImageNet weights, 240,000 pairs an epoch; wants a GPU."""

@@ -14,7 +14,7 @@ class Memory(nn.Module):
 
     Args:
         capacity: room.
-        dimension: of a lesion's embedding.
+        dimension: of a lesion's embedding; 0 where none is kept.
         channels: of a gate.
     """
 

@@ -86,24 +86,29 @@ class CoSeg(nn.Module):
 
     Attributes:
         network: what learns.
-        embedder: how lesions are compared; as it was made for the data set, never trained here.
+        embedder: how lesions are compared; as it was made for the data set, never trained here;
+            None where they are paired at random.
         memory: of the training lesions.
     """
 
     network: Siamese
-    embedder: Embedder
+    embedder: Embedder | None
     memory: Memory
 
-    def __init__(self, config: ModelConfig, embedder: EmbedderConfig) -> None:
+    def __init__(self, config: ModelConfig, embedder: EmbedderConfig | None) -> None:
         super().__init__()
         self.network = Siamese(config)
-        self.embedder = Embedder(embedder).requires_grad_(False).eval()
-        self.memory = Memory(config.memory, embedder.dimension, config.encoder.features)
+        self.embedder, dimension = None, 0
+        if embedder is not None:
+            self.embedder = Embedder(embedder).requires_grad_(False).eval()
+            dimension = embedder.dimension
+        self.memory = Memory(config.memory, dimension, config.encoder.features)
 
     def train(self, mode: bool = True) -> Self:
         """The network alone: the embedder's statistics stay."""
         super().train(mode)
-        self.embedder.eval()
+        if self.embedder is not None:
+            self.embedder.eval()
         return self
 
     def forward(self, pairs: Tensor) -> Tensor:

@@ -49,6 +49,8 @@ def _vectors(
     model: CoSeg, lesions: Sequence[Lesion], cases: Sequence[Case], device: torch.device
 ) -> torch.Tensor:
     """Their embeddings (N, dimension): those of their set, else made now."""
+    if model.embedder is None:
+        return torch.empty(len(lesions), 0, device=device)
     known = [lesion.embedding for lesion in lesions if lesion.embedding is not None]
     if len(known) < len(lesions):
         return torch.from_numpy(embed(model.embedder, cases, device)).to(device)

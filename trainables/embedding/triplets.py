@@ -56,7 +56,8 @@ class Triplets:
             raise InputError(
                 f"no lesion of {len(cues)} has both one of another patient that is like it and "
                 "one that is unlike it: an embedder has nothing to learn from",
-                remedy="embed with a registered model's encoder: --model NAME@champion",
+                remedy="take a set of more patients, or embed with a registered model's encoder: "
+                "python -m platform.embed --model NAME@champion",
             )
 
     def alike(self, anchor: int) -> NDArray[np.bool_]:
