@@ -6,6 +6,7 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from lesions.errors import InputError
 from trainables.backbones import STRIDES, BackboneConfig, backbone
@@ -112,7 +113,7 @@ def test_an_unreachable_hub_names_the_switch(
         ({"name": "nothing like it"}, "try resnest"),
         ({"width": 0.5}, "no-pretrained"),
         ({"width": 0.0, "pretrained": False}, "above 0"),
-        ({"width": 0.5, "name": "resnet18", "pretrained": False}, "ResNeSt"),
+        ({"width": 0.5, "name": "hrnet_w18_small", "pretrained": False}, "ResNeSt"),
         ({"weights_file": Path("w.pth"), "pretrained": False}, "leave one"),
     ],
 )
@@ -144,3 +145,21 @@ def test_a_system_may_want_other_strides(
         (channels, 64 // stride, 64 // stride)
         for channels, stride in zip(network.channels, strides, strict=True)
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "channels"),
+    [("vgg16", [8, 16, 32, 64, 64, 64]), ("vgg16_bn", [8, 16, 32, 64, 64, 64]),
+     ("resnet26", [64, 32, 64, 128, 256])],
+)  # fmt: skip
+def test_an_eighth_of_the_channels(name: str, channels: list[int]) -> None:
+    """A ResNet's stem alone keeps its own; batch normalisation is there where the name has it."""
+    config = BackboneConfig(name=name, width=0.125, pretrained=False)
+    strides = (1, 2, 4, 8, 16, 32) if name.startswith("vgg") else STRIDES
+    made = backbone(config, 1, strides).eval()
+    assert made.channels == channels
+    maps = made(torch.rand(1, 1, 64, 64))
+    assert [each.shape[1] for each in maps] == channels
+    assert [64 // each.shape[2] for each in maps] == [*strides]
+    normal = any(isinstance(module, nn.BatchNorm2d) for module in made.modules())
+    assert normal == (name != "vgg16")

@@ -16,13 +16,10 @@ from torchvision.ops import roi_align
 from lesions import InputError
 from lesions.prepared.embeddings import MOST_DIMENSION
 from trainables.backbones import BackboneConfig, backbone
-from trainables.blocks import ConvBNReLU
 from trainables.configs import check_range
 from trainables.stored import check_shapes, read_state_dict, said
 
-# Of VGG-16's stages: convolutions and channels. The map of each is taken before it is pooled.
-_STAGES = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
-_STRIDES = (1, 2, 4, 8, 16)
+_STRIDES = (1, 2, 4, 8, 16)  # of each stage's map, before it is pooled
 _POOLED = 5  # cells a side of a box
 _SAMPLES = 2  # a side of a cell
 _OTHERWISE = (
@@ -127,33 +124,12 @@ class Embedder(nn.Module):
         return F.normalize(self.whole(torch.cat(vectors, dim=1)).float(), dim=1)
 
 
-class _Narrow(nn.Module):
-    """VGG-16's five maps with other channels; without ImageNet's weights."""
-
-    def __init__(self, width: float) -> None:
-        super().__init__()
-        self.channels = [max(4, 4 * round(width * channels / 4)) for _, channels in _STAGES]
-        before = [1, *self.channels[:-1]]
-        self.stages = nn.ModuleList(
-            nn.Sequential(*(ConvBNReLU(first if at == 0 else last, last) for at in range(count)))
-            for (count, _), first, last in zip(_STAGES, before, self.channels, strict=True)
-        )
-
-    def forward(self, image: Tensor) -> list[Tensor]:
-        maps = [self.stages[0](image)]
-        for stage in list(self.stages)[1:]:
-            maps.append(stage(F.max_pool2d(maps[-1], 2)))
-        return maps
-
-
 def _stages(config: EmbedderConfig) -> tuple[nn.Module, list[int]]:
     """What makes the maps, and the channels of the five."""
-    if config.width != 1:
-        narrow = _Narrow(config.width)
-        return narrow, narrow.channels
     wanted = BackboneConfig(
-        name="vgg16_bn", pretrained=config.pretrained, weights_file=config.imagenet_file
-    )
+        name="vgg16_bn", width=config.width, pretrained=config.pretrained,
+        weights_file=config.imagenet_file,
+    )  # fmt: skip
     try:
         made = backbone(wanted, 1, (*_STRIDES, 32))  # the sixth is the fifth, pooled
     except InputError as error:

@@ -38,12 +38,12 @@ def test_a_box_counts_from_pixel_centres() -> None:
     model.parts[0].register_forward_pre_hook(lambda module, given: seen.append(given[0]))
     model.stages = torch.nn.Module()  # its maps are the patch itself, and 4 of nothing
     model.stages.forward = lambda patch: [  # type: ignore[method-assign]
-        patch.repeat(1, 4, 1, 1), *(torch.zeros(1, part.in_features // 25, 4, 4)
+        patch.repeat(1, 8, 1, 1), *(torch.zeros(1, part.in_features // 25, 4, 4)
                                     for part in list(model.parts)[1:])
     ]  # fmt: skip
     patch = torch.arange(1024.0).reshape(1, 1, 32, 32)
     model(patch, torch.tensor([[9.5, 3.5, 14.5, 8.5]]))
-    torch.testing.assert_close(seen[0].reshape(4, 5, 5)[0], patch[0, 0, 4:9, 10:15])
+    torch.testing.assert_close(seen[0].reshape(8, 5, 5)[0], patch[0, 0, 4:9, 10:15])
 
 
 def test_the_papers_is_vgg_16() -> None:
