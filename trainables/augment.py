@@ -40,6 +40,34 @@ def random_crop(
     )
 
 
+def random_view(
+    bounds: tuple[float, float, float, float],
+    size: int,
+    rng: np.random.Generator,
+    *,
+    side: tuple[float, float],
+    shift: float,
+    rotation: float,
+    flips: bool,
+) -> Crop:
+    """A random square about a lesion's box, which stays inside as long as it is level.
+
+    Args:
+        bounds: of the box, (x0, y0, x1, y1), slice pixels.
+        size: of the network's input, pixels.
+        rng: all that is random.
+        side: least and largest side, in long sides of the box.
+        shift: how far the middle is moved at most, in long sides of the box.
+        rotation, flips: of `random_crop`.
+    """
+    x0, y0, x1, y1 = bounds
+    long_side = max(x1 - x0, y1 - y0)
+    length = long_side * rng.uniform(*side)
+    reach = min(shift * long_side, (length - long_side) / 2)
+    middle = ((x0 + x1) / 2, (y0 + y1) / 2)
+    return random_crop(middle, length, reach, size, rng, rotation=rotation, flips=flips)
+
+
 def change_intensity(
     image: NDArray[np.float32], most: float, rng: np.random.Generator
 ) -> NDArray[np.float32]:

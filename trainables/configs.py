@@ -2,7 +2,7 @@
 
 import json
 import reprlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
@@ -117,6 +117,21 @@ def check_range(name: str, value: float | None, least: float, most: float) -> No
         return
     bound = f"at most {most:,}" if value > most else f"at least {least:,}"
     raise InputError(f"{name} is {shown(str(value))}; it must be {bound}")
+
+
+def check_sizes(sizes: Sequence[int], least: int, most: int, multiple: int) -> None:
+    """InputError unless each side of a view is a multiple within these, in pixels."""
+    for size in sizes:
+        check_range("a size", size, least, most)
+        if size % multiple:
+            raise InputError(f"a size is {size}; it must be a multiple of {multiple}")
+
+
+def check_sides(sides: tuple[float, float], most: float) -> None:
+    """InputError unless these can be the least and the largest side of a view, in boxes."""
+    low, high = sides
+    if not 1 <= low <= high <= most:
+        raise InputError(f"a view's side is {low:g} to {high:g} boxes; it must be 1 to {most:g}")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Literal
 from lesions import InputError
 from trainables.ahrnet.model import ModelConfig
 from trainables.backbones import BackboneConfig
-from trainables.configs import check_range
+from trainables.configs import check_range, check_sides, check_sizes
 from trainables.level_set import LevelSetConfig, switched_on
 from trainables.nnunet import NNUNetConfig
 from trainables.training import TrainingConfig
@@ -46,17 +46,10 @@ class SamplesConfig:
         """InputError for what no sample can be."""
         if not 1 <= len(self.sizes) <= MOST_SIZES:
             raise InputError(f"there are {len(self.sizes)} sizes; say 1 to {MOST_SIZES}")
-        for size in self.sizes:
-            check_range("a size", size, STRIDE, MOST_PIXELS)
-            if size % STRIDE:
-                raise InputError(f"a size is {size}; it must be a multiple of {STRIDE}")
+        check_sizes(self.sizes, STRIDE, MOST_PIXELS, STRIDE)
         if list(self.sizes) != sorted(set(self.sizes)):
             raise InputError(f"the sizes {self.sizes} do not ascend")
-        low, high = self.side
-        if not 1 <= low <= high <= MOST_SIDES:
-            raise InputError(
-                f"a view's side is {low:g} to {high:g} boxes; it must be 1 to {MOST_SIDES:g}"
-            )
+        check_sides(self.side, MOST_SIDES)
         check_range("shift", self.shift, 0, MOST_SIDES)
         check_range("test_side", self.test_side, 1, MOST_SIDES)
         check_range("rotation", self.rotation, 0, 360)

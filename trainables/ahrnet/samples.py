@@ -10,7 +10,7 @@ from lesions import Lesion
 from lesions.prompts import Case
 from lesions.prompts.box import Box
 from trainables.ahrnet.config import STRIDE, AHRNetConfig
-from trainables.augment import blur, change_intensity, random_crop
+from trainables.augment import blur, change_intensity, random_view
 from trainables.crops import Crop
 from trainables.level_set import level_set_sample
 from trainables.roles import Draw
@@ -47,12 +47,8 @@ def training_sample(
         it is on; S is `size`.
     """
     samples = config.samples
-    x0, y0, x1, y1 = lesion.recist.bounds
-    long_side = max(x1 - x0, y1 - y0)
-    side = long_side * rng.uniform(*samples.side)
-    reach = min(samples.shift * long_side, (side - long_side) / 2)
-    crop = random_crop(
-        ((x0 + x1) / 2, (y0 + y1) / 2), side, reach, size, rng,
+    crop = random_view(
+        lesion.recist.bounds, size, rng, side=samples.side, shift=samples.shift,
         rotation=samples.rotation, flips=samples.flips,
     )  # fmt: skip
     image = crop.image(lesion.slice_hu, lesion.window)

@@ -6,7 +6,7 @@ from typing import Literal
 from lesions import InputError
 from lesions.masks.dense_crf import CrfParameters
 from trainables.backbones import BackboneConfig
-from trainables.configs import check_range
+from trainables.configs import check_range, check_sides, check_sizes
 from trainables.coseg.encoders import EncoderConfig
 from trainables.coseg.model import ModelConfig
 from trainables.embedding.network import EmbedderConfig
@@ -43,14 +43,8 @@ class SamplesConfig:
 
     def __post_init__(self) -> None:
         """InputError for what no sample can be."""
-        check_range("samples.size", self.size, LEAST_PIXELS, MOST_PIXELS)
-        if self.size % STRIDE:
-            raise InputError(f"the size is {self.size}; it must be a multiple of {STRIDE}")
-        low, high = self.side
-        if not 1 <= low <= high <= MOST_SIDES:
-            raise InputError(
-                f"a view's side is {low:g} to {high:g} boxes; it must be 1 to {MOST_SIDES:g}"
-            )
+        check_sizes([self.size], LEAST_PIXELS, MOST_PIXELS, STRIDE)
+        check_sides(self.side, MOST_SIDES)
         check_range("samples.shift", self.shift, 0, MOST_SIDES)
         check_range("samples.test_side", self.test_side, 1, MOST_SIDES)
         check_range("samples.rotation", self.rotation, 0, 360)

@@ -6,7 +6,7 @@ import torch
 from lesions import Lesion
 from lesions.prompts import Case
 from lesions.prompts.box import Box
-from trainables.augment import change_intensity, random_crop
+from trainables.augment import change_intensity, random_view
 from trainables.coseg.config import CoSegConfig
 from trainables.crops import Crop
 from trainables.system import Sample
@@ -19,12 +19,8 @@ def training_sample(config: CoSegConfig, lesion: Lesion, rng: np.random.Generato
         `images` float32 (1, S, S) and `labels` uint8 (S, S): 0, 1, or 255 where it is uncertain.
     """
     samples = config.samples
-    x0, y0, x1, y1 = lesion.recist.bounds
-    long_side = max(x1 - x0, y1 - y0)
-    side = long_side * rng.uniform(*samples.side)
-    reach = min(samples.shift * long_side, (side - long_side) / 2)
-    crop = random_crop(
-        ((x0 + x1) / 2, (y0 + y1) / 2), side, reach, samples.size, rng,
+    crop = random_view(
+        lesion.recist.bounds, samples.size, rng, side=samples.side, shift=samples.shift,
         rotation=samples.rotation, flips=samples.flips,
     )  # fmt: skip
     image = change_intensity(crop.image(lesion.slice_hu, lesion.window), samples.intensity, rng)

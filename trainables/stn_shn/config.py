@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from lesions import InputError
 from trainables.backbones import BackboneConfig
-from trainables.configs import check_range
+from trainables.configs import check_range, check_sides, check_sizes
 from trainables.stn_shn.hourglass import HourglassConfig
 from trainables.stn_shn.localisation import LocalisationConfig
 from trainables.training import TrainingConfig
@@ -40,14 +40,8 @@ class SamplesConfig:
 
     def __post_init__(self) -> None:
         """InputError for what no sample can be."""
-        check_range("size", self.size, STRIDE, MOST_PIXELS)
-        if self.size % STRIDE:
-            raise InputError(f"the size is {self.size}; it must be a multiple of {STRIDE}")
-        low, high = self.side
-        if not 1 <= low <= high <= MOST_SIDES:
-            raise InputError(
-                f"a crop's side is {low:g} to {high:g} boxes; it must be 1 to {MOST_SIDES:g}"
-            )
+        check_sizes([self.size], STRIDE, MOST_PIXELS, STRIDE)
+        check_sides(self.side, MOST_SIDES)
         check_range("rotation", self.rotation, 0, 360)
         check_range("intensity", self.intensity, 0, 10)
         check_range("jitter_shift", self.jitter_shift, 0, 1)
