@@ -51,7 +51,7 @@ def attention_picture(
 
 def _channels(figure: Figure, own: Weights, partners: Weights) -> None:
     """Both gates, channel by channel."""
-    below = figure.add_axes((0.09, 0.08, 0.88, 1 - MAP_SHARE - 0.1), facecolor="black")
+    below = figure.add_axes((0.09, 0.12, 0.88, 1 - MAP_SHARE - 0.14), facecolor="black")
     order = np.argsort(own, kind="stable")
     places = np.arange(len(own))
     for weights, colour, words in (

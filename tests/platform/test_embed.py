@@ -12,21 +12,12 @@ import pytest
 from lesions import InputError
 from lesions.prepared import PreparedSet
 from lesions.prepared.embeddings import FILE, FOLDER
-from lesions.prepared.manifest import claim, write_manifest
-from lesions.prepared.preparing import Plan, parts_of, prepare_part
-from lesions.readers.deeplesion import read_table
 from platform import embed as embed_module
 from platform.embed import PAGE, encoder_of
 from platform.running.embedding import CLUSTERS
 from tests.discs import Checkpoints
-from tests.platform.conftest import (
-    Cluster,
-    command,
-    sample_rows,
-    started,
-    wait_until,
-    write_source,
-)
+from tests.platform.conftest import Cluster, command, sample_rows, started, wait_until
+from tests.platform.mixed import mixed_set
 from trainables.embedding.making import FIGURES, TRAINING
 from trainables.embedding.saved import MODEL, read_embedder
 from trainables.registry import SYSTEMS
@@ -34,14 +25,8 @@ from trainables.registry import SYSTEMS
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Some 30 lesions of the sample, of many patients, prepared in this process."""
-    source = write_source(tmp_path_factory.mktemp("source"), sample_rows()[::8])
-    plan = claim(Plan(source=source, out=tmp_path_factory.mktemp("set"), masks=("ellipse",)))
-    rows = read_table(source)
-    for number, part in enumerate(parts_of(rows)):
-        assert prepare_part({"part": number, "rows": part}, plan)["error"] == ""
-    write_manifest(plan, len(rows), len(parts_of(rows)))
-    return plan.out
+    """Some 30 lesions of the sample, of many patients."""
+    return mixed_set(tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("set"))
 
 
 @pytest.fixture(scope="module")
@@ -191,10 +176,6 @@ def test_mistakes_are_told(
 def test_a_set_without_training_lesions_is_refused(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    source = write_source(tmp_path / "source", sample_rows(test=2))
-    plan = claim(Plan(source=source, out=tmp_path / "set", masks=("ellipse",)))
-    rows = read_table(source)
-    assert prepare_part({"part": 0, "rows": parts_of(rows)[0]}, plan)["error"] == ""
-    write_manifest(plan, 2, 1)
-    assert command("embed", "--data", plan.out, "--preset", "tiny", "--storage", tmp_path) == 2
+    data = mixed_set(tmp_path / "source", tmp_path / "set", chosen=sample_rows(test=2))
+    assert command("embed", "--data", data, "--preset", "tiny", "--storage", tmp_path) == 2
     assert "no training lesions" in capfd.readouterr().err
