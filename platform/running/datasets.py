@@ -27,6 +27,7 @@ class Data:
         description: for people.
         truth: what its test lesions are judged by.
         phantom: whether its lesions are made ones.
+        embeddings: the digest of what a run learns look-alikes by; "" where it learns none.
     """
 
     root: Path
@@ -34,6 +35,7 @@ class Data:
     description: str
     truth: str
     phantom: bool = False
+    embeddings: str = ""
 
     @property
     def name(self) -> str:
@@ -46,6 +48,7 @@ class Data:
             "lesion.data": self.description,
             "lesion.data_fingerprint": self.fingerprint,
             "lesion.truth": self.truth,
+            **({"lesion.embeddings": self.embeddings} if self.embeddings else {}),
         }
 
 

@@ -1,5 +1,6 @@
 """Systems that learn by looks: their set's embedder, which is trained where there is none."""
 
+from dataclasses import replace
 from typing import Any
 
 from dashboards.tables.terminal import say
@@ -16,8 +17,8 @@ from trainables.system import System
 TINY = "tiny"
 
 
-def with_looks(system: System, config: Any, preset: str, data: Data) -> Any:
-    """The config of a new run; of a system that learns by looks with the set's embedder.
+def with_looks(system: System, config: Any, preset: str, data: Data) -> tuple[Any, Data]:
+    """A run's config and data; of a system that learns by looks with the set's embedder.
 
     Args:
         system: what is trained.
@@ -29,12 +30,15 @@ def with_looks(system: System, config: Any, preset: str, data: Data) -> Any:
         InputError: the embeddings are damaged, of other lesions, or no embedder's.
     """
     if not isinstance(system, ByLooks) or not system.by_looks(config):
-        return config
+        return config, data
     place = data.root / FOLDER
-    if PreparedSet(data.root).embeddings is None:
+    if (found := PreparedSet(data.root).embeddings) is None:
         name = TINY if preset == TINY else next(one for one in PRESETS if one != TINY)
         say(
             f"the set has no embeddings: an embedder is trained ({name} preset), see platform.embed"
         )
         embed_set(Wanted(data=data.root, out=place, by=embedding_config(name)), data)
-    return system.with_embedder(config, read_embedder(place))
+        found = PreparedSet(data.root).embeddings
+    assert found is not None
+    known = replace(data, embeddings=found.digest)
+    return system.with_embedder(config, read_embedder(place)), known

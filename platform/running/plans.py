@@ -151,7 +151,7 @@ def _as_planned(
     )  # fmt: skip
     plan |= own | {"pictures": own["pictures"] and options.pictures}
     found = find_data(data, storage, config.pseudo_mask)
-    config = with_looks(system, config, preset, found)  # the set may lie elsewhere by now
+    config, found = with_looks(system, config, preset, found)  # the set may lie elsewhere by now
     return kind(
         name=path.parent.name, folder=path.parent, system=system, preset=preset, config=config,
         data=found, **plan,
@@ -165,7 +165,7 @@ def _as_asked(
     plan = {name: getattr(options, name) for name in _own_fields(kind)}
     plan["parts"] = trained_parts(system, options.parts, storage)
     found = find_data(options.data, storage, options.config.pseudo_mask)
-    config = with_looks(system, options.config, preset, found)
+    config, found = with_looks(system, options.config, preset, found)
     return kind(
         name=path.parent.name, folder=path.parent, system=system, preset=preset, config=config,
         data=found, **plan,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lesions import InputError
+from lesions.prepared import PreparedSet
 from lesions.prepared.embeddings import FILE, FOLDER, write_vectors
 from lesions.prepared.facts import FACTS
 from lesions.prepared.parquet import read_table
@@ -89,7 +90,10 @@ def written(root: Path, out: Path) -> None:
 
 
 def looks(data: Data, preset: str = "tiny", system: PDNetSystem | None = None) -> Any:
-    return embedded.with_looks(system or Looker(), Config(), preset, data)
+    config, found = embedded.with_looks(system or Looker(), Config(), preset, data)
+    of_set = PreparedSet(data.root).embeddings
+    assert found.embeddings == (of_set.digest if config != Config() and of_set else "")
+    return config
 
 
 def test_other_systems_are_left_alone(data: Data, asked: list[Wanted]) -> None:
@@ -99,7 +103,7 @@ def test_other_systems_are_left_alone(data: Data, asked: list[Wanted]) -> None:
 
 def test_a_config_that_compares_nothing_needs_none(data: Data, asked: list[Wanted]) -> None:
     config = edited(tiny(), {"training.learning_rate": 1.0})
-    assert embedded.with_looks(Kept(), config, "tiny", data) == config
+    assert embedded.with_looks(Kept(), config, "tiny", data) == (config, data)
     assert asked == []
 
 
