@@ -107,7 +107,6 @@ def write_pictures(
     In `overlays` with outlines and diameters; in `attention` with what was weighed, if anything.
     """
     (folder / "overlays").mkdir()
-    (folder / "attention").mkdir()
     ranked = sorted(
         range(len(rows)),
         key=lambda at: (merit.rank(rows[at][merit.name]), rows[at]["file"], rows[at]["row"]),
@@ -121,6 +120,7 @@ def write_pictures(
         (folder / "overlays" / name).write_bytes(picture)
         if (seen := row["attended"]) is not None:
             inside = attention_picture(lesion, row["square"], seen.own, seen.partners, seen.where)
+            (folder / "attention").mkdir(exist_ok=True)
             (folder / "attention" / name).write_bytes(inside)
 
 

@@ -84,6 +84,7 @@ def test_a_whole_one_is_only_clustered_anew(
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_damaged_vectors_are_made_again_by_the_embedder_that_is_there(
     embedded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,6 +101,7 @@ def test_damaged_vectors_are_made_again_by_the_embedder_that_is_there(
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_weights_out_of_reach_leave_what_is_there(
     embedded: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -111,6 +113,7 @@ def test_weights_out_of_reach_leave_what_is_there(
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_a_kill_loses_no_epoch(
     ray_cluster: Cluster, embedded: Path, prepared: Path, tmp_path: Path
 ) -> None:
@@ -132,6 +135,7 @@ def test_a_kill_loses_no_epoch(
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_a_models_encoder_embeds(
     ray_cluster: Cluster, prepared: Path, two_checkpoints: Checkpoints, tmp_path: Path
 ) -> None:
