@@ -26,6 +26,7 @@ from trainables.evaluate import measure
 from trainables.loop import fit
 from trainables.pdnet import PDNetSystem
 from trainables.pdnet.config import paper
+from trainables.registry import SYSTEMS
 
 
 @pytest.fixture(scope="module")
