@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from lesions.prompts import Case
 from trainables.ahrnet.samples import view
 from trainables.crops import Crop
+from trainables.masked import mask_in
 from trainables.mirrors import FLIPS, flipped, sum_of
 from trainables.system import How, Prediction, Trained
 from trainables.together import together
@@ -25,7 +26,7 @@ def answers(trained: Trained, cases: Iterable[Case], how: How) -> Iterator[Predi
                 trained, [some[place] for place in places], [crops[place] for place in places], how
             )
             for place, probability in zip(places, probabilities, strict=True):
-                found[place] = _prediction(some[place], crops[place], probability)
+                found[place] = mask_in(crops[place], probability, some[place].shape)
         yield from (found[place] for place in range(len(some)))
 
 
@@ -44,16 +45,3 @@ def _probabilities(
         views = [flipped(trained.model(flipped(batch, *flip))[-1], *flip) for flip in flips]
     mean = sum_of([torch.sigmoid(each.float()) for each in views]) / len(flips)
     return mean[:, 0].cpu().numpy()
-
-
-def _prediction(case: Case, crop: Crop, probability: NDArray[np.float32]) -> Prediction:
-    in_slice = crop.back(probability, case.shape)
-    mask = (in_slice >= 0.5).astype(np.uint8)
-    found = bool(mask.any())
-    return Prediction(
-        mask=mask,
-        probability=in_slice,
-        square=(crop.centre, crop.side),
-        found=found,
-        doubt="" if found else "no pixel in the box is more likely lesion than not",
-    )
