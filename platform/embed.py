@@ -8,7 +8,7 @@ from dashboards.tables.terminal import say
 from lesions import InputError
 from lesions.prepared.embeddings import FOLDER
 from platform.command_line.models import checkpoints_of_any
-from platform.command_line.options import AUTO, SAME_AGAIN, Outputs, parse, run
+from platform.command_line.options import AUTO, SAME_AGAIN, Outputs, parse, preset_of, run
 from platform.running.cluster import has_gpu
 from platform.running.datasets import Data, find_data
 from platform.running.driving import driving
@@ -68,7 +68,7 @@ class EmbedOptions(Outputs):
 
     def config(self) -> EmbeddingConfig:
         """How an embedder is trained."""
-        name = self.preset if self.preset != AUTO else "paper" if has_gpu() else "tiny"
+        name = preset_of("embed", self.preset, PRESETS, has_gpu)
         return embedding_config(
             name, self.seed, pretrained=self.pretrained, imagenet_file=self.imagenet_file
         )
@@ -84,13 +84,7 @@ def embedding_config(
         seed: of all that is random.
         pretrained: from ImageNet, where the preset is.
         imagenet_file: read instead of the hub.
-
-    Raises:
-        InputError: there is no such preset.
     """
-    if preset not in PRESETS:
-        raise InputError(f"embed has no preset {preset!r}",
-                         remedy=f"choose of {', '.join([AUTO, *PRESETS])}")  # fmt: skip
     config = PRESETS[preset]()
     embedder = config.embedder if pretrained else config.embedder.bare
     if imagenet_file is not None:

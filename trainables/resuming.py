@@ -162,7 +162,8 @@ class Saved:
             if len(found) != len(learner.optimizers):
                 raise InputError("it has other optimisers than the phase")
             for turn, state in enumerate(found):
-                _check_moments(state, learner, turn)
+                kind = learner.phase.objectives[turn].optimizer.kind
+                check_moments(state, learner.optimizers[turn], MOMENTS[kind])
             _check_scaler(self.last["scaler"], learner.scaler)
         for optimizer, state in zip(learner.optimizers, found, strict=True):
             take_moments(optimizer, state["state"])
@@ -187,10 +188,8 @@ def _copied(value: Any) -> Any:
     return value.clone() if isinstance(value, Tensor) else value
 
 
-def _check_moments(found: Any, learner: Learner, turn: int) -> None:
-    """InputError unless these are the moments of an optimiser's own parameters."""
-    optimizer = learner.optimizers[turn]
-    wanted = MOMENTS[learner.phase.objectives[turn].optimizer.kind]
+def check_moments(found: Any, optimizer: torch.optim.Optimizer, wanted: set[str]) -> None:
+    """InputError unless this is a state with these moments of an optimiser's own parameters."""
     parameters = [one for group in optimizer.param_groups for one in group["params"]]
     state = found.get("state") if isinstance(found, dict) else None
     if not isinstance(state, dict):

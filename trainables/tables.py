@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,18 @@ class PaperTable:
     readers: Sequence[str] = ()
     of_lesions: Sequence[str] = ()
     note: str = ""
+
+    @classmethod
+    def of_one_part(cls, number: str, methods: Mapping[str, str], **more: Any) -> Self:
+        """The table of a system that is one thing.
+
+        Args:
+            number: its own.
+            methods: the variant that makes a row, by its method.
+            more: of the other fields.
+        """
+        rows = {method: {"": variant} for method, variant in methods.items()}
+        return cls(number=number, rows=rows, parts={"": {}}, **more)
 
     @property
     def trainings(self) -> list[tuple[str, str]]:

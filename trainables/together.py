@@ -1,15 +1,15 @@
-"""Cases that a network answers together."""
+"""What a network sees together."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import TypeVar
 
-from lesions.prompts import Case
-
+T = TypeVar("T")
 MOST = 16  # at once, whatever the network
 
 
-def together(cases: Iterable[Case]) -> Iterator[list[Case]]:
-    """The cases, some at a time and in order: no more of their slices are decoded at once."""
-    coming = iter(cases)
-    while some := list(islice(coming, MOST)):
+def together(items: Iterable[T], most: int = MOST) -> Iterator[list[T]]:
+    """Cases or others, some at a time and in order: no more slices are decoded at once."""
+    coming = iter(items)
+    while some := list(islice(coming, most)):
         yield some

@@ -13,6 +13,7 @@ from dashboards.pages.report import data_uri, fill, versions, write_page
 from dashboards.plots.thumbnails import PIXELS, SIDE_MM
 from lesions.lesion import SPLITS
 
+MOST_POINTS = 5000  # of the map
 MOST_CLUSTERS, MOST_SHOWN, MOST_LIKE = 40, 6, 4
 _HUES, _STEP = 360, 137.508  # degrees: the golden angle keeps neighbours in the list apart
 _MOST_NAMED = 24  # clusters in the map's legend

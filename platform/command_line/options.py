@@ -1,7 +1,7 @@
 """Command lines: from dataclasses, by tyro; and a user's error is one line, not a traceback."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -225,14 +225,27 @@ def parse_config(
 def _preset(system: "System", name: str, has_gpu: Callable[[], bool]) -> tuple[str, Any]:
     """The preset that is meant, and its config."""
     presets = system.presets()
-    if name == AUTO:
-        name = "paper" if has_gpu() else "tiny"
-    if name not in presets:
+    name = preset_of(system.name, name, presets, has_gpu)
+    return name, presets[name]()
+
+
+def preset_of(whose: str, said: str, presets: Collection[str], has_gpu: Callable[[], bool]) -> str:
+    """The name of the preset that is meant; InputError with the choices.
+
+    Args:
+        whose: presets they are, in words.
+        said: by the user; AUTO chooses.
+        presets: their names.
+        has_gpu: whether AUTO takes "paper".
+    """
+    if said == AUTO:
+        said = "paper" if has_gpu() else "tiny"
+    if said not in presets:
         raise InputError(
-            f"{system.name} has no preset {name!r}",
+            f"{whose} has no preset {said!r}",
             remedy=f"choose of {', '.join([AUTO, *presets])}",
         )
-    return name, presets[name]()
+    return said
 
 
 def check_positive(options: Any, *names: str) -> None:

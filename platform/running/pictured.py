@@ -8,19 +8,21 @@ from numpy.typing import NDArray
 from dashboards.pages.clusters import (
     MOST_CLUSTERS,
     MOST_LIKE,
+    MOST_POINTS,
     MOST_SHOWN,
     ClusterPage,
     Group,
     Point,
     Shown,
 )
+from dashboards.pages.view import evenly_apart
 from dashboards.plots.thumbnails import thumbnail
 from lesions.prepared import PreparedSet
 from platform.running.datasets import Data
 from platform.running.embedding import Made
 from platform.tracking.provenance import git_commit
 from trainables.embedding.clusters import nearest
-from trainables.embedding.flat import evenly, on_a_plane
+from trainables.embedding.flat import on_a_plane
 
 
 def cluster_page(made: Made, data: Data, seed: int) -> ClusterPage:
@@ -87,10 +89,10 @@ class _About:
 
     def points(self, seed: int) -> list[Point]:
         """The map."""
-        places = evenly(len(self.vectors))
+        places = evenly_apart(len(self.vectors), MOST_POINTS)
         flat = on_a_plane(self.vectors[places], seed)
         return [
             Point(x=x, y=y, cluster=int(self.clusters[place]), kind=self.kinds[place],
                   split=self.splits[place])
-            for place, (x, y) in zip(places.tolist(), flat.tolist(), strict=False)
+            for place, (x, y) in zip(places, flat.tolist(), strict=False)
         ]  # fmt: skip

@@ -30,14 +30,7 @@ NOTE = (
 )
 
 TABLES: Mapping[str, PaperTable] = {
-    number: PaperTable(
-        number=number,
-        rows={method: {"": variant} for method, variant in rows.items()},
-        parts={"": {}},
-        columns=COLUMNS,
-        of_lesions=OF_LESIONS,
-        note=NOTE,
-    )
+    number: PaperTable.of_one_part(number, rows, columns=COLUMNS, of_lesions=OF_LESIONS, note=NOTE)
     for number, rows in (
         ("1", METHODS),
         ("2", {name: name for name in ABLATIONS}),

@@ -26,12 +26,6 @@ NOTE = (
 )
 
 TABLES: Mapping[str, PaperTable] = {
-    number: PaperTable(
-        number=number,
-        rows={method: {"": variant} for method, variant in rows.items()},
-        parts={"": {}},
-        columns=COLUMNS,
-        note=NOTE,
-    )
+    number: PaperTable.of_one_part(number, rows, columns=COLUMNS, note=NOTE)
     for number, rows in (("1", METHODS), ("partners", PARTNERS))
 }

@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_POINTS = 5000
 _LEAST, _PERPLEXITY = 5, 30.0
 
 
@@ -22,8 +21,3 @@ def on_a_plane(vectors: NDArray[np.float32], seed: int) -> NDArray[np.float64]:
         flat = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(vectors)
     low, high = flat.min(axis=0), flat.max(axis=0)
     return np.asarray((flat - low) / np.maximum(high - low, 1e-9), np.float64)
-
-
-def evenly(count: int, most: int = MOST_POINTS) -> NDArray[np.int64]:
-    """At most `most` places of `count`, evenly apart."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))

@@ -11,7 +11,7 @@ from trainables.embedding.cues import UNKNOWN, Cues
 from trainables.embedding.looked import Looked
 from trainables.embedding.network import Embedder
 from trainables.embedding.triplets import Triplets
-from trainables.embedding.views import BATCH
+from trainables.embedding.views import embed
 
 NEIGHBOURS = 5
 _DRAWS = 5  # epochs of triplets
@@ -19,12 +19,7 @@ _DRAWS = 5  # epochs of triplets
 
 def vectors_of(model: Embedder, looked: Looked, device: torch.device) -> NDArray[np.float32]:
     """The vectors (N, D) of lesions whose patches are at hand."""
-    found = [np.empty((0, model.config.dimension), np.float32)]
-    for at in range(0, len(looked.boxes), BATCH):
-        places = np.arange(at, min(at + BATCH, len(looked.boxes)))
-        with torch.inference_mode():
-            found.append(model(*looked.batch(places, device, None)).cpu().numpy())
-    return np.concatenate(found)
+    return embed(model, looked.views, device)
 
 
 def triplet_accuracy(

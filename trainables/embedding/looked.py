@@ -1,6 +1,6 @@
 """Lesions as an embedder's training needs them: the patch of each, its box and its cues."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor
 from lesions import Lesion
 from trainables.embedding.cues import Cues, cues_of, row_of
 from trainables.embedding.network import EmbedderConfig
-from trainables.embedding.views import view
+from trainables.embedding.views import View, view
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,21 +28,26 @@ class Looked:
     boxes: NDArray[np.float32]
     cues: Cues
 
+    @property
+    def views(self) -> Iterator[View]:
+        """Each as it is marked."""
+        for patch, box in zip(self.patches, self.boxes, strict=True):
+            yield View(patch=patch.astype(np.float32), box=box)
+
     def batch(
-        self, places: NDArray[np.int64], device: torch.device, moves: NDArray[np.float64] | None
+        self, places: NDArray[np.int64], device: torch.device, moves: NDArray[np.float64]
     ) -> tuple[Tensor, Tensor]:
         """Patches (B, 1, S, S) and boxes (B, 4) of some.
 
         Args:
             places: (B,).
             device: where they are wanted.
-            moves: (B, 4), of each box's edges, as fractions of its sides; None = as marked.
+            moves: (B, 4), of each box's edges, as fractions of its sides.
         """
         patches = torch.from_numpy(self.patches[places].astype(np.float32))[:, None]
         boxes = self.boxes[places].astype(np.float64)
-        if moves is not None:
-            sides = boxes[:, 2:] - boxes[:, :2]
-            boxes = boxes + moves * np.concatenate([sides, sides], axis=1)
+        sides = boxes[:, 2:] - boxes[:, :2]
+        boxes = boxes + moves * np.concatenate([sides, sides], axis=1)
         return patches.to(device), torch.from_numpy(boxes.astype(np.float32)).to(device)
 
 

@@ -15,8 +15,9 @@ from lesions import InputError
 from lesions.files import replace_with
 from trainables.checkpoint import check_keys
 from trainables.embedding.network import Embedder
-from trainables.resuming import take_moments
-from trainables.stored import check_shapes, check_tensor, read_state_dict, read_torch, said
+from trainables.optimisers import MOMENTS
+from trainables.resuming import check_moments, take_moments
+from trainables.stored import check_shapes, read_state_dict, read_torch, said
 
 STATE = "training.pt"
 _HOLDS = {"of": str, "epoch": int, "optimizer": dict, "scaler": dict}
@@ -66,7 +67,9 @@ def restore(
             return 0
         weights = read_state_dict(_weights(folder, state["epoch"]))
         check_shapes(weights, model.state_dict())
-        _check_moments(state["optimizer"], list(model.parameters()))
+        if state["optimizer"].keys() != set(range(len(list(model.parameters())))):
+            raise InputError("its optimizer has other parameters than the network")
+        check_moments({"state": state["optimizer"]}, optimizer, MOMENTS["adam"])
         take_moments(optimizer, state["optimizer"])
         with suppress(RuntimeError):  # of a run without a scaler: it starts afresh
             scaler.load_state_dict(state["scaler"])
@@ -80,15 +83,3 @@ def restore(
 
 def _weights(folder: Path, epoch: int) -> Path:
     return folder / f"epoch-{epoch:06d}.safetensors"
-
-
-def _check_moments(state: dict[Any, Any], parameters: list[torch.nn.Parameter]) -> None:
-    """InputError unless these are Adam's moments of the parameters."""
-    if state.keys() != set(range(len(parameters))):
-        raise InputError("its optimizer has other parameters than the network")
-    for at, parameter in enumerate(parameters):
-        check_keys(state[at], dict.fromkeys(("step", "exp_avg", "exp_avg_sq"), torch.Tensor))
-        for name, tensor in state[at].items():
-            check_tensor(name, tensor)
-            if tensor.shape != (() if name == "step" else parameter.shape):
-                raise InputError("its optimizer has moments of another shape")

@@ -7,7 +7,7 @@ same weights.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +23,6 @@ from trainables.embedding.network import Embedder
 from trainables.embedding.resumed import restore, save_state
 from trainables.embedding.triplets import Triplets
 from trainables.training import autocast_dtype
-
-Tell = Callable[[int, float], object]  # epochs done, and the mean loss of the last
 
 
 class EmbedderTraining:
@@ -76,21 +74,6 @@ class EmbedderTraining:
         self.done += 1
         save_state(self.folder, self.of, self.done, self.model, self.optimizer, self.scaler)
         return float(torch.stack(losses).mean())
-
-
-def fit_embedder(
-    looked: Looked,
-    config: EmbeddingConfig,
-    folder: Path,
-    device: torch.device,
-    tell: Tell = lambda epoch, loss: None,
-) -> Embedder:
-    """An embedder trained to its end, in evaluation mode; see `EmbedderTraining`."""
-    training = EmbedderTraining(looked, config, folder, device)
-    while training.done < config.epochs:
-        loss = training.epoch()
-        tell(training.done, loss)
-    return training.model.eval()
 
 
 def fresh(config: EmbeddingConfig) -> Embedder:

@@ -5,9 +5,8 @@ the same size of a lesion is the same on every scanner. A prepared set keeps no 
 slices, so the patch is of one *(ours; LesaNet has three)*.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 
 import cv2
 import numpy as np
@@ -19,6 +18,7 @@ from lesions.prompts import Case
 from lesions.windows import windowed
 from trainables.crops import apply
 from trainables.embedding.network import Embedder, EmbedderConfig
+from trainables.together import together
 
 Bounds = tuple[float, float, float, float]
 BATCH = 32
@@ -107,7 +107,7 @@ def embed(
     assert not model.training
     views = (one if isinstance(one, View) else view_of(one, model.config) for one in looked_at)
     found = [np.empty((0, model.config.dimension), np.float32)]
-    for some in _batches(views):
+    for some in together(views, BATCH):
         patches, boxes = (tensor.to(device) for tensor in stacked(some))
         with (
             torch.inference_mode(),
@@ -121,8 +121,3 @@ def stacked(views: list[View]) -> tuple[torch.Tensor, torch.Tensor]:
     """Patches (N, 1, S, S) and boxes (N, 4)."""
     patches = torch.from_numpy(np.stack([one.patch for one in views]))
     return patches[:, None], torch.from_numpy(np.stack([one.box for one in views]))
-
-
-def _batches(views: Iterator[View]) -> Iterator[list[View]]:
-    while some := list(islice(views, BATCH)):
-        yield some

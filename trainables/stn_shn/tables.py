@@ -12,10 +12,9 @@ NOTE = (
 )
 
 TABLES: Mapping[str, PaperTable] = {
-    "1": PaperTable(
-        number="1",
-        rows={method: {"": variant} for method, variant in METHODS.items()},
-        parts={"": {}},
+    "1": PaperTable.of_one_part(
+        "1",
+        METHODS,
         columns={name: ("", name) for name in ENDPOINTS},
         readers=("vs_DL", "vs_R1", "vs_R2"),
         note=NOTE,

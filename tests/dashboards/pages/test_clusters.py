@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dashboards.pages.clusters import (
+    MOST_POINTS,
     ClusterPage,
     Group,
     Point,
@@ -17,6 +18,7 @@ from dashboards.pages.clusters import (
     render_clusters,
     write_cluster_page,
 )
+from dashboards.pages.view import evenly_apart
 from dashboards.plots.thumbnails import PIXELS, thumbnail
 from lesions import Lesion, Recist
 from lesions.readers.png import encode_slice
@@ -139,3 +141,10 @@ def test_in_a_browser(page: ClusterPage, tmp_path: Path, width: int) -> None:
     ]  # fmt: skip
     seen = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     assert "<title>[true,true,0]</title>" in seen
+
+
+def test_many_are_thinned_evenly() -> None:
+    assert evenly_apart(7, MOST_POINTS) == list(range(7))
+    found = evenly_apart(32_735, MOST_POINTS)
+    assert (len(found), found[0], found[-1]) == (MOST_POINTS, 0, 32_734)
+    assert set(np.diff(found).tolist()) <= {6, 7}

@@ -1,11 +1,17 @@
 """A small embedder, and lesions on made slices, for tests of embedding."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import torch
 
 from lesions import Lesion, Recist
 from lesions.readers.png import encode_slice
+from trainables.embedding.config import EmbeddingConfig
+from trainables.embedding.looked import Looked
 from trainables.embedding.network import Embedder, EmbedderConfig
+from trainables.embedding.training import EmbedderTraining
 
 NARROW = EmbedderConfig(width=1 / 16, dimension=8, pretrained=False, side_mm=64, pixel_mm=2)
 CPU = torch.device("cpu")
@@ -34,3 +40,18 @@ def lesion(
         **{"file": "made.png", "row": 1, "recist": recist, "spacing": spacing, "shape": shape,
            "window": (-160.0, 240.0), "encoded": encode_slice(hu)} | facts
     )  # type: ignore[arg-type]  # fmt: skip
+
+
+def fit_embedder(
+    looked: Looked,
+    config: EmbeddingConfig,
+    folder: Path,
+    device: torch.device,
+    tell: Callable[[int, float], object] = lambda epoch, loss: None,
+) -> Embedder:
+    """An embedder trained to its end, in evaluation mode; see `EmbedderTraining`."""
+    training = EmbedderTraining(looked, config, folder, device)
+    while training.done < config.epochs:
+        loss = training.epoch()
+        tell(training.done, loss)
+    return training.model.eval()

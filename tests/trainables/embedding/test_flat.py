@@ -1,8 +1,8 @@
-"""The map: near lesions stay near, the seed alone decides, and a huge set is thinned evenly."""
+"""The map: near lesions stay near, and the seed alone decides."""
 
 import numpy as np
 
-from trainables.embedding.flat import MOST_POINTS, evenly, on_a_plane
+from trainables.embedding.flat import on_a_plane
 
 
 def test_two_heaps_stay_two() -> None:
@@ -21,10 +21,3 @@ def test_two_heaps_stay_two() -> None:
 def test_a_few_have_no_map() -> None:
     assert on_a_plane(np.eye(4, dtype=np.float32), seed=0).shape == (0, 2)
     assert on_a_plane(np.eye(5, dtype=np.float32), seed=0).shape == (5, 2)
-
-
-def test_many_are_thinned_evenly() -> None:
-    assert evenly(7).tolist() == list(range(7))
-    found = evenly(32_735)
-    assert (len(found), found[0], found[-1]) == (MOST_POINTS, 0, 32_734)
-    assert set(np.diff(found).tolist()) <= {6, 7}

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from lesions import InputError
-from tests.trainables.embedding.narrow import CPU, NARROW, lesion
+from tests.trainables.embedding.narrow import CPU, NARROW, fit_embedder, lesion
 from trainables.embedding.config import PRESETS, EmbeddingConfig
 from trainables.embedding.judged import judged, triplet_accuracy, type_agreement, vectors_of
 from trainables.embedding.looked import Looked, look_at
 from trainables.embedding.resumed import STATE
-from trainables.embedding.training import fit_embedder, fresh, triplet_loss
+from trainables.embedding.training import fresh, triplet_loss
 
 CONFIG = EmbeddingConfig(embedder=NARROW, epochs=3, batch_size=8, learning_rate=3e-3)
 
